@@ -1,0 +1,3 @@
+"""The generator: a registry of metadata tables in, typed Python out (models, tables, codecs,
+layouts, a test).
+"""

@@ -1,0 +1,132 @@
+"""`metasnapshot-codegen`: parse, render, write if different; with --check say what would differ;
+--freeze appends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from metasnapshot_codegen import check, frozen, history, messages, output, parse, render
+from metasnapshot_codegen.history import History
+from metasnapshot_codegen.source import Problem, SchemaError
+
+FROZEN_HEAD = (
+    "# What has been released, one line each, with its digest. Only ever appended to, by `make "
+    "freeze`;\n"
+    "# the generator refuses a registry that says any of it differently.\n"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns: 0 when all is well, 1 when files are stale or something frozen changed, 2 for mistakes
+        in the registry or usage.
+    """
+    options = _parser().parse_args(arguments)
+    if options.base is not None and not options.check:
+        print("error: --base needs --check", file=sys.stderr)
+        return 2
+    try:
+        return _run(options)
+    except SchemaError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="metasnapshot-codegen",
+        description="Generate models, SQL tables, codecs and a coverage test from a registry.",
+    )
+    parser.add_argument("--schema", type=Path, default=Path("schema"), metavar="DIR")
+    parser.add_argument("--out", type=Path, default=Path("generated"), metavar="DIR")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--check", action="store_true", help="write nothing; diff and exit 1 if stale"
+    )
+    mode.add_argument("--freeze", action="store_true", help="append what is new to frozen.txt")
+    parser.add_argument(
+        "--base", metavar="REF", help="with --check: frozen.txt at REF must survive"
+    )
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    schema: Path = options.schema
+    found_messages = messages.read(schema / "messages.yaml")
+    registry = parse.read(schema / "models.yaml")
+    check.check(registry, found_messages)
+    expanded = history.expand(registry)
+    files = render.render(registry, expanded, found_messages)
+    if not _is_append_only(schema, expanded):
+        return 1
+    if options.freeze:
+        return _freeze(schema, expanded)
+    if options.check:
+        fresh = _is_fresh(files, options.out) & _is_frozen(schema, expanded)
+        return 0 if fresh & (options.base is None or _keeps_base(schema, options.base)) else 1
+    for name in output.write(files, options.out):
+        print(f"wrote {options.out / name}")
+    return 0
+
+
+def _read_frozen(schema: Path) -> str:
+    path = schema / "frozen.txt"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _is_append_only(schema: Path, expanded: History) -> bool:
+    """Say what of the frozen lines changed."""
+    lines, edits = frozen.parse(_read_frozen(schema), str(schema / "frozen.txt"))
+    changes = edits + frozen.changes(lines, expanded)
+    for change in changes:
+        print(f"error: frozen: {change.text}", file=sys.stderr)
+    if changes:
+        print(
+            "hint: a released layout never changes; give the new state a `since`", file=sys.stderr
+        )
+    return not changes
+
+
+def _freeze(schema: Path, expanded: History) -> int:
+    text = _read_frozen(schema) or FROZEN_HEAD
+    new = frozen.unfrozen(frozen.parse(text, "frozen.txt")[0], expanded)
+    output.write({"frozen.txt": text + "".join(f"{line}\n" for line in new)}, schema)
+    print(f"froze {len(new)} lines")
+    return 0
+
+
+def _is_fresh(files: dict[str, str], out: Path) -> bool:
+    diff = output.diff(files, out)
+    if diff:
+        print(diff, end="")
+        print("error: generated files are stale\nhint: run metasnapshot-codegen", file=sys.stderr)
+    return not diff
+
+
+def _is_frozen(schema: Path, expanded: History) -> bool:
+    new = frozen.unfrozen(frozen.parse(_read_frozen(schema), "frozen.txt")[0], expanded)
+    for line in new:
+        print(f"error: not frozen yet: {' '.join(line.split(' ', 2)[:2])}", file=sys.stderr)
+    if new:
+        print("hint: run metasnapshot-codegen --freeze", file=sys.stderr)
+    return not new
+
+
+def _keeps_base(schema: Path, base: str) -> bool:
+    """Whether frozen.txt at a git revision stands unchanged at the head of today's."""
+    command = ["git", "-C", str(schema), "show", f"{base}:./frozen.txt"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if shown.returncode:
+        reason = shown.stderr.strip()
+        raise SchemaError([Problem(str(schema / "frozen.txt"), 1, f"at {base}: {reason}")])
+    changes = frozen.rewritten(shown.stdout, _read_frozen(schema))
+    for change in changes:
+        print(f"error: frozen.txt since {base}: {change.text}", file=sys.stderr)
+    return not changes

@@ -1,0 +1,119 @@
+"""messages.yaml -> plain data: messages and enums of protobuf with their lifespans, positions kept
+for mistakes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from metasnapshot_codegen import source
+from metasnapshot_codegen.source import Collector, Value
+
+LABELS = ("optional", "repeated")
+SCALARS = frozenset(
+    [
+        "double",
+        "float",
+        "int32",
+        "int64",
+        "uint32",
+        "uint64",
+        "sint32",
+        "sint64",
+        "fixed32",
+        "fixed64",
+        "sfixed32",
+        "sfixed64",
+        "bool",
+        "string",
+        "bytes",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class MessageField:
+    """One field; since and until are indexes into the states, both included."""
+
+    number: int
+    name: str
+    type: str
+    label: str
+    oneof: str
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
+class EnumValue:
+    number: int
+    name: str
+    since: int
+    until: int
+
+
+@dataclass
+class Messages:
+    """All of messages.yaml: `states` are the releases whose messages were read, oldest first."""
+
+    states: list[str]
+    messages: dict[str, list[MessageField]] = field(default_factory=dict[str, list[MessageField]])
+    enums: dict[str, list[EnumValue]] = field(default_factory=dict[str, list[EnumValue]])
+
+
+def read(path: Path) -> Messages:
+    """Read messages.yaml.
+
+    Raises:
+        SchemaError: with every mistake found.
+    """
+    top = source.load(path).record(["releases", "messages", "enums"])
+    found = Messages([item.text() for item in top["releases"].items()])
+    collector = Collector()
+    for name, fields in top["messages"].fields().items():
+        with collector.guard(fields) as place:
+            found.messages[name] = [_field(item, found.states) for item in place.items()]
+    for name, values in top["enums"].fields().items():
+        with collector.guard(values) as place:
+            found.enums[name] = [_value(item, found.states) for item in place.items()]
+    collector.raise_any()
+    return found
+
+
+def _field(value: Value, states: list[str]) -> MessageField:
+    found = value.record(["n", "name", "type"], ["label", "oneof", "since", "until"])
+    label = found["label"].text() if "label" in found else ""
+    if label not in ("", *LABELS):
+        raise found["label"].fail(f"found `{label}`, expected one of {', '.join(LABELS)}")
+    oneof = found["oneof"].text() if "oneof" in found else ""
+    since, until = _life(found, value, states)
+    number = _number(found["n"])
+    return MessageField(
+        number, found["name"].text(), found["type"].text(), label, oneof, since, until
+    )
+
+
+def _value(value: Value, states: list[str]) -> EnumValue:
+    found = value.record(["v", "name"], ["since", "until"])
+    return EnumValue(_number(found["v"]), found["name"].text(), *_life(found, value, states))
+
+
+def _number(value: Value) -> int:
+    try:
+        return int(value.text())
+    except ValueError as error:
+        raise value.fail(f"found `{value.text()}`, expected an integer") from error
+
+
+def _life(found: dict[str, Value], place: Value, states: list[str]) -> tuple[int, int]:
+    ends = [0, len(states) - 1]
+    for end, key in enumerate(("since", "until")):
+        if key in found:
+            name = found[key].text()
+            if name not in states:
+                raise found[key].fail(f"found `{name}`, expected one of {', '.join(states)}")
+            ends[end] = states.index(name)
+    if ends[1] < ends[0]:
+        raise place.fail(f"found until {states[ends[1]]} before since {states[ends[0]]}")
+    return ends[0], ends[1]

@@ -1,0 +1,3 @@
+"""The snapshots of one backup directory: manifest.json in every dialect, and the repository over
+it.
+"""

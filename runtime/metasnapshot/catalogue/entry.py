@@ -1,0 +1,107 @@
+"""A snapshot's entry in the manifest, as the release that it belongs to writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from metasnapshot.catalogue.manifest import ManifestEntry, StateTableInfo
+from metasnapshot.format.reader import V2
+from metasnapshot_models.definitions import Layout
+from metasnapshot_models.layouts import LAYOUTS
+
+STATE_TABLE_INFO_SINCE = "1.10.0"
+"""First layout whose entries have state_table_info and rw_version."""
+SNAKE_CASE_SINCE = "2.1.0"
+"""First layout that writes them with numbers and snake_case, and no epochs of the whole cluster."""
+TABLE_EPOCHS_SINCE = "2.0.1"
+"""First layout that takes max_committed_epoch from its tables instead of from the version."""
+
+
+def new_entry(
+    snapshot_id: int,
+    version: Any,
+    object_ids: Sequence[int],
+    layout: Layout,
+    remarks: str | None = None,
+    rw_version: str | None = None,
+) -> ManifestEntry:
+    """Describe a new V2 snapshot.
+
+    Args:
+        snapshot_id: its id.
+        version: its HummockVersion message.
+        object_ids: ids of the objects that it needs.
+        layout: decides the dialect.
+        remarks: a note.
+        rw_version: the release that it is of, if that is certain.
+    """
+    tables = {table_id: _info(info) for table_id, info in _state_table_info(version)}
+    fields: dict[str, Any] = {
+        "id": snapshot_id,
+        "hummock_version_id": version.id,
+        "ssts": list(object_ids),
+    }
+    epochs: tuple[int | None, int | None] = (None, None)
+    if not _since(layout, SNAKE_CASE_SINCE):
+        epochs = (_max_committed_epoch(version, tables, layout), version.safe_epoch)
+        fields |= {"max_committed_epoch": epochs[0], "safe_epoch": epochs[1]}
+    fields |= {"format_version": V2, "remarks": remarks}
+    if _since(layout, STATE_TABLE_INFO_SINCE):
+        write = _snake_case if _since(layout, SNAKE_CASE_SINCE) else _camel_case
+        fields["state_table_info"] = {str(key): write(info) for key, info in tables.items()}
+        fields["rw_version"] = rw_version
+    else:
+        tables = {}
+    return ManifestEntry(
+        id=snapshot_id,
+        hummock_version_id=version.id,
+        ssts=tuple(object_ids),
+        format_version=V2,
+        remarks=remarks,
+        state_table_info=tables,
+        rw_version=fields.get("rw_version"),
+        max_committed_epoch=epochs[0],
+        safe_epoch=epochs[1],
+        raw=msgspec.json.encode(fields),
+    )
+
+
+def _since(layout: Layout, first: str) -> bool:
+    order = list(LAYOUTS)
+    return order.index(layout.name) >= order.index(first)
+
+
+def _state_table_info(version: Any) -> list[tuple[int, Any]]:
+    return sorted(getattr(version, "state_table_info", {}).items())
+
+
+def _info(info: Any) -> StateTableInfo:
+    return StateTableInfo(
+        info.committed_epoch, info.compaction_group_id, getattr(info, "safe_epoch", None)
+    )
+
+
+def _max_committed_epoch(version: Any, tables: dict[int, StateTableInfo], layout: Layout) -> int:
+    if _since(layout, TABLE_EPOCHS_SINCE):
+        return max((info.committed_epoch for info in tables.values()), default=0)
+    return int(version.max_committed_epoch)
+
+
+def _snake_case(info: StateTableInfo) -> dict[str, Any]:
+    return {
+        "committed_epoch": info.committed_epoch,
+        "compaction_group_id": info.compaction_group_id,
+    }
+
+
+def _camel_case(info: StateTableInfo) -> dict[str, Any]:
+    """The form of pbjson: 64-bit numbers as text, zeros left out."""
+    fields = {
+        "committedEpoch": info.committed_epoch,
+        "safeEpoch": info.safe_epoch or 0,
+        "compactionGroupId": info.compaction_group_id,
+    }
+    return {name: str(value) for name, value in fields.items() if value}

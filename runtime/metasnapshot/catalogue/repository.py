@@ -1,0 +1,200 @@
+"""The snapshots of one backup directory: upstream's MetaSnapshotStorage, with its method names.
+
+Paths are `{directory}/manifest.json` and `{directory}/{id}.snapshot`. Unlike upstream's, a
+snapshot's file is never overwritten, and the manifest changes by compare-and-swap: a change that
+meets another one is made again on top of it.
+Source: src/storage/backup/src/storage.rs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from metasnapshot.catalogue import manifest as manifests
+from metasnapshot.catalogue.entry import new_entry
+from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
+from metasnapshot.errors import ConflictError, ManifestMissing, ObjectMissing, SnapshotNotFound
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.format.snapshot import MetaSnapshot, dumps, load
+from metasnapshot.hummock.objects import object_ids
+from metasnapshot.store.port import Store, join
+from metasnapshot_models.layouts import LAYOUTS
+
+CHANGE_LOGS_SECTION = "hummock_table_change_logs"
+SWAP_ATTEMPTS_MAX = 100
+"""How often a change of the manifest is tried on top of others before it gives up."""
+_SNAPSHOT_NAME = re.compile(r"(\d+)\.snapshot")
+
+
+class Repository:
+    """The snapshots of a directory of a store."""
+
+    def __init__(self, store: Store, directory: str) -> None:
+        """Open a backup directory and read its manifest.
+
+        Raises:
+            ManifestMissing: it has snapshots but no manifest.
+            DamageError: the manifest is none.
+            StorageError: the store cannot be read.
+        """
+        self.store = store
+        self.directory = directory
+        self._manifest = Manifest()
+        self._etag: str | None = None
+        self._read()
+        if self._etag is None and (ids := self.file_ids()):
+            raise ManifestMissing(
+                f"no {MANIFEST_NAME} in {self.url}, but snapshots {', '.join(map(str, ids))}",
+                hint="check --backup-storage-directory; the manifest may be in another copy of "
+                "the directory",
+            )
+
+    @property
+    def url(self) -> str:
+        """The directory, without credentials."""
+        return f"{self.store.url}, directory {self.directory!r}"
+
+    def manifest(self) -> Manifest:
+        """The manifest as it was when it was last read or written."""
+        return self._manifest
+
+    def refresh_manifest(self) -> Manifest:
+        """Read the manifest again; like upstream, take it only if its id is greater."""
+        known = self._manifest, self._etag
+        self._read()
+        if self._manifest.manifest_id < known[0].manifest_id:
+            self._manifest, self._etag = known
+        return self._manifest
+
+    def entry(self, snapshot_id: int) -> ManifestEntry:
+        """A snapshot's entry.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+        """
+        for entry in self._manifest.entries:
+            if entry.id == snapshot_id:
+                return entry
+        raise SnapshotNotFound(snapshot_id, self._manifest.ids)
+
+    def next_id(self, sequence: int) -> int:
+        """The id of a new snapshot: the sequence meta_backup, or one more than the largest id that
+        is taken.
+        """
+        return max(sequence, 1, *(taken + 1 for taken in (*self._manifest.ids, *self.file_ids())))
+
+    def file_ids(self) -> list[int]:
+        """Ids of the snapshot files in the directory, in the manifest or not, ascending."""
+        names = (head.path.rpartition("/")[2] for head in self.store.list(self._prefix()))
+        return sorted(int(match[1]) for name in names if (match := _SNAPSHOT_NAME.fullmatch(name)))
+
+    def create(
+        self, snapshot: MetaSnapshot, remarks: str | None = None, rw_version: str | None = None
+    ) -> ManifestEntry:
+        """Store a snapshot under its id and enter it in the manifest.
+
+        Raises:
+            ConflictError: the id is taken.
+        """
+        layout = LAYOUTS[snapshot.layout]
+        version = snapshot.hummock_version.message
+        ids = object_ids(version, snapshot.sections.get(CHANGE_LOGS_SECTION))
+        entry = new_entry(snapshot.id, version, ids, layout, remarks, rw_version)
+        data = dumps(snapshot)
+
+        def write(file: BinaryIO) -> ManifestEntry:
+            file.write(data)
+            return entry
+
+        return self.create_stream(snapshot.id, write)
+
+    def create_stream(
+        self, snapshot_id: int, write: Callable[[BinaryIO], ManifestEntry]
+    ) -> ManifestEntry:
+        """Store a snapshot that is written as it is made, first the file, then its entry in the
+        manifest.
+
+        Args:
+            snapshot_id: its id.
+            write: writes the snapshot to the file and returns its entry.
+
+        Raises:
+            ConflictError: the id is taken.
+        """
+        with self.store.open_writer(self.path(snapshot_id)) as file:
+            entry = write(file)
+        self._swap(lambda manifest: manifest.with_entry(entry))
+        return entry
+
+    def get(self, snapshot_id: int) -> MetaSnapshot:
+        """A snapshot, decoded as a whole.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+        """
+        with self.open(snapshot_id) as reader:
+            return load(reader)
+
+    @contextmanager
+    def get_stream(self, snapshot_id: int) -> Generator[BinaryIO]:
+        """A snapshot's bytes as a seekable file.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+            ObjectMissing: the manifest has it, the store does not.
+        """
+        self.entry(snapshot_id)
+        with self.store.open_reader(self.path(snapshot_id)) as file:
+            yield file
+
+    @contextmanager
+    def open(self, snapshot_id: int) -> Generator[SnapshotReader]:
+        """A snapshot, verified and ready to be read row by row."""
+        with self.get_stream(snapshot_id) as file:
+            yield SnapshotReader(file)
+
+    def delete(self, ids: Iterable[int]) -> None:
+        """Delete snapshots: first from the manifest, then their files. Unknown ids are no error, as
+        upstream.
+        """
+        wanted = set(ids)
+        self._swap(lambda manifest: manifest.without(wanted))
+        for snapshot_id in sorted(wanted):
+            self.store.delete(self.path(snapshot_id))
+
+    def path(self, snapshot_id: int) -> str:
+        """Where a snapshot's file lies in the store."""
+        return join(self.directory, f"{snapshot_id}.snapshot")
+
+    def _prefix(self) -> str:
+        return join(self.directory, "x")[:-1]
+
+    def _read(self) -> None:
+        try:
+            found = self.store.read(join(self.directory, MANIFEST_NAME))
+        except ObjectMissing:
+            return  # keeps what is known, as upstream does
+        self._manifest, self._etag = manifests.parse(found.data), found.etag
+
+    def _swap(self, change: Callable[[Manifest], Manifest]) -> None:
+        """Change the manifest; if it changed meanwhile, change what is there now."""
+        path = join(self.directory, MANIFEST_NAME)
+        for _ in range(SWAP_ATTEMPTS_MAX):
+            changed = change(self._manifest)
+            data = manifests.render(changed)
+            try:
+                if self._etag is None:
+                    self._etag = self.store.put_if_absent(path, data)
+                else:
+                    self._etag = self.store.put_if_match(path, data, self._etag)
+            except ConflictError:
+                self._read()
+                continue
+            self._manifest = changed
+            return
+        raise ConflictError(
+            f"{path} changed {SWAP_ATTEMPTS_MAX} times while it was being changed", hint="try again"
+        )

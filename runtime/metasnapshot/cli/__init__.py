@@ -1,0 +1,1 @@
+"""The command `metasnapshot`: one small file per verb over operations."""

@@ -1,0 +1,63 @@
+"""The command line as a whole: verbs, environment, and errors to exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import cyclopts
+
+from metasnapshot.cli.backup import backup
+from metasnapshot.cli.coverage import coverage
+from metasnapshot.cli.list import list_snapshots
+from metasnapshot.cli.restore import restore
+from metasnapshot.cli.text import complain
+from metasnapshot.cli.verify import verify
+from metasnapshot.errors import MetasnapshotError, UsageError
+
+INTERNAL_BUG = 70
+INTERRUPTED = 130
+ENVIRONMENT_PREFIX = "METASNAPSHOT_"
+
+app = cyclopts.App(
+    name="metasnapshot",
+    help="Back up, verify and restore the metadata of RisingWave clusters.",
+    version=version("metasnapshot"),
+    config=cyclopts.config.Env(ENVIRONMENT_PREFIX, command=False),
+    result_action="return_value",
+)
+app.command(backup)
+app.command(list_snapshots, name="list")
+app.command(verify)
+app.command(restore)
+app.command(coverage)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code: 0 ok, an error's own, 2 usage, 70 internal bug, 130 interrupted.
+    """
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        complain(" ".join(str(error).split()), "metasnapshot --help")
+        return UsageError.exit_code
+    except MetasnapshotError as error:
+        complain(str(error), error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last resort: said to be a bug, with its own exit code
+        traceback.print_exc()
+        complain("this is a bug in metasnapshot", "please report it with the lines above")
+        return INTERNAL_BUG
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""The tree of errors. Each has an exit code, facts, and a hint where there is a next step.
+
+    MetasnapshotError                 1  failed
+    ├── UsageError                    2  the command or call was put wrongly
+    ├── DamageError                   4  bytes are not what they should be
+    │   ├── ChecksumMismatch             a hash differs
+    │   ├── Truncated                    less is left than a length or count claims
+    │   ├── RowError                     a row that its layout does not allow
+    │   └── VersionError                 a Hummock version or checkpoint that does not decode
+    ├── ManifestMissing              10  snapshots lie in the directory, but no manifest
+    ├── ConflictError                11  locked, or exists already, or changed meanwhile
+    ├── SnapshotNotFound             12  the manifest has no such id
+    ├── TargetNotEmpty               13  a restore would write into tables that have rows
+    ├── UnknownFormat                14  a format, layout or schema that is not in the registry
+    ├── StorageError                 17  the object store cannot be reached or refuses
+    │   └── ObjectMissing                an object that must exist does not
+    ├── DatabaseError                18  the database cannot be reached or refuses
+    └── InconsistentStore             1  the meta store contradicts itself or its checkpoint
+
+Upstream's BackupError (src/storage/backup/src/error.rs) and what stands for its kinds here:
+
+    BackupStorage, StateStorage      StorageError, ObjectMissing
+    MetaStorage                      DatabaseError
+    Encoding, Decoding               RowError, Truncated, VersionError, UnknownFormat
+    ChecksumMismatch                 ChecksumMismatch
+    NonemptyMetaStorage              TargetNotEmpty
+    Other                            InconsistentStore, UsageError
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class MetasnapshotError(Exception):
+    """Any failure that is foreseen. `str()` says what and where; `hint` says what to do next, if
+    anything.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(MetasnapshotError):
+    """The command line, configuration or call asks for something that makes no sense."""
+
+    exit_code = 2
+
+
+class DamageError(MetasnapshotError):
+    """Stored bytes are not what their writer wrote."""
+
+    exit_code = 4
+
+
+class ChecksumMismatch(DamageError):
+    """The XXH64 of some bytes is not the one stored with them. `stored` and `computed` are the two
+    hashes.
+    """
+
+    def __init__(self, what: str, *, stored: int, computed: int, hint: str = "") -> None:
+        super().__init__(
+            f"checksum mismatch in {what}: stored {stored:016x}, computed {computed:016x}",
+            hint=hint or "the bytes are damaged or cut; restore them from another copy",
+        )
+        self.stored = stored
+        self.computed = computed
+
+
+class Truncated(DamageError):
+    """A length or count claims more bytes than are left. Offsets count from the start of the
+    file.
+    """
+
+    def __init__(self, what: str, *, section: str, row: int | None, offset: int) -> None:
+        place = section if row is None else f"{section}, row {row}"
+        super().__init__(f"truncated snapshot: {what} ({place}, offset {offset})")
+        self.section = section
+        self.row = row
+        self.offset = offset
+
+
+class RowError(DamageError):
+    """A row is not one that its layout allows. `section`, `row` and `column` say where, as far as
+    is known.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        section: str = "",
+        row: int | None = None,
+        column: str = "",
+        offset: int | None = None,
+    ) -> None:
+        self.reason = reason
+        self.section = section
+        self.row = row
+        self.column = column
+        self.offset = offset
+        super().__init__(f"{self._place()}: {reason}" if self._place() else reason)
+
+    def _place(self) -> str:
+        words = [f"section {self.section}"] if self.section else []
+        words += [f"row {self.row}"] if self.row is not None else []
+        words += [f"column {self.column}"] if self.column else []
+        words += [f"offset {self.offset}"] if self.offset is not None else []
+        return ", ".join(words)
+
+    def at(self, *, section: str, row: int | None = None, offset: int | None = None) -> RowError:
+        """The same error with its place."""
+        return RowError(self.reason, section=section, row=row, column=self.column, offset=offset)
+
+
+class VersionError(DamageError):
+    """A Hummock version or checkpoint does not decode, or has fields that no known release has."""
+
+
+class ManifestMissing(MetasnapshotError):
+    """Snapshots lie in a directory without a manifest."""
+
+    exit_code = 10
+
+
+class ConflictError(MetasnapshotError):
+    """Somebody else holds, made or changed the thing meanwhile."""
+
+    exit_code = 11
+
+
+class SnapshotNotFound(MetasnapshotError):
+    """The manifest names no snapshot of this id."""
+
+    exit_code = 12
+
+    def __init__(self, snapshot_id: int, known: Sequence[int]) -> None:
+        super().__init__(
+            f"snapshot id {snapshot_id} not found",
+            hint=f"the manifest has {', '.join(map(str, known))}"
+            if known
+            else "the manifest is empty",
+        )
+        self.snapshot_id = snapshot_id
+        self.known = tuple(known)
+
+
+class TargetNotEmpty(MetasnapshotError):
+    """Meta tables that a restore would fill have rows. `rows` counts them by table."""
+
+    exit_code = 13
+
+    def __init__(self, rows: dict[str, int]) -> None:
+        counts = ", ".join(f"{table} ({count})" for table, count in rows.items())
+        super().__init__(
+            f"meta store is not empty before being restored: {counts}",
+            hint="a fresh schema has rows too (seaql_migrations, cluster, user, object, "
+            "database, schema); "
+            "empty these tables if they belong to no living cluster",
+        )
+        self.rows = rows
+
+
+class UnknownFormat(MetasnapshotError):
+    """A snapshot format, layout or meta store schema that the registry does not describe."""
+
+    exit_code = 14
+
+
+class StorageError(MetasnapshotError):
+    """The object store cannot be reached or refuses."""
+
+    exit_code = 17
+
+
+class ObjectMissing(StorageError):
+    """An object that must exist does not. `path` is its path in the store."""
+
+    def __init__(self, path: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(f"no such object: {path}{f' in {where}' if where else ''}", hint=hint)
+        self.path = path
+
+
+class InconsistentStore(MetasnapshotError):
+    """A meta store contradicts itself or its checkpoint, so that no right snapshot can be made of
+    it.
+    """
+
+
+class DatabaseError(MetasnapshotError):
+    """The meta store cannot be reached or refuses."""
+
+    exit_code = 18

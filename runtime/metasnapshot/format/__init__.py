@@ -1,0 +1,3 @@
+"""Bytes <-> rows: framing and checksum, layouts, row codecs, the Hummock version section, whole
+snapshots.
+"""

@@ -1,0 +1,105 @@
+"""Which layout is a snapshot or a meta store in? The set of migrations that it names decides.
+
+Several layouts can share a set ({2.5.0, 2.5.2}, {2.7.0, 2.7.1}: tables that snapshots forgot at
+first); for a file the number of its sections tells them apart, where it can. A set that no release
+has is read as the largest known set that it contains, and said to be so. Never by the last or the
+greatest name: at 2.2.0 the last applied is not the greatest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from metasnapshot.errors import UnknownFormat
+from metasnapshot_models.codecs import CODECS
+from metasnapshot_models.definitions import Layout, Shape
+from metasnapshot_models.layouts import LAYOUTS, RELEASES
+
+HUMMOCK_VERSION = "hummock_version"
+"""The section that is no table, always the second."""
+MIGRATIONS_SECTION = "seaql_migrations"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The layouts that a set of migrations allows, by falling number of sections.
+
+    Attributes: layouts: at least one. releases: the releases that have exactly this set, or the
+        largest known subset, oldest first. exact: whether the set is a release's own; if not,
+        `unknown` names the migrations beyond it.
+    """
+
+    layouts: tuple[Layout, ...]
+    releases: tuple[str, ...]
+    exact: bool
+    unknown: tuple[str, ...] = ()
+
+    def releases_of(self, layout: Layout) -> tuple[str, ...]:
+        """The releases whose snapshots look as this layout's do."""
+        return tuple(
+            name
+            for name in self.releases
+            if sections_of(LAYOUTS[RELEASES[name].layout]) == sections_of(layout)
+        )
+
+
+def candidates(migrations: Iterable[str]) -> Candidates:
+    """Find the layouts of a set of migrations.
+
+    Raises:
+        UnknownFormat: no known release has a subset of them.
+    """
+    found = frozenset(migrations)
+    releases = [release for release in RELEASES.values() if release.migrations == found]
+    unknown: frozenset[str] = frozenset()
+    if not releases:
+        contained = [item.migrations for item in RELEASES.values() if item.migrations <= found]
+        if not contained:
+            raise UnknownFormat(
+                f"no known release has a subset of these {len(found)} migrations: "
+                f"{', '.join(sorted(found)[:3]) or 'none'}",
+                hint="is this a RisingWave meta store or snapshot?",
+            )
+        best = max(contained, key=len)
+        releases = [release for release in RELEASES.values() if release.migrations == best]
+        unknown = found - best
+    names = dict.fromkeys(release.layout for release in releases)
+    layouts = sorted((LAYOUTS[name] for name in names), key=lambda item: -len(item.sections))
+    return Candidates(
+        tuple(layouts),
+        tuple(release.name for release in releases),
+        not unknown,
+        tuple(sorted(unknown)),
+    )
+
+
+def section_names(layout: Layout) -> tuple[str, ...]:
+    """All sections of a V2 snapshot in their order, hummock_version second."""
+    names = [section for section, _ in layout.sections]
+    return (names[0], HUMMOCK_VERSION, *names[1:])
+
+
+def shape_of(layout: Layout, model: str) -> Shape:
+    """The columns of a model in a layout."""
+    return CODECS[model].shapes[layout.shapes[model]]
+
+
+def model_of(layout: Layout, section: str) -> str:
+    """The model of a section's rows.
+
+    Raises:
+        UnknownFormat: the layout has no such section.
+    """
+    for name, model in layout.sections:
+        if name == section:
+            return model
+    raise UnknownFormat(
+        f"layout {layout.name} has no section {section}",
+        hint=f"it has {', '.join(section_names(layout))}",
+    )
+
+
+def sections_of(layout: Layout) -> tuple[tuple[str, Shape], ...]:
+    """What a snapshot of a layout looks like; equal for layouts whose snapshots look the same."""
+    return tuple((section, shape_of(layout, model)) for section, model in layout.sections)

@@ -1,0 +1,148 @@
+"""Values of a row that Python has no exact type for: blobs, timestamps with nanoseconds,
+parallelism.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import total_ordering
+from typing import Annotated, Any, Literal
+
+import msgspec
+from google.protobuf.message import Message
+
+from metasnapshot.format import messages
+from metasnapshot_models.definitions import ColumnType
+
+U64_MAX = (1 << 64) - 1
+NANOSECONDS = 1_000_000_000
+
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{3}|\d{6}|\d{9}))?", re.ASCII
+)
+
+
+class Blob:
+    """Bytes of a row; equal to another blob of the same bytes.
+
+    Attributes:
+        bytes: the bytes.
+        type: the column type they stand in, if they came out of a row or a table.
+        era: the state of the protobuf messages that their release speaks.
+    """
+
+    __slots__ = ("bytes", "era", "type")
+
+    def __init__(self, data: bytes, type: ColumnType | None = None, era: str = "") -> None:  # noqa: A002
+        self.bytes = data
+        self.type = type
+        self.era = era
+
+    @property
+    def message(self) -> Message | list[Message] | dict[str, Message] | None:
+        """The protobuf message that the bytes hold, or a list or dict of them as the type wraps it;
+        None for raw bytes.
+
+        Raises:
+            RowError: the bytes do not decode as that message.
+        """
+        if self.type is None or not self.type.message:
+            return None
+        return messages.decode(self.bytes, self.type.message, self.type.wrapper, self.era)
+
+    @property
+    def json(self) -> Any:
+        """A value for display: the message in the form of proto3 JSON, or the list of integers of
+        raw bytes.
+        """
+        message = self.message
+        if message is None:
+            return list(self.bytes)
+        if isinstance(message, dict):
+            return {key: messages.to_json(value) for key, value in message.items()}
+        if isinstance(message, list):
+            return [messages.to_json(value) for value in message]
+        return messages.to_json(message)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Blob) and self.bytes == other.bytes
+
+    def __hash__(self) -> int:
+        return hash(self.bytes)
+
+    def __repr__(self) -> str:
+        name = self.type.name if self.type else "bytes"
+        return f"Blob({name}, {len(self.bytes)} bytes)"
+
+
+@total_ordering
+class Timestamp:
+    """A point in time without zone, exact to the nanosecond and to its text:
+    `2024-07-01T08:00:00.123456789`.
+
+    Zero, three, six or nine digits follow the second, as chrono prints them. Python's datetime
+    would cut the last three.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        """Take the text of a row.
+
+        Raises:
+            ValueError: it is no such timestamp.
+        """
+        match = _TIMESTAMP.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a timestamp such as 2024-07-01T08:00:00.123456")
+        datetime(*(int(part) for part in match.groups()[:6]), tzinfo=UTC)
+        self.text = text
+
+    @classmethod
+    def parse(cls, text: str) -> Timestamp:
+        """Take a database's text, with a space or a T and up to nine digits, and write it as chrono
+        would.
+        """
+        second, _, digits = text.replace(" ", "T", 1).partition(".")
+        fraction = digits.ljust(9, "0")
+        while fraction.endswith("000"):
+            fraction = fraction[:-3]
+        return cls(f"{second}.{fraction}" if fraction else second)
+
+    @property
+    def nanoseconds(self) -> int:
+        """Nanoseconds since 1970-01-01, in UTC."""
+        match = _TIMESTAMP.fullmatch(self.text)
+        assert match is not None, "checked by the constructor"
+        second = datetime(*(int(part) for part in match.groups()[:6]), tzinfo=UTC)
+        return int(second.timestamp()) * NANOSECONDS + int((match[7] or "").ljust(9, "0"))
+
+    def datetime(self) -> datetime:
+        """The same point, cut to microseconds, in UTC."""
+        return datetime.fromtimestamp(self.nanoseconds // 1000 / 1_000_000, UTC)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Timestamp({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Timestamp) and self.text == other.text
+
+    def __lt__(self, other: Timestamp) -> bool:
+        return self.nanoseconds < other.nanoseconds
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+class Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parallelism of exactly n actors, n a u64: `{"Fixed":4}`."""
+
+    n: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(name="Fixed")
+
+
+Parallelism = Literal["Adaptive", "Custom"] | Fixed
+"""StreamingParallelism as RisingWave's models have it."""

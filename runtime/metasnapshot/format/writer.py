@@ -1,0 +1,86 @@
+"""Writes a V2 snapshot as a stream: header, each section with its count first, opaque bytes,
+checksum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from metasnapshot.errors import RowError
+from metasnapshot.format.codec import row_codec
+from metasnapshot.format.framing import U32_MAX, FrameWriter, WritableFile
+from metasnapshot.format.hummock_version import HummockVersion
+from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names
+from metasnapshot.format.reader import V2
+from metasnapshot_models.definitions import Layout
+
+
+class SnapshotWriter:
+    """Writes the sections of a layout in their order; a section out of turn or short of its count
+    is an error.
+    """
+
+    def __init__(self, file: WritableFile, snapshot_id: int, layout: Layout) -> None:
+        self._frames = FrameWriter(file)
+        self._layout = layout
+        self._pending = list(section_names(layout))
+        self._frames.header(V2, snapshot_id)
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self._frames.size
+
+    def write_section(self, section: str, count: int, rows: Iterable[msgspec.Struct]) -> None:
+        """Write a section of models.
+
+        Args:
+            section: the next section of the layout.
+            count: how many rows come; it precedes them in the file.
+            rows: the rows.
+
+        Raises:
+            RowError: a row does not fit the layout, or there are more or fewer than count.
+        """
+        self._start(section, count)
+        codec = row_codec(self._layout, model_of(self._layout, section))
+        written = 0
+        for row in rows:
+            try:
+                self._frames.row(codec.encode(row))
+            except RowError as error:
+                raise error.at(section=section, row=written) from error
+            written += 1
+        if written != count:
+            raise RowError(f"{count} rows announced, {written} came", section=section)
+
+    def write_hummock_version(self, version: HummockVersion) -> None:
+        """Write the Hummock version as it stands, in whichever form it has."""
+        self._start(HUMMOCK_VERSION, len(version.rows))
+        for row in version.rows:
+            self._frames.row(row)
+
+    def finish(self, opaque: bytes = b"") -> int:
+        """Write what follows the sections, and the checksum.
+
+        Returns:
+            The checksum.
+
+        Raises:
+            RowError: sections are missing.
+        """
+        if self._pending:
+            raise RowError("section not written", section=self._pending[0])
+        self._frames.write(opaque)
+        return self._frames.finish()
+
+    def _start(self, section: str, count: int) -> None:
+        if not self._pending or self._pending[0] != section:
+            due = self._pending[0] if self._pending else "the end"
+            raise RowError(f"out of turn: {due} is due", section=section)
+        if count > U32_MAX:
+            raise RowError(f"{count} rows, a section holds {U32_MAX} at most", section=section)
+        del self._pending[0]
+        self._frames.count(count)

@@ -1,0 +1,3 @@
+"""Hummock's state outside the meta store: the version checkpoint, and which objects a version
+needs.
+"""

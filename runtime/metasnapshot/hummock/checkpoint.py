@@ -1,0 +1,143 @@
+"""The version checkpoint `{data_directory}/checkpoint/0`: bytes <-> HummockVersion, and to and from
+the store.
+
+Plain is protobuf HummockVersionCheckpoint, written from 0.19 to 2.8 and read by every release
+since; from 3.0.0 on it is wrapped in an envelope with compression and XXH64. Source:
+src/meta/src/hummock/manager/checkpoint.rs at 3.0.3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lz4.frame  # pyright: ignore[reportMissingTypeStubs]
+import xxhash
+import zstandard
+from google.protobuf.message import DecodeError
+
+from metasnapshot.errors import ChecksumMismatch, ObjectMissing, VersionError
+from metasnapshot.format import messages
+from metasnapshot.format.hummock_version import decode
+from metasnapshot.store.port import Store, join
+from metasnapshot_models.definitions import Layout
+from metasnapshot_models.layouts import LAYOUTS
+
+CHECKPOINT_NAME = "checkpoint/0"
+CHECKPOINT = "hummock.HummockVersionCheckpoint"
+ENVELOPE = "hummock.HummockVersionCheckpointEnvelope"
+ENVELOPE_SINCE = "3.0.0"
+"""First layout whose releases write the envelope; those before cannot read it."""
+NONE, ZSTD, LZ4 = 0, 1, 2
+ZSTD_LEVEL = 3
+
+
+def read_checkpoint_bytes(store: Store, directory: str) -> bytes:
+    """Read a data directory's checkpoint, as stored.
+
+    Args:
+        store: the state store.
+        directory: the data directory, such as hummock_001.
+
+    Raises: ObjectMissing: there is none. A meta node would silently start as an empty cluster; we
+        do not.
+    """
+    path = join(directory, CHECKPOINT_NAME)
+    try:
+        return store.read(path).data
+    except ObjectMissing as error:
+        raise ObjectMissing(
+            path,
+            where=store.url,
+            hint="check --hummock-storage-url and --hummock-storage-directory against system "
+            "parameters "
+            "state_store and data_directory",
+        ) from error
+
+
+def write_checkpoint(store: Store, directory: str, version: Any, layout: Layout) -> str:
+    """Write the checkpoint that the releases of a layout read, over the one that is there.
+
+    Returns:
+        Its path.
+
+    Raises:
+        ConflictError: somebody else wrote it meanwhile.
+    """
+    path = join(directory, CHECKPOINT_NAME)
+    data = encode_checkpoint(version, layout)
+    if store.head(path) is None:
+        store.put_if_absent(path, data)
+    else:
+        store.put_if_match(path, data, store.read(path).etag)
+    return path
+
+
+def decode_checkpoint(data: bytes, era: str) -> Any:
+    """The HummockVersion message in a checkpoint of either form.
+
+    Raises:
+        ChecksumMismatch: the envelope's checksum does not fit.
+        VersionError: the bytes are no checkpoint, or have no version.
+    """
+    checkpoint: Any = decode(_payload(data), CHECKPOINT, era)
+    if not checkpoint.HasField("version"):
+        raise VersionError("checkpoint missing required field `version`")
+    return checkpoint.version
+
+
+def encode_checkpoint(version: Any, layout: Layout, compression: int = ZSTD) -> bytes:
+    """A checkpoint of a version, without stale objects as upstream's restore leaves them.
+
+    Args:
+        version: a HummockVersion message.
+        layout: decides between plain (before 3.0.0) and envelope.
+        compression: of the envelope: NONE or ZSTD.
+    """
+    checkpoint: Any = messages.message_class(CHECKPOINT, messages.era_of(version))()
+    checkpoint.version.CopyFrom(version)
+    payload: bytes = checkpoint.SerializeToString(deterministic=True)
+    if not has_envelope(layout):
+        return payload
+    if compression == ZSTD:
+        payload = zstandard.compress(payload, ZSTD_LEVEL)
+    envelope: Any = messages.message_class(ENVELOPE, messages.NEWEST)(
+        compression_algorithm=compression, payload=payload, checksum=xxhash.xxh64_intdigest(payload)
+    )
+    return envelope.SerializeToString(deterministic=True)
+
+
+def has_envelope(layout: Layout) -> bool:
+    """Whether the releases of a layout write the envelope."""
+    order = list(LAYOUTS)
+    return order.index(layout.name) >= order.index(ENVELOPE_SINCE)
+
+
+def _payload(data: bytes) -> bytes:
+    """The plain checkpoint: out of the envelope if it decodes as one with a checksum, as upstream
+    decides it.
+    """
+    envelope: Any = messages.message_class(ENVELOPE, messages.NEWEST)()
+    try:
+        envelope.ParseFromString(data)
+    except DecodeError:
+        return data
+    if not envelope.HasField("checksum"):
+        return data
+    computed = xxhash.xxh64_intdigest(envelope.payload)
+    if computed != envelope.checksum:
+        raise ChecksumMismatch("version checkpoint", stored=envelope.checksum, computed=computed)
+    return _decompress(envelope.payload, envelope.compression_algorithm)
+
+
+def _decompress(payload: bytes, algorithm: int) -> bytes:
+    try:
+        if algorithm == ZSTD:
+            reader = zstandard.ZstdDecompressor().stream_reader(payload, read_across_frames=True)
+            return reader.read()
+        if algorithm == LZ4:
+            return bytes(lz4.frame.decompress(payload))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    except (zstandard.ZstdError, RuntimeError) as error:
+        raise VersionError(f"checkpoint does not decompress: {error}") from error
+    if algorithm != NONE:
+        raise VersionError(f"unknown checkpoint compression algorithm: {algorithm}")
+    return payload

@@ -1,0 +1,3 @@
+"""The SQL meta store: connect, read one consistent cut, load in one transaction, look at the
+schema.
+"""

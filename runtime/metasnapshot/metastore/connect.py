@@ -1,0 +1,145 @@
+"""A meta store's URL -> transactions on it. Reading can never write, and never makes a file that is
+not there.
+
+The driver sends no BEGIN before a SELECT, so a reader would see what others commit meanwhile: every
+transaction here begins explicitly. A SQLite file that is not in WAL mode is copied first by
+SQLite's own backup API, because a long read would block the meta node's commits.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from metasnapshot.errors import DatabaseError, InconsistentStore, UsageError
+
+BUSY_TIMEOUT_S = 30.0
+"""How long to wait for another process's lock."""
+
+
+class MetaStore:
+    """A meta store that can be reached. `url` names it without password."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.url = f"sqlite:///{path}"
+
+    @contextmanager
+    def read_transaction(self) -> Generator[sa.Connection]:
+        """One consistent cut: all reads in the block see the same state, whatever is committed
+        meanwhile.
+
+        Raises:
+            DatabaseError: the store cannot be read.
+        """
+        with _translated(self.url), tempfile.TemporaryDirectory(prefix="metasnapshot-") as scratch:
+            path = self._path if self._is_wal() else self._copy(Path(scratch) / "meta.db")
+            with _transaction(path, "ro", "BEGIN") as connection:
+                yield connection
+
+    @contextmanager
+    def write_transaction(self) -> Generator[sa.Connection]:
+        """One transaction that commits when the block ends well and rolls back when it does not.
+
+        Foreign keys are enforced, at the commit.
+
+        Raises:
+            DatabaseError: the store cannot be written.
+            InconsistentStore: rows refer to rows that are not there.
+        """
+        with _translated(self.url), _transaction(self._path, "rw", "BEGIN IMMEDIATE") as connection:
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+            yield connection
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                tables = ", ".join(sorted({f"{row[0]} -> {row[2]}" for row in broken}))
+                raise InconsistentStore(f"{len(broken)} rows break foreign keys: {tables}")
+
+    def _is_wal(self) -> bool:
+        with closing(_connect(self._path, "ro")) as connection:
+            return connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+    def _copy(self, target: Path) -> Path:
+        with (
+            closing(_connect(self._path, "ro")) as source,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            source.backup(copy)
+        return target
+
+
+@contextmanager
+def open_meta_store(url: str) -> Generator[MetaStore]:
+    """Reach a meta store.
+
+    Args:
+        url: `sqlite:///path`, as SQLAlchemy writes it; four slashes before an absolute path.
+
+    Raises:
+        UsageError: the URL is none, or of an engine that is not supported.
+        DatabaseError: there is no such database.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except exc.ArgumentError as error:
+        raise UsageError(
+            "not a database URL",
+            hint="--meta-store sqlite:///relative.db or sqlite:////absolute.db",
+        ) from error
+    if parsed.get_backend_name() != "sqlite":
+        raise UsageError(
+            f"meta store engine {parsed.get_backend_name()} is not supported",
+            hint="use sqlite:///path",
+        )
+    if not parsed.database or parsed.database == ":memory:":
+        raise UsageError("a SQLite meta store needs a path", hint="--meta-store sqlite:///path")
+    path = Path(parsed.database)
+    if not path.is_file():
+        raise DatabaseError(f"no such SQLite file: {path}", hint="check --meta-store")
+    yield MetaStore(path)
+
+
+@contextmanager
+def _transaction(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: _connect(path, mode), poolclass=sa.NullPool
+    )
+
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "begin", _begin)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open by URI: with mode ro or rw a missing file is an error, not a new file."""
+    connection = sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT_S,
+    )
+    connection.execute("PRAGMA foreign_keys=ON")
+    return connection
+
+
+@contextmanager
+def _translated(url: str) -> Generator[None]:
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise DatabaseError(f"{url}: {error.orig}") from error
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{url}: {error}") from error

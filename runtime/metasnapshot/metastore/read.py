@@ -1,0 +1,94 @@
+"""Read a meta store inside one transaction: its layout, its counts, its rows in the order of their
+primary keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from metasnapshot.errors import DatabaseError, RowError, UnknownFormat
+from metasnapshot.format.layout import Candidates, candidates, shape_of
+from metasnapshot.metastore.values import from_sqlite
+from metasnapshot_models.codecs import CODECS
+from metasnapshot_models.definitions import Layout
+
+FETCH_ROWS = 32
+"""Rows held at once while a table is read; they can be large."""
+
+
+def find_layouts(connection: sa.Connection) -> Candidates:
+    """The layouts that a meta store's migrations allow, the longest first.
+
+    Raises:
+        UnknownFormat: this is no meta store, or of no known release.
+    """
+    if not sa.inspect(connection).has_table("seaql_migrations"):
+        raise UnknownFormat(
+            "no table seaql_migrations: not a RisingWave meta store", hint="check --meta-store"
+        )
+    rows = connection.exec_driver_sql('SELECT "version" FROM "seaql_migrations"')
+    names = [row[0] for row in rows]
+    if not names:
+        raise UnknownFormat(
+            "table seaql_migrations is empty: the meta store was emptied, or never started",
+            hint="check --meta-store",
+        )
+    return candidates(names)
+
+
+def count_rows(connection: sa.Connection, table: str) -> int:
+    """The number of rows of a table."""
+    counted = connection.execute(sa.select(sa.func.count()).select_from(sa.table(table)))
+    return int(counted.scalar_one())
+
+
+def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator[Any]:
+    """The rows of a model's table, by primary key, one at a time.
+
+    Raises:
+        RowError: a value that its column cannot hold, with table, row and column.
+        DatabaseError: the table cannot be read.
+    """
+    shape = shape_of(layout, model)
+    codec = CODECS[model]
+    names = [column.name for column in shape.columns]
+    convert = [from_sqlite(column, layout.era) for column in shape.columns]
+    columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
+    table = sa.table(codec.table, *columns)
+    key = [table.c[column.name] for column in shape.columns if column.pk]
+    statement = sa.select(*table.c).order_by(*key).execution_options(yield_per=FETCH_ROWS)
+    try:
+        found: Any = connection.execute(statement)
+        for number, values in enumerate(found):
+            try:
+                yield codec.model(
+                    **{
+                        name: None if value is None else to_model(value)
+                        for name, value, to_model in zip(names, values, convert, strict=True)
+                    }
+                )
+            except RowError as error:
+                raise error.at(section=f"table {codec.table}", row=number) from error
+    except exc.DBAPIError as error:
+        raise DatabaseError(f"cannot read table {codec.table}: {error.orig}") from error
+
+
+def sequences(connection: sa.Connection) -> dict[str, int]:
+    """hummock_sequence by name: the next id of each kind."""
+    rows = connection.exec_driver_sql('SELECT "name", "seq" FROM "hummock_sequence"')
+    return {row[0]: row[1] for row in rows}
+
+
+def system_parameters(connection: sa.Connection) -> dict[str, str]:
+    """system_parameter by name."""
+    rows = connection.exec_driver_sql('SELECT "name", "value" FROM "system_parameter"')
+    return {row[0]: row[1] for row in rows}
+
+
+def last_delta_id(connection: sa.Connection) -> int | None:
+    """The greatest id in hummock_version_delta, None if the table is empty."""
+    return connection.exec_driver_sql('SELECT max("id") FROM "hummock_version_delta"').scalar()

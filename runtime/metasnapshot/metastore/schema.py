@@ -1,0 +1,49 @@
+"""The schema that a live meta store has: names for comparison, types only as a help to a reader,
+never to decode by.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+
+@dataclass(frozen=True)
+class LiveColumn:
+    """A column as the database describes it."""
+
+    name: str
+    sql_type: str
+    nullable: bool
+    pk: bool
+
+
+def table_names(connection: sa.Connection) -> list[str]:
+    """Tables of the meta store, the engine's own left out, by name."""
+    names = sa.inspect(connection).get_table_names()
+    return sorted(name for name in names if not name.startswith("sqlite_"))
+
+
+def live_schema(connection: sa.Connection) -> dict[str, list[LiveColumn]]:
+    """Columns by table, in the order of the table."""
+    inspector = sa.inspect(connection)
+    found: dict[str, list[LiveColumn]] = {}
+    with warnings.catch_warnings():
+        # uuid_text, jsonb_text and datetime_text are no types of SQLAlchemy; only their names are
+        # looked at.
+        warnings.simplefilter("ignore", exc.SAWarning)
+        for table in table_names(connection):
+            key = inspector.get_pk_constraint(table)["constrained_columns"]
+            found[table] = [
+                LiveColumn(
+                    column["name"],
+                    str(column["type"]),
+                    bool(column["nullable"]),
+                    column["name"] in key,
+                )
+                for column in inspector.get_columns(table)
+            ]
+    return found

@@ -1,0 +1,180 @@
+"""Does the registry know every table and column of a live meta store, and does the store have what
+it should?
+
+In both directions: a table or column is covered (in a snapshot), excluded (with a reason), unknown
+(a snapshot would silently leave it out) or missing (the registry expects it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from metasnapshot.errors import UnknownFormat
+from metasnapshot.format.layout import Candidates, shape_of
+from metasnapshot.metastore.read import find_layouts
+from metasnapshot.metastore.schema import LiveColumn, live_schema
+from metasnapshot_models.codecs import CODECS
+from metasnapshot_models.definitions import Layout
+
+SQL_TYPES = {
+    "blob": "Vec<u8>",
+    "boolean": "bool",
+    "bigint": "i64",
+    "smallint": "i16",
+    "integer": "i32",
+    "int": "i32",
+}
+"""Column types of the registry by the name of the SQL type; anything else is suggested as
+String."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A table, or a column of one; reason says why it is excluded."""
+
+    table: str
+    column: str = ""
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """`table` or `table.column`."""
+        return f"{self.table}.{self.column}" if self.column else self.table
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a layout says of a live schema.
+
+    Attributes:
+        layout: name of the layout that was compared, the longest that the store's migrations allow.
+        candidates: all of them.
+        covered: columns that a snapshot holds.
+        excluded: tables and columns that are left out for a reason.
+        unknown: tables and columns that the registry does not have.
+        missing: tables and columns that the registry has and the store does not.
+        scaffold: lines for models.yaml that would cover what is unknown.
+    """
+
+    layout: str
+    candidates: Candidates
+    covered: list[Item]
+    excluded: list[Item]
+    unknown: list[Item]
+    missing: list[Item]
+    scaffold: list[str]
+
+    def require(self) -> None:
+        """Refuse a store whose snapshot would not be complete.
+
+        Raises:
+            UnknownFormat: something is unknown or missing.
+        """
+        problems = [f"unknown {item.name}" for item in self.unknown]
+        problems += [f"missing {item.name}" for item in self.missing]
+        if problems:
+            raise UnknownFormat(
+                f"meta store does not fit layout {self.layout}: {', '.join(problems)}",
+                hint="`metasnapshot coverage` prints the lines to add to schema/models.yaml",
+            )
+
+
+def cover(connection: sa.Connection) -> Coverage:
+    """Compare a live meta store with the registry.
+
+    Raises:
+        UnknownFormat: the store's migrations are of no known release.
+    """
+    found = find_layouts(connection)
+    layout = found.layouts[0]
+    live = live_schema(connection)
+    unknown = list(_unknown(layout, live))
+    return Coverage(
+        layout=layout.name,
+        candidates=found,
+        covered=list(_covered(layout, live)),
+        excluded=list(_excluded(layout, live)),
+        unknown=unknown,
+        missing=list(_missing(layout, live)),
+        scaffold=list(_scaffold(unknown, live)),
+    )
+
+
+def _models(layout: Layout) -> dict[str, str]:
+    """Model by table."""
+    return {CODECS[model].table: model for model in layout.shapes}
+
+
+def _columns(layout: Layout, model: str) -> list[str]:
+    return [column.name for column in shape_of(layout, model).columns]
+
+
+def _covered(layout: Layout, live: dict[str, list[LiveColumn]]) -> Iterator[Item]:
+    for _, model in layout.sections:
+        table = CODECS[model].table
+        names = {column.name for column in live.get(table, [])}
+        yield from (Item(table, name) for name in _columns(layout, model) if name in names)
+
+
+def _excluded(layout: Layout, live: dict[str, list[LiveColumn]]) -> Iterator[Item]:
+    for table, reason in layout.excluded_tables.items():
+        if table in live:
+            yield Item(table, "", reason)
+    for (table, column), reason in layout.excluded_columns.items():
+        if column in {item.name for item in live.get(table, [])}:
+            yield Item(table, column, reason)
+
+
+def _unknown(layout: Layout, live: dict[str, list[LiveColumn]]) -> Iterator[Item]:
+    models = _models(layout)
+    for table, columns in live.items():
+        if table in layout.excluded_tables:
+            continue
+        if table not in models:
+            yield Item(table)
+            continue
+        known = _columns(layout, models[table])
+        for column in columns:
+            if column.name not in known and (table, column.name) not in layout.excluded_columns:
+                yield Item(table, column.name)
+
+
+def _missing(layout: Layout, live: dict[str, list[LiveColumn]]) -> Iterator[Item]:
+    for table, model in _models(layout).items():
+        if table not in live:
+            if table not in layout.excluded_tables:
+                yield Item(table)
+            continue
+        if table in layout.excluded_tables:
+            continue
+        names = {column.name for column in live[table]}
+        yield from (Item(table, name) for name in _columns(layout, model) if name not in names)
+
+
+def _scaffold(unknown: list[Item], live: dict[str, list[LiveColumn]]) -> Iterator[str]:
+    """Lines for models.yaml, with NEW where the new layout's name belongs."""
+    for item in unknown:
+        columns = {column.name: column for column in live[item.table]}
+        if item.column:
+            yield f"# models, {item.table}, columns, at the column's place:"
+            yield _column_line(columns[item.column], ", since: NEW")
+            continue
+        yield "# sections, load_order and models (or excluded, with a reason):"
+        yield f"- {{section: {item.table}, model: {item.table}, since: NEW}}"
+        yield f"- {item.table}"
+        yield f"  {item.table}:"
+        yield f"    table: {item.table}"
+        yield "    since: NEW"
+        yield "    columns:"
+        yield from (_column_line(column, "") for column in columns.values())
+
+
+def _column_line(column: LiveColumn, life: str) -> str:
+    type_name = SQL_TYPES.get(column.sql_type.lower().partition("(")[0], "String")
+    flags = (", pk: true" if column.pk else "") + (
+        ", nullable: true" if column.nullable and not column.pk else ""
+    )
+    return f"    - {{name: {column.name}, type: {type_name}{flags}{life}}}"

@@ -1,0 +1,185 @@
+"""Files below a directory as an object store (`fs://root`).
+
+A write goes to a temporary file in the same directory, is synced, and gets its name by link
+(create) or rename (replace); then the directory is synced. Replacing compares etags, hashes of the
+bytes, under an flock, so that processes on one machine, or on a file system with working locks,
+lose no update. Names that start with a dot are ours and never listed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import xxhash
+
+from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
+from metasnapshot.store.port import ObjectHead, StoredObject, normalise
+
+BUFFER_SIZE = 1 << 20
+LOCK_NAME = ".metasnapshot.lock"
+TEMPORARY_PREFIX = ".metasnapshot-"
+
+
+class LocalStore:
+    """An object store in a local directory, which is made when something is first written."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @property
+    def url(self) -> str:
+        return f"fs://{self._root}"
+
+    def head(self, path: str) -> ObjectHead | None:
+        target = self._path(path)
+        with _translated(path):
+            if not target.is_file():
+                return None
+            return ObjectHead(normalise(path), target.stat().st_size)
+
+    def read(self, path: str) -> StoredObject:
+        with self.open_reader(path) as file:
+            data = file.read()
+        return StoredObject(data, _hash(data))
+
+    @contextmanager
+    def open_reader(self, path: str) -> Generator[BinaryIO]:
+        try:
+            file = self._path(path).open("rb", buffering=BUFFER_SIZE)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise ObjectMissing(normalise(path), where=self.url) from error
+        except OSError as error:
+            raise _storage_error(path, error) from error
+        with file, _translated(path):
+            yield file
+
+    @contextmanager
+    def open_writer(self, path: str) -> Generator[BinaryIO]:
+        target = self._path(path)
+        with self._temporary(path) as (file, temporary):
+            yield file
+            _sync(file)
+            _create(temporary, target, path)
+
+    def put_if_absent(self, path: str, data: bytes) -> str:
+        with self.open_writer(path) as file:
+            file.write(data)
+        return _hash(data)
+
+    def put_if_match(self, path: str, data: bytes, etag: str) -> str:
+        target = self._path(path)
+        with self._temporary(path) as (file, temporary), _locked(target.parent):
+            file.write(data)
+            _sync(file)
+            if not target.is_file() or _hash(target.read_bytes()) != etag:
+                raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
+            temporary.replace(target)
+            _sync_directory(target.parent)
+        return _hash(data)
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        wanted = "/".join(part for part in prefix.split("/") if part)
+        if prefix.endswith("/") and wanted:
+            wanted += "/"
+        base = self._root / wanted.rpartition("/")[0]
+        with _translated(prefix):
+            for file in sorted(base.rglob("*")) if base.is_dir() else []:
+                path = file.relative_to(self._root).as_posix()
+                hidden = any(part.startswith(".") for part in path.split("/"))
+                if path.startswith(wanted) and not hidden and file.is_file():
+                    yield ObjectHead(path, file.stat().st_size)
+
+    def delete(self, path: str) -> None:
+        target = self._path(path)
+        with _translated(path), suppress(FileNotFoundError, NotADirectoryError):
+            target.unlink()
+            _sync_directory(target.parent)
+
+    def _path(self, path: str) -> Path:
+        return self._root / normalise(path)
+
+    @contextmanager
+    def _temporary(self, path: str) -> Generator[tuple[BinaryIO, Path]]:
+        """A temporary file beside the target, gone after the block whatever happens."""
+        directory = self._path(path).parent
+        with _translated(path):
+            directory.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=directory)
+            temporary = Path(name)
+            try:
+                with os.fdopen(descriptor, "wb", buffering=BUFFER_SIZE) as file:
+                    yield file, temporary
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+def _create(temporary: Path, target: Path, path: str) -> None:
+    """Give a file its name if nothing has that name."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError as error:
+        raise ConflictError(f"{normalise(path)} exists already") from error
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        _create_without_links(temporary, target, path)
+    _sync_directory(target.parent)
+
+
+def _create_without_links(temporary: Path, target: Path, path: str) -> None:
+    """The same on a file system without hard links: under the lock, look, then rename."""
+    with _locked(target.parent):
+        if target.exists():
+            raise ConflictError(f"{normalise(path)} exists already")
+        temporary.replace(target)
+
+
+@contextmanager
+def _locked(directory: Path) -> Generator[None]:
+    """Hold the lock of a directory; the system lets go of it if the process dies."""
+    with (directory / LOCK_NAME).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _hash(data: bytes) -> str:
+    return f"{xxhash.xxh3_128_hexdigest(data)}-{len(data)}"
+
+
+@contextmanager
+def _translated(path: str) -> Generator[None]:
+    """Translate the system's errors; a pipe that the caller's own output broke is not the
+    store's.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _storage_error(path, error) from error
+
+
+def _storage_error(path: str, error: OSError) -> StorageError:
+    name = error.filename or path
+    hint = "free some space" if error.errno == errno.ENOSPC else ""
+    return StorageError(f"{name}: {error.strerror or error}", hint=hint)

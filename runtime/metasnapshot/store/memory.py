@@ -1,0 +1,75 @@
+"""Objects in memory (`memory`): for tests and for trying things out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import BinaryIO
+
+from metasnapshot.errors import ConflictError, ObjectMissing
+from metasnapshot.store.port import ObjectHead, StoredObject, normalise
+
+
+class MemoryStore:
+    """An object store in this process's memory. An etag counts the writes of the store."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, StoredObject] = {}
+        self._writes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return "memory"
+
+    def head(self, path: str) -> ObjectHead | None:
+        found = self._objects.get(normalise(path))
+        return ObjectHead(normalise(path), len(found.data)) if found else None
+
+    def read(self, path: str) -> StoredObject:
+        try:
+            return self._objects[normalise(path)]
+        except KeyError as error:
+            raise ObjectMissing(normalise(path), where=self.url) from error
+
+    @contextmanager
+    def open_reader(self, path: str) -> Generator[BinaryIO]:
+        yield BytesIO(self.read(path).data)
+
+    @contextmanager
+    def open_writer(self, path: str) -> Generator[BinaryIO]:
+        file = BytesIO()
+        yield file
+        self.put_if_absent(path, file.getvalue())
+
+    def put_if_absent(self, path: str, data: bytes) -> str:
+        with self._lock:
+            if normalise(path) in self._objects:
+                raise ConflictError(f"{normalise(path)} exists already")
+            return self._put(path, data)
+
+    def put_if_match(self, path: str, data: bytes, etag: str) -> str:
+        with self._lock:
+            current = self._objects.get(normalise(path))
+            if current is None or current.etag != etag:
+                raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
+            return self._put(path, data)
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        wanted = "/".join(part for part in prefix.split("/") if part)
+        if prefix.endswith("/") and wanted:
+            wanted += "/"
+        for path, found in sorted(self._objects.items()):
+            if path.startswith(wanted):
+                yield ObjectHead(path, len(found.data))
+
+    def delete(self, path: str) -> None:
+        with self._lock:
+            self._objects.pop(normalise(path), None)
+
+    def _put(self, path: str, data: bytes) -> str:
+        self._writes += 1
+        self._objects[normalise(path)] = StoredObject(bytes(data), str(self._writes))
+        return str(self._writes)

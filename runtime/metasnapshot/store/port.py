@@ -1,0 +1,117 @@
+"""What metasnapshot asks of an object store, by guarantee. tests/store has one suite that every
+backend passes.
+
+- A path is relative to the store's root, `/` between its parts. A leading or doubled `/` means
+  nothing, as upstream.
+- A read sees all of an object or fails; it never sees part of one.
+- What a write returned from is durable, and every later read, head and list sees it.
+- An object appears complete or not at all, whatever happens to the writer.
+- `put_if_absent` and a writer never overwrite; `put_if_match` overwrites only what has that etag.
+  Of two that race, one wins and the other gets ConflictError.
+- Deleting what is not there succeeds.
+
+Errors are ObjectMissing, ConflictError and StorageError; a library's own error never gets out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from metasnapshot.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ObjectHead:
+    """An object's path and size in bytes."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """A small object, read whole. Its etag changes whenever its bytes do."""
+
+    data: bytes
+    etag: str
+
+
+class Store(Protocol):
+    """An object store, rooted somewhere. `url` names it without credentials."""
+
+    @property
+    def url(self) -> str:
+        """What the store is, for messages."""
+        ...
+
+    def head(self, path: str) -> ObjectHead | None:
+        """The size of an object, or None if there is none."""
+        ...
+
+    def read(self, path: str) -> StoredObject:
+        """A whole object; for small ones.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        ...
+
+    def open_reader(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A seekable file over one object.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        ...
+
+    def open_writer(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A file that becomes a new object when its block ends well, and nothing when it does not.
+
+        Raises:
+            ConflictError: at the end, if there is such an object by then.
+        """
+        ...
+
+    def put_if_absent(self, path: str, data: bytes) -> str:
+        """Create a small object; returns its etag.
+
+        Raises:
+            ConflictError: it exists.
+        """
+        ...
+
+    def put_if_match(self, path: str, data: bytes, etag: str) -> str:
+        """Replace a small object that still has this etag; returns the new one.
+
+        Raises:
+            ConflictError: it has another etag, or is gone.
+        """
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        """The objects whose path starts with prefix, by path."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Delete an object."""
+        ...
+
+
+def normalise(path: str) -> str:
+    """The path without empty parts.
+
+    Raises:
+        UsageError: it has a part `.` or `..`, or is empty.
+    """
+    parts = [part for part in path.split("/") if part]
+    if not parts or "." in parts or ".." in parts:
+        raise UsageError(f"not a path in an object store: {path!r}", hint="no . or .. in it")
+    return "/".join(parts)
+
+
+def join(directory: str, name: str) -> str:
+    """A path in a directory; the directory "" is the root."""
+    return normalise(f"{directory}/{name}")

@@ -1,0 +1,44 @@
+"""RisingWave's object store URLs -> stores. Facts: src/object_store/src/object/mod.rs,
+build_remote_object_store.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from metasnapshot.errors import UsageError
+from metasnapshot.store.local import LocalStore
+from metasnapshot.store.memory import MemoryStore
+from metasnapshot.store.port import Store
+
+HUMMOCK_PREFIX = "hummock+"
+"""What system parameter state_store carries before the URL; the restore options and
+backup_storage_url do not."""
+FORMS = ("fs://ROOT", "memory")
+
+
+def open_store(url: str) -> Store:
+    """The store that a URL means; `hummock+` in front is allowed.
+
+    Raises:
+        UsageError: no backend takes this URL.
+    """
+    plain = url.removeprefix(HUMMOCK_PREFIX)
+    if plain in ("memory", "memory-shared"):
+        return _memory()
+    scheme, separator, rest = plain.partition("://")
+    if scheme == "fs" and separator and rest:
+        return LocalStore(Path(rest))
+    raise UsageError(
+        f"no object store for scheme {scheme!r}"
+        if separator
+        else f"not an object store URL: {url!r}",
+        hint=f"known forms: {', '.join(FORMS)}",
+    )
+
+
+@cache
+def _memory() -> MemoryStore:
+    """One store per process, as upstream since 2.5."""
+    return MemoryStore()
