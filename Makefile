@@ -42,7 +42,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11"; echo "hint: make PYTHON=python3.12 ..."; exit 2; }
 	@echo "preparing $(VENV) (once)"
-	@$(PYTHON) -m venv --clear $(VENV) || \
+	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "hint: on Debian and Ubuntu, apt-get install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

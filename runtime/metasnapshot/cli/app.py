@@ -27,6 +27,7 @@ app = cyclopts.App(
     version=version("metasnapshot"),
     config=cyclopts.config.Env(ENVIRONMENT_PREFIX, command=False),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 app.command(backup)
 app.command(list_snapshots, name="list")

@@ -38,13 +38,19 @@ def decode(row: bytes, start: int, end: int) -> bytes:
     return _decode_long(np.frombuffer(row, U8, end - start, start))
 
 
-def encode(data: bytes) -> bytes:
+def encode(data: bytes) -> bytes | bytearray:
     """Encode bytes as the inside of an array."""
     if len(data) < ENCODE_SHORT:
         return _list_encoder.encode(list(data))[1:-1]
     pairs = np.frombuffer(data, np.uint16, len(data) // 2)
-    text = _pair_table().take(pairs).tobytes().translate(None, _FILLER)
-    return text + b"%d" % data[-1] if len(data) % 2 else text[:-1]
+    text = bytearray(8 * len(pairs))
+    _pair_table().take(pairs, out=np.frombuffer(text, np.uint64), mode="clip")
+    text = text.translate(None, _FILLER)
+    if len(data) % 2:
+        text += b"%d" % data[-1]
+    else:
+        del text[-1]
+    return text
 
 
 def _decode_short(text: bytes) -> bytes:

@@ -86,7 +86,7 @@ class RowCodec:
             not fit.
         """
         values = self._values(row)
-        found: list[tuple[bytes, bytes]] = []
+        found: list[tuple[bytes, bytes | bytearray]] = []
         for column, key in self._blob_keys:
             value = values[column.name]
             if value is None:
@@ -184,7 +184,7 @@ def wire_type(column: Column) -> Any:
 
 def _integer(name: str) -> Any:
     low, high = INTEGER_RANGES[name]
-    if high == U64_MAX:  # msgspec takes no bound over 63 bits, and no integer over 64
+    if high == U64_MAX:  # msgspec takes no bound over 63 bits
         return Annotated[int, msgspec.Meta(ge=low)]
     return Annotated[int, msgspec.Meta(ge=low, le=high)]
 
@@ -234,9 +234,9 @@ def _convert(from_wire: Callable[[Any], Any], value: Any, column: str) -> Any:
         raise RowError(str(error), column=column) from error
 
 
-def _splice(rest: bytes, found: list[tuple[bytes, bytes]]) -> bytes:
+def _splice(rest: bytes, found: list[tuple[bytes, bytes | bytearray]]) -> bytes:
     """Put the texts of the blobs back between their brackets."""
-    parts: list[bytes] = []
+    parts: list[bytes | bytearray] = []
     position = 0
     for key, text in found:
         start = rest.index(key, position) + len(key)

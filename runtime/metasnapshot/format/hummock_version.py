@@ -53,9 +53,14 @@ class HummockVersion:
         form = JSON_FORM if rows[0].startswith(b"{") else PROTOBUF_FORM
         if form == JSON_FORM and len(rows) != 1:
             raise RowError(f"expected one row of JSON, found {len(rows)}")
+        seen: set[bytes] = set()
         for number, row in enumerate(rows[1:], 1):
-            if len(row) < _TABLE_ID.size:
+            table_id = row[: _TABLE_ID.size]
+            if len(table_id) < _TABLE_ID.size:
                 raise RowError("table change log item shorter than table id", row=number)
+            if table_id in seen:
+                raise RowError("a second change log of the same table", row=number)
+            seen.add(table_id)
         return cls(form, rows, era)
 
     @classmethod

@@ -16,6 +16,8 @@ from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout, Shape
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
 
+LONG_ROWS_SINCE = "3.0.1"
+"""First layout with a release (3.0.2) that reads rows over 4 GiB; branch release-2.8 reads them too."""
 HUMMOCK_VERSION = "hummock_version"
 """The section that is no table, always the second."""
 MIGRATIONS_SECTION = "seaql_migrations"
@@ -34,6 +36,12 @@ class Candidates:
     releases: tuple[str, ...]
     exact: bool
     unknown: tuple[str, ...] = ()
+
+    @property
+    def only_release(self) -> str | None:
+        """The release, where the migrations leave no doubt; a branch without a tag is none."""
+        only = self.exact and len(self.releases) == 1 and self.releases[0][0].isdigit()
+        return self.releases[0] if only else None
 
     def releases_of(self, layout: Layout) -> tuple[str, ...]:
         """The releases whose snapshots look as this layout's do."""
@@ -83,6 +91,13 @@ def section_names(layout: Layout) -> tuple[str, ...]:
 def shape_of(layout: Layout, model: str) -> Shape:
     """The columns of a model in a layout."""
     return CODECS[model].shapes[layout.shapes[model]]
+
+
+def has_long_rows(layout: Layout) -> bool:
+    """Whether a release of a layout reads rows with a u64 length."""
+    order = list(LAYOUTS)
+    since = order.index(layout.name) >= order.index(LONG_ROWS_SINCE)
+    return since or layout.hummock_version_form == "protobuf"
 
 
 def model_of(layout: Layout, section: str) -> str:

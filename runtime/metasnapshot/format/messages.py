@@ -44,8 +44,8 @@ _SCALARS: dict[str, Any] = {
 
 
 @cache
-def message_class(name: str, era: str) -> type[Message]:
-    """The class of a message (`hummock.HummockVersion`) as an era knows it."""
+def message_class(name: str, era: str) -> Any:
+    """The class of a message (`hummock.HummockVersion`) as an era knows it, made at run time."""
     return message_factory.GetMessageClass(_pool(era).FindMessageTypeByName(name))
 
 

@@ -114,9 +114,12 @@ class SnapshotReader:
         """What follows the last known section, byte for byte: sections of a release that the
         registry lacks.
         """
-        return FrameReader(self._file, self.places[-1].end, self.size - CHECKSUM_SIZE).take(
-            self.opaque_size
-        )
+        last = self.places[-1]
+        frames = FrameReader(self._file, last.start, self.size - CHECKSUM_SIZE, last.state)
+        frames.skip(last.end - last.start)
+        data = frames.take(frames.remaining)
+        _compare("what follows the sections", self.checksum, frames.digest)
+        return data
 
     @property
     def hummock_version(self) -> HummockVersion:
@@ -148,17 +151,7 @@ class SnapshotReader:
         Raises: ChecksumMismatch: at the end, if the section is not what it was when the file was
             opened.
         """
-        place = self.place(section)
-        frames = _frames(self._file, place)
-        for number in range(frames.count(section)):
-            offset = frames.offset
-            yield offset, frames.take(frames.length(number))
-        if frames.digest != place.digest:
-            raise ChecksumMismatch(
-                f"section {section}, read a second time",
-                stored=place.digest,
-                computed=frames.digest,
-            )
+        return _raw_rows(self._file, self.place(section))
 
     def rows(self, section: str) -> Iterator[Any]:
         """The rows of a section as models.
@@ -225,23 +218,18 @@ class SnapshotReader:
         return fitting[-1]
 
     def _check_rows(self, layout: Layout, place: SectionPlace) -> None:
-        """Decode a section that only some candidates have: the bytes of an unknown section may look
-        like one.
-        """
+        """Decode a section that only some candidates have: an unknown one may look like it."""
         codec = row_codec(layout, model_of(layout, place.name))
-        frames = _frames(self._file, place)
-        for number in range(frames.count(place.name)):
-            codec.decode(frames.take(frames.length(number)))
+        for _, row in _raw_rows(self._file, place):
+            codec.decode(row)
 
     def _migrations(self, place: SectionPlace) -> list[str]:
         """The names in the first section, whose rows look the same in every layout."""
         codec = row_codec(next(iter(LAYOUTS.values())), MIGRATIONS_MODEL)
-        frames = _frames(self._file, place)
         names: list[str] = []
-        for number in range(frames.count(place.name)):
-            offset = frames.offset
+        for number, (offset, row) in enumerate(_raw_rows(self._file, place)):
             try:
-                names.append(codec.decode(frames.take(frames.length(number))).version)
+                names.append(codec.decode(row).version)
             except RowError as error:
                 raise error.at(section=place.name, row=number, offset=offset) from error
         return names
@@ -251,8 +239,19 @@ def _size(file: ReadableFile) -> int:
     return file.seek(0, os.SEEK_END)
 
 
-def _frames(file: ReadableFile, place: SectionPlace) -> FrameReader:
-    return FrameReader(file, place.start, place.end, place.state)
+def _raw_rows(file: ReadableFile, place: SectionPlace) -> Iterator[tuple[int, bytes]]:
+    """Offset and bytes of each row of a section; at the end its hash must be what it was."""
+    frames = FrameReader(file, place.start, place.end, place.state)
+    for number in range(frames.count(place.name)):
+        offset = frames.offset
+        yield offset, frames.take(frames.length(number))
+    _compare(f"section {place.name}", place.digest, frames.digest)
+
+
+def _compare(what: str, first: int, second: int) -> None:
+    """Compare the hash of a second reading with that of the first."""
+    if first != second:
+        raise ChecksumMismatch(f"{what}, read a second time", stored=first, computed=second)
 
 
 def _place(body: FrameReader, name: str) -> SectionPlace:
@@ -267,9 +266,10 @@ def _place(body: FrameReader, name: str) -> SectionPlace:
 def _unknown_format(version: int) -> UnknownFormat:
     if version < V2:
         return UnknownFormat(
-            f"format_version {version} is the V1 snapshot format (releases 0.1.15 to 2.0 on etcd), "
+            f"format_version {version} is the V1 snapshot format (releases to 2.0 on etcd), "
             "which this version of metasnapshot does not read"
         )
     return UnknownFormat(
-        f"unknown format_version {version}", hint="V1 has 0 or 1, V2 has 2; is this a snapshot?"
+        f"unknown format_version {version}",
+        hint="V1 has 0 or 1, or none before 0.1.17; V2 has 2; is this a snapshot?",
     )

@@ -143,6 +143,11 @@ class Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     n: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(name="Fixed")
 
+    def __post_init__(self) -> None:
+        """Hold n to 64 bits, a bound that msgspec cannot express."""
+        if not 0 <= self.n <= U64_MAX:
+            raise ValueError(f"{self.n} actors are not a u64")
+
 
 Parallelism = Literal["Adaptive", "Custom"] | Fixed
 """StreamingParallelism as RisingWave's models have it."""

@@ -12,7 +12,7 @@ from metasnapshot.errors import RowError
 from metasnapshot.format.codec import row_codec
 from metasnapshot.format.framing import U32_MAX, FrameWriter, WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
-from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names
+from metasnapshot.format.layout import HUMMOCK_VERSION, has_long_rows, model_of, section_names
 from metasnapshot.format.reader import V2
 from metasnapshot_models.definitions import Layout
 
@@ -49,7 +49,7 @@ class SnapshotWriter:
         written = 0
         for row in rows:
             try:
-                self._frames.row(codec.encode(row))
+                self._write_row(codec.encode(row))
             except RowError as error:
                 raise error.at(section=section, row=written) from error
             written += 1
@@ -59,8 +59,11 @@ class SnapshotWriter:
     def write_hummock_version(self, version: HummockVersion) -> None:
         """Write the Hummock version as it stands, in whichever form it has."""
         self._start(HUMMOCK_VERSION, len(version.rows))
-        for row in version.rows:
-            self._frames.row(row)
+        for number, row in enumerate(version.rows):
+            try:
+                self._write_row(row)
+            except RowError as error:
+                raise error.at(section=HUMMOCK_VERSION, row=number) from error
 
     def finish(self, opaque: bytes = b"") -> int:
         """Write what follows the sections, and the checksum.
@@ -75,6 +78,11 @@ class SnapshotWriter:
             raise RowError("section not written", section=self._pending[0])
         self._frames.write(opaque)
         return self._frames.finish()
+
+    def _write_row(self, row: bytes) -> None:
+        if len(row) > U32_MAX and not has_long_rows(self._layout):
+            raise RowError(f"{len(row)} bytes; releases of layout {self._layout.name} read 4 GiB")
+        self._frames.row(row)
 
     def _start(self, section: str, count: int) -> None:
         if not self._pending or self._pending[0] != section:

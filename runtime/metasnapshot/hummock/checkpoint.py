@@ -129,11 +129,22 @@ def _payload(data: bytes) -> bytes:
     return _decompress(envelope.payload, envelope.compression_algorithm)
 
 
+def _decompress_zstd(payload: bytes) -> bytes:
+    """One frame after the other; a frame that is cut is an error, not an end."""
+    parts: list[bytes] = []
+    while payload:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        parts.append(frame.decompress(payload))
+        if not frame.eof:
+            raise VersionError("checkpoint does not decompress: the last zstd frame is cut")
+        payload = frame.unused_data
+    return b"".join(parts)
+
+
 def _decompress(payload: bytes, algorithm: int) -> bytes:
     try:
         if algorithm == ZSTD:
-            reader = zstandard.ZstdDecompressor().stream_reader(payload, read_across_frames=True)
-            return reader.read()
+            return _decompress_zstd(payload)
         if algorithm == LZ4:
             return bytes(lz4.frame.decompress(payload))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     except (zstandard.ZstdError, RuntimeError) as error:

@@ -114,8 +114,8 @@ class _Backup:
         self.coverage = cover(connection)
         self.coverage.require()
         self.layout: Layout = self.coverage.candidates.layouts[0]
-        self.releases = self.coverage.candidates.releases_of(self.layout)
-        self.rw_version = rw_version or (self.releases[0] if len(self.releases) == 1 else None)
+        self.releases = self.coverage.candidates.releases
+        self.rw_version = rw_version or self.coverage.candidates.only_release
         self.version = decode_checkpoint(checkpoint, self.layout.era)
         self.written = _Written()
 

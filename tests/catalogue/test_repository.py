@@ -1,0 +1,152 @@
+"""The repository: upstream's methods, ids that are never reused, and no lost update."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import goldens
+import pytest
+
+import metasnapshot
+from metasnapshot import MetaSnapshot
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.errors import ConflictError, ManifestMissing, ObjectMissing, SnapshotNotFound
+from metasnapshot.store.memory import MemoryStore
+
+
+@pytest.fixture
+def snapshot() -> MetaSnapshot:
+    return metasnapshot.loads(goldens.SMALL.read_bytes())
+
+
+@pytest.fixture
+def repository() -> Repository:
+    return Repository(MemoryStore(), "backup")
+
+
+def test_create_and_get(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """A created snapshot is in the manifest and comes back, decoded and as bytes."""
+    entry = repository.create(snapshot, remarks="first", rw_version="3.0.3")
+    assert repository.manifest().entries == (entry,)
+    assert (entry.id, entry.remarks, entry.rw_version, repository.manifest().manifest_id) == (
+        1,
+        "first",
+        "3.0.3",
+        1,
+    )
+    assert repository.get(1) == snapshot
+    with repository.get_stream(1) as file:
+        assert file.read() == goldens.SMALL.read_bytes()
+
+
+def test_paths_are_upstreams(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """{directory}/manifest.json and {directory}/{id}.snapshot."""
+    repository.create(snapshot)
+    assert [head.path for head in repository.store.list("")] == [
+        "backup/1.snapshot",
+        "backup/manifest.json",
+    ]
+
+
+def test_an_empty_directory_is_the_root(snapshot: MetaSnapshot) -> None:
+    """Directory "" gives /manifest.json, which is manifest.json."""
+    store = MemoryStore()
+    Repository(store, "").create(snapshot)
+    assert [head.path for head in store.list("")] == ["1.snapshot", "manifest.json"]
+    assert Repository(store, "").manifest().ids == (1,)
+
+
+def test_an_id_is_never_written_twice(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """A second create under a taken id conflicts and changes nothing."""
+    repository.create(snapshot)
+    with pytest.raises(ConflictError, match=r"1\.snapshot exists already"):
+        repository.create(snapshot)
+    assert repository.manifest().manifest_id == 1
+
+
+def test_the_next_id_is_above_all_that_is_taken(
+    repository: Repository, snapshot: MetaSnapshot
+) -> None:
+    """The sequence counts, the manifest counts, and so does a file that no manifest names."""
+    assert repository.next_id(1) == 1
+    assert repository.next_id(0) == 1
+    repository.create(snapshot)
+    assert repository.next_id(1) == 2
+    assert repository.next_id(9) == 9
+    repository.store.put_if_absent("backup/41.snapshot", b"orphan")
+    repository.store.put_if_absent("backup/not-a-42.snapshot", b"foreign")
+    assert repository.next_id(9) == 42
+
+
+def test_delete_is_manifest_first(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """Deleted ids leave the manifest and the store; unknown ones are no error and still count
+    up."""
+    repository.create(snapshot)
+    repository.delete([1, 77])
+    assert (repository.manifest().ids, repository.manifest().manifest_id) == ((), 2)
+    assert [head.path for head in repository.store.list("")] == ["backup/manifest.json"]
+    repository.delete([78])
+    assert repository.manifest().manifest_id == 3
+
+
+def test_two_writers_lose_nothing(snapshot: MetaSnapshot) -> None:
+    """Each works on what it read; the second's change is made again on top of the first's."""
+    store = MemoryStore()
+    one, two = Repository(store, "backup"), Repository(store, "backup")
+    one.create(snapshot)
+    snapshot.id = 2
+    two.create(snapshot)
+    one.delete([1])
+    assert Repository(store, "backup").manifest().ids == (2,)
+    assert Repository(store, "backup").manifest().manifest_id == 3
+
+
+def test_refresh_takes_only_greater_ids(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """A manifest that went back, or went away, does not replace what is known."""
+    repository.create(snapshot)
+    path = "backup/manifest.json"
+    found = repository.store.read(path)
+    repository.store.put_if_match(path, b'{"manifest_id":0,"snapshot_metadata":[]}', found.etag)
+    assert repository.refresh_manifest().ids == (1,)
+    repository.store.delete(path)
+    assert repository.refresh_manifest().ids == (1,)
+    repository.store.put_if_absent(path, b'{"manifest_id":5,"snapshot_metadata":[]}')
+    assert repository.refresh_manifest().ids == ()
+
+
+def test_unknown_ids_are_told_with_the_known(
+    repository: Repository, snapshot: MetaSnapshot
+) -> None:
+    """Upstream's words, and which ids there are."""
+    repository.create(snapshot)
+    with pytest.raises(SnapshotNotFound, match="snapshot id 4 not found") as caught:
+        repository.get(4)
+    assert (caught.value.exit_code, caught.value.hint) == (12, "the manifest has 1")
+
+
+def test_an_entry_without_its_file(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """A manifest that names a file that is gone: the file is named."""
+    repository.create(snapshot)
+    repository.store.delete("backup/1.snapshot")
+    with pytest.raises(ObjectMissing, match=r"backup/1\.snapshot") as caught:
+        repository.get(1)
+    assert caught.value.exit_code == 17
+
+
+def test_snapshots_without_a_manifest() -> None:
+    """Files without a manifest are an error; an empty directory is an empty list."""
+    store = MemoryStore()
+    assert Repository(store, "backup").manifest().ids == ()
+    store.put_if_absent("backup/3.snapshot", b"x")
+    with pytest.raises(ManifestMissing, match="snapshots 3") as caught:
+        Repository(store, "backup")
+    assert caught.value.exit_code == 10
+
+
+@pytest.mark.parametrize("tag", goldens.TAGS, ids=lambda tag: tag.name)
+def test_golden_directories_open(tag: Path, tmp_path: Path) -> None:
+    """A directory that RisingWave wrote lists and verifies."""
+    repository = goldens.copy_backups(tag, tmp_path)
+    for number in repository.manifest().ids:
+        with repository.open(number) as reader:
+            assert reader.id == number
