@@ -30,8 +30,9 @@ def _print(result: Coverage) -> None:
         f"covered: {len(result.covered)} columns of "
         f"{len({item.table for item in result.covered})} tables"
     )
-    for item in result.excluded:
-        say(f"excluded: {item.name} ({item.reason})")
+    for reason in dict.fromkeys(item.reason for item in result.excluded):
+        names = [item.name for item in result.excluded if item.reason == reason]
+        say(f"excluded, {reason}: {', '.join(names)}")
     for item in result.unknown:
         complain(f"unknown: {item.name}: a snapshot would leave it out")
     for item in result.missing:

@@ -86,7 +86,7 @@ class RowCodec:
             not fit.
         """
         values = self._values(row)
-        found: list[tuple[bytes, bytes | bytearray]] = []
+        found: list[tuple[bytes, bytes]] = []
         for column, key in self._blob_keys:
             value = values[column.name]
             if value is None:
@@ -234,14 +234,14 @@ def _convert(from_wire: Callable[[Any], Any], value: Any, column: str) -> Any:
         raise RowError(str(error), column=column) from error
 
 
-def _splice(rest: bytes, found: list[tuple[bytes, bytes | bytearray]]) -> bytes:
-    """Put the texts of the blobs back between their brackets."""
-    parts: list[bytes | bytearray] = []
+def _splice(rest: bytes, found: list[tuple[bytes, bytes]]) -> bytes:
+    """Put the arrays of the blobs in the place of the empty ones."""
+    parts: list[bytes] = []
     position = 0
     for key, text in found:
-        start = rest.index(key, position) + len(key)
-        parts += (rest[position:start], text)
-        position = start
+        end = rest.index(key, position) + len(key) - 1
+        parts += (rest[position:end], text)
+        position = end + 2
     return b"".join([*parts, rest[position:]]) if parts else rest
 
 

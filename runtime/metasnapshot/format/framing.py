@@ -19,6 +19,8 @@ HEADER_SIZE = 12
 """u32 format_version, u64 id."""
 CHECKSUM_SIZE = 8
 LENGTH_SIZE = 4
+BUFFER_SIZE = 1 << 16
+"""Of a file that is opened for reading; rows larger than it go around it."""
 CHUNK_SIZE = 1 << 20
 """Bytes read at once where nobody needs the bytes themselves."""
 U32_MAX = (1 << 32) - 1

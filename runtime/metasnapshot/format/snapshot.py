@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metasnapshot.errors import StorageError, UnknownFormat
-from metasnapshot.format.framing import CHUNK_SIZE, ReadableFile
+from metasnapshot.format.framing import BUFFER_SIZE, ReadableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import V2, SnapshotReader
@@ -111,7 +111,7 @@ def open(source: str | Path | ReadableFile) -> Generator[SnapshotReader]:  # noq
         return
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(Path(source).open("rb", buffering=CHUNK_SIZE))
+            file = stack.enter_context(Path(source).open("rb", buffering=BUFFER_SIZE))
         except OSError as error:
             raise StorageError(f"cannot open {source}: {error.strerror}") from error
         yield SnapshotReader(file)

@@ -22,7 +22,8 @@ import xxhash
 from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
 from metasnapshot.store.port import ObjectHead, StoredObject, normalise
 
-BUFFER_SIZE = 1 << 20
+BUFFER_SIZE = 1 << 16
+"""A larger buffer would only be copied twice: rows larger than it go around it."""
 LOCK_NAME = ".metasnapshot.lock"
 TEMPORARY_PREFIX = ".metasnapshot-"
 
