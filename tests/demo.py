@@ -1,4 +1,4 @@
-"""`make demo`: a real RisingWave 3.0.3 meta store (SQLite), backed up, listed, verified and restored.
+"""`make demo`: a real RisingWave 3.0.3 meta store, backed up, listed, verified and restored.
 
 Every command is the one that a user types; its output is shown as it is.
 """

@@ -49,6 +49,7 @@ class _Check:
         yield from self._sections()
         yield from self._load_order()
         yield from self._tables()
+        yield from self._excluded_columns()
         for model in self.registry.models.values():
             yield from self._model(model)
         for name, states in self.registry.types.items():
@@ -100,37 +101,70 @@ class _Check:
                 )
 
     def _load_order(self) -> Iterator[Problem]:
-        names = {section.name for section in self.registry.sections}
-        ordered = self.registry.load_order
-        place = self.registry.layouts[0].place
-        for name in sorted(names - set(ordered)):
-            yield place.problem(f"found section {name} not in load_order, expected it there once")
-        for name in sorted(set(ordered) - names):
-            yield place.problem(f"found unknown section `{name}` in load_order")
-        for name in sorted({name for name in ordered if ordered.count(name) > 1}):
-            yield place.problem(f"found `{name}` twice in load_order, expected it once")
+        names = {section.name: section.place for section in self.registry.sections}
+        seen: set[str] = set()
+        for value in self.registry.load_order:
+            name = value.text()
+            if name not in names:
+                yield value.problem(f"found unknown section `{name}`, expected one of sections")
+            if name in seen:
+                yield value.problem(f"found `{name}` twice in load_order, expected it once")
+            seen.add(name)
+        for name, place in names.items():
+            if name not in seen:
+                yield place.problem(f"found section {name} not in load_order, expected it there")
 
     def _tables(self) -> Iterator[Problem]:
-        """Each table of each layout is in a section or excluded, and not both."""
+        """Each table of each layout is of one model, in a section or excluded, and not both."""
         excluded = self.registry.excluded_tables
         yield from self._twice(excluded, "excluded table", self.axis)
-        for model in self.registry.models.values():
+        models = self.registry.models.values()
+        named = [Named(model.table, model.span, model.place) for model in models]
+        yield from self._twice(named, "table", self.axis)
+        for model in models:
             sections = [item.span for item in self.registry.sections if item.model == model.name]
             exclusions = [item.span for item in excluded if item.name == model.table]
-            for index, name in enumerate(self.axis):
-                in_section = any(index in span for span in sections)
-                is_excluded = any(index in span for span in exclusions)
-                if in_section and is_excluded:
-                    yield model.place.problem(
-                        f"found table {model.table} of layout {name} in a section and excluded, "
-                        "expected one"
+            held, left = self._indexes(sections), self._indexes(exclusions)
+            if held & left:
+                yield model.place.problem(
+                    f"found table {model.table} of layout {self._range(held & left)} in a section "
+                    "and excluded, expected one of the two"
+                )
+            forgotten = self._indexes([model.span]) - held - left
+            if forgotten:
+                yield model.place.problem(
+                    f"found table {model.table} of layout {self._range(forgotten)} in no section "
+                    "and not excluded: expected a section, or a line under excluded with the reason"
+                )
+
+    def _excluded_columns(self) -> Iterator[Problem]:
+        """An excluded column is one that its table's model does not have then."""
+        items = self.registry.excluded_columns
+        named = [Named(f"{item.name}.{item.column}", item.span, item.place) for item in items]
+        yield from self._twice(named, "excluded column", self.axis)
+        for item in items:
+            models = [
+                model
+                for model in self.registry.models.values()
+                if model.table == item.name and model.span.overlaps(item.span)
+            ]
+            if not models:
+                yield item.place.problem(
+                    f"found unknown table `{item.name}`, expected a model's table in its life"
+                )
+            for column in (column for model in models for column in model.columns):
+                if column.name == item.column and column.span.overlaps(item.span):
+                    yield item.place.problem(
+                        f"found column {item.name}.{item.column} excluded and in its model "
+                        f"(line {column.place.line}), expected one of the two"
                     )
-                elif index in model.span and not in_section and not is_excluded:
-                    yield model.place.problem(
-                        f"found table {model.table} of layout {name} in no section and not "
-                        "excluded: "
-                        "expected a section, or a line under excluded with the reason"
-                    )
+
+    def _indexes(self, spans: Iterable[Span]) -> set[int]:
+        return {index for span in spans for index in range(span.since, span.until + 1)}
+
+    def _range(self, indexes: set[int]) -> str:
+        first, last = self.axis[min(indexes)], self.axis[max(indexes)]
+        return first if first == last else f"{first} to {last}"
 
     def _model(self, model: Model) -> Iterator[Problem]:
         columns = [Named(item.name, item.span, item.place) for item in model.columns]

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from metasnapshot_codegen import check, frozen, history, messages, output, parse, render
 from metasnapshot_codegen.history import History
-from metasnapshot_codegen.source import Problem, SchemaError
+from metasnapshot_codegen.messages import Messages
+from metasnapshot_codegen.registry import Registry
+from metasnapshot_codegen.source import Collector, Problem, SchemaError
 
 FROZEN_HEAD = (
     "# What has been released, one line each, with its digest. Only ever appended to, by `make "
@@ -59,8 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     schema: Path = options.schema
-    found_messages = messages.read(schema / "messages.yaml")
-    registry = parse.read(schema / "models.yaml")
+    registry, found_messages = _read(schema)
     check.check(registry, found_messages)
     expanded = history.expand(registry)
     files = render.render(registry, expanded, found_messages)
@@ -76,9 +77,25 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _read(schema: Path) -> tuple[Registry, Messages]:
+    """Both files; mistakes of both are told in one run."""
+    collector = Collector()
+    with collector:
+        found_messages = messages.read(schema / "messages.yaml")
+    with collector:
+        registry = parse.read(schema / "models.yaml")
+    collector.raise_any()
+    return registry, found_messages
+
+
 def _read_frozen(schema: Path) -> str:
+    """The text of frozen.txt, empty if nothing was frozen yet."""
     path = schema / "frozen.txt"
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SchemaError([Problem(str(path), 1, f"cannot be read: {error}")]) from error
+    return text if text.endswith("\n") or not text else text + "\n"
 
 
 def _is_append_only(schema: Path, expanded: History) -> bool:
@@ -87,10 +104,10 @@ def _is_append_only(schema: Path, expanded: History) -> bool:
     changes = edits + frozen.changes(lines, expanded)
     for change in changes:
         print(f"error: frozen: {change.text}", file=sys.stderr)
-    if changes:
-        print(
-            "hint: a released layout never changes; give the new state a `since`", file=sys.stderr
-        )
+    if edits:
+        print("hint: bring frozen.txt back, as with git checkout", file=sys.stderr)
+    elif changes:
+        print("hint: a released layout never changes; give the new state a since", file=sys.stderr)
     return not changes
 
 
@@ -121,12 +138,19 @@ def _is_frozen(schema: Path, expanded: History) -> bool:
 
 def _keeps_base(schema: Path, base: str) -> bool:
     """Whether frozen.txt at a git revision stands unchanged at the head of today's."""
-    command = ["git", "-C", str(schema), "show", f"{base}:./frozen.txt"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if shown.returncode:
-        reason = shown.stderr.strip()
-        raise SchemaError([Problem(str(schema / "frozen.txt"), 1, f"at {base}: {reason}")])
+    if _git(schema, "cat-file", "-e", f"{base}^{{commit}}").returncode:
+        raise SchemaError([Problem(str(schema / "frozen.txt"), 1, f"git knows no commit {base}")])
+    shown = _git(schema, "show", f"{base}:./frozen.txt")  # fails where the commit has none yet
     changes = frozen.rewritten(shown.stdout, _read_frozen(schema))
     for change in changes:
         print(f"error: frozen.txt since {base}: {change.text}", file=sys.stderr)
     return not changes
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError as error:
+        problem = Problem(str(folder), 1, f"git cannot be run: {error.strerror}")
+        raise SchemaError([problem]) from error

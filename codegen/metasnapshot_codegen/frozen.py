@@ -140,7 +140,8 @@ def _words(body: str) -> dict[str, str]:
 
 def _layout_lines(layout: LayoutState, history: History) -> Iterator[tuple[str, str, str]]:
     in_section = {model for _, model in layout.sections}
-    words = [f"hummock_version={layout.form}"]
+    words = [f"hummock_version={layout.form}", f"era={layout.era}"]
+    words += [f"table {name}={layout.tables[name]}" for name in layout.shapes]
     words += [f"section {name}={layout.shapes[model].key}" for name, model in layout.sections]
     words += [
         f"outside {name}={shape.key}"

@@ -65,6 +65,7 @@ class LayoutState:
     form: str
     sections: tuple[tuple[str, str], ...]
     shapes: dict[str, Shape]
+    tables: dict[str, str]
     excluded_tables: dict[str, str]
     excluded_columns: dict[tuple[str, str], str]
 
@@ -189,6 +190,7 @@ def _layout(registry: Registry, index: int, shapes: dict[str, list[Shape | None]
         form=next(form.name for form in registry.forms if index in form.span),
         sections=tuple((item.name, item.model) for item in registry.sections if index in item.span),
         shapes={name: shape for name, shape in live.items() if shape is not None},
+        tables={name: registry.models[name].table for name in live if live[name] is not None},
         excluded_tables={
             item.name: item.reason for item in registry.excluded_tables if index in item.span
         },

@@ -20,6 +20,8 @@ def parse(text: str) -> JsonType:
     Raises:
         ValueError: with what was found and what was expected.
     """
+    if text == PARALLELISM:
+        return text
     parsed, rest = _parse(text)
     if rest:
         raise ValueError(f"found `{rest}` after a complete type, expected the end")
@@ -53,16 +55,16 @@ def _parse(text: str) -> tuple[JsonType, str]:
         parts: list[object] = [name, first]
         if name == "map":
             if first not in (*INTEGERS, "String"):
-                raise ValueError(f"found a map with key `{first}`, expected an integer or String")
+                raise ValueError(f"found `{text}`, expected an integer or String as a map's key")
             if not rest.startswith(","):
                 raise ValueError(f"found `{rest}` after the key of a map, expected `,`")
             second, rest = _parse(rest[1:].lstrip())
             parts.append(second)
         if not rest.startswith(">"):
-            raise ValueError(f"found `{rest}` in `{text}`, expected `>`")
+            raise ValueError(f"found `{rest or 'the end'}` in `{text}`, expected `>`")
         return tuple(parts), rest[1:]
     end = next((i for i, char in enumerate(text) if char in "<>,"), len(text))
     leaf = text[:end].strip()
-    if leaf not in (*INTEGERS, "String", PARALLELISM) and "." not in leaf:
+    if leaf not in (*INTEGERS, "String") and "." not in leaf:
         raise ValueError(f"found `{leaf}`, expected an integer, String, a message, list<> or map<>")
     return leaf, text[end:]

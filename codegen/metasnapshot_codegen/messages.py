@@ -4,7 +4,7 @@ for mistakes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from metasnapshot_codegen import source
@@ -58,8 +58,8 @@ class Messages:
     """All of messages.yaml: `states` are the releases whose messages were read, oldest first."""
 
     states: list[str]
-    messages: dict[str, list[MessageField]] = field(default_factory=dict[str, list[MessageField]])
-    enums: dict[str, list[EnumValue]] = field(default_factory=dict[str, list[EnumValue]])
+    messages: dict[str, list[MessageField]]
+    enums: dict[str, list[EnumValue]]
 
 
 def read(path: Path) -> Messages:
@@ -69,16 +69,35 @@ def read(path: Path) -> Messages:
         SchemaError: with every mistake found.
     """
     top = source.load(path).record(["releases", "messages", "enums"])
-    found = Messages([item.text() for item in top["releases"].items()])
+    found = Messages([item.text() for item in top["releases"].items()], {}, {})
     collector = Collector()
     for name, fields in top["messages"].fields().items():
-        with collector.guard(fields) as place:
-            found.messages[name] = [_field(item, found.states) for item in place.items()]
+        members: list[MessageField] = []
+        found.messages[name] = members
+        for guard in collector.each(fields.items()):
+            with guard as item:
+                field = _field(item, found.states)
+                _check_twice(item, field, members)
+                members.append(field)
     for name, values in top["enums"].fields().items():
-        with collector.guard(values) as place:
-            found.enums[name] = [_value(item, found.states) for item in place.items()]
+        known: list[EnumValue] = []
+        found.enums[name] = known
+        for guard in collector.each(values.items()):
+            with guard as item:
+                known.append(_value(item, found.states))
     collector.raise_any()
     return found
+
+
+def _check_twice(place: Value, field: MessageField, others: list[MessageField]) -> None:
+    """A number or a name stands for one field at a time."""
+    for other in others:
+        together = field.since <= other.until and other.since <= field.until
+        if together and (field.number == other.number or field.name == other.name):
+            raise place.fail(
+                f"found field {field.number} {field.name} beside {other.number} {other.name} "
+                "at the same time, expected numbers and names of their own"
+            )
 
 
 def _field(value: Value, states: list[str]) -> MessageField:
@@ -115,5 +134,8 @@ def _life(found: dict[str, Value], place: Value, states: list[str]) -> tuple[int
                 raise found[key].fail(f"found `{name}`, expected one of {', '.join(states)}")
             ends[end] = states.index(name)
     if ends[1] < ends[0]:
-        raise place.fail(f"found until {states[ends[1]]} before since {states[ends[0]]}")
+        raise place.fail(
+            f"found until {states[ends[1]]} before since {states[ends[0]]}, "
+            "expected since to come first"
+        )
     return ends[0], ends[1]

@@ -12,6 +12,7 @@ from metasnapshot_codegen import source
 from metasnapshot_codegen.registry import (
     FORMS,
     INTEGERS,
+    PRIMITIVES,
     REASONS,
     WRAPPERS,
     Column,
@@ -27,6 +28,7 @@ from metasnapshot_codegen.source import Collector, Value
 
 T = TypeVar("T")
 LIFE = ("since", "until")
+RESERVED_SECTION = "hummock_version"
 TOP = [
     "package",
     "layouts",
@@ -60,21 +62,38 @@ class _Reader:
         self.collector = Collector()
         layouts = list(self._each(top["layouts"], _layout))
         self.axis = [layout.name for layout in layouts]
-        self.registry = Registry(top["package"].text(), layouts)
+        self.registry = Registry(top["package"].name(), layouts)
         _distinct(self.collector, [(layout.name, layout.place) for layout in layouts], "layout")
+        if not layouts:
+            self.collector.problems.append(
+                top["layouts"].problem("found no layout, expected at least one")
+            )
         self.collector.raise_any()
-        self._lists(top)
-        self._models(top["models"])
-        self._types(top["types"])
-        self._enums(top["enums"])
-        self._excluded(top["excluded"])
+        parts: dict[str, Callable[[Value], None]] = {
+            "migrations": self._migrations,
+            "hummock_version": self._forms,
+            "sections": self._sections,
+            "load_order": self._load_order,
+            "models": self._models,
+            "types": self._types,
+            "enums": self._enums,
+            "excluded": self._excluded,
+        }
+        for name, read_part in parts.items():
+            with self.collector.guard(top[name]) as value:
+                read_part(value)
 
-    def _lists(self, top: dict[str, Value]) -> None:
-        registry = self.registry
-        registry.migrations = list(self._each(top["migrations"], self._migration))
-        registry.forms = list(self._each(top["hummock_version"], self._form))
-        registry.sections = list(self._each(top["sections"], self._section))
-        registry.load_order = [item.text() for item in top["load_order"].items()]
+    def _migrations(self, value: Value) -> None:
+        self.registry.migrations = list(self._each(value, self._migration))
+
+    def _forms(self, value: Value) -> None:
+        self.registry.forms = list(self._each(value, self._form))
+
+    def _sections(self, value: Value) -> None:
+        self.registry.sections = list(self._each(value, self._section))
+
+    def _load_order(self, value: Value) -> None:
+        self.registry.load_order = value.items()
 
     def _each(self, values: Value, read: Callable[[Value], T]) -> Iterable[T]:
         for guard in self.collector.each(values.items()):
@@ -83,7 +102,7 @@ class _Reader:
 
     def _migration(self, value: Value) -> Named:
         found = value.record(["migration"], LIFE)
-        return Named(found["migration"].text(), _span(found, value, self.registry.releases), value)
+        return Named(found["migration"].word(), _span(found, value, self.registry.releases), value)
 
     def _form(self, value: Value) -> Named:
         found = value.record(["form"], LIFE)
@@ -92,18 +111,23 @@ class _Reader:
     def _section(self, value: Value) -> Named:
         found = value.record(["section", "model"], LIFE)
         span = _span(found, value, self.axis)
-        return Named(found["section"].text(), span, value, model=found["model"].text())
+        name = found["section"].name()
+        if name == RESERVED_SECTION:
+            raise value.fail(f"found section {name}, expected another name: it is no table")
+        return Named(name, span, value, model=found["model"].text())
 
     def _models(self, value: Value) -> None:
         for name, item in value.fields().items():
             with self.collector.guard(item) as place:
+                if not name.isidentifier():
+                    raise place.fail(f"found model `{name}`, expected a Python identifier")
                 self.registry.models[name] = self._model(name, place)
 
     def _model(self, name: str, place: Value) -> Model:
         found = place.record(["table", "columns"], LIFE)
         span = _span(found, place, self.axis)
         columns = tuple(self._each(found["columns"], lambda value: self._column(value, name, span)))
-        return Model(name, found["table"].text(), span, columns, place)
+        return Model(name, found["table"].word(), span, columns, place)
 
     def _column(self, value: Value, model: str, life: Span) -> Column:
         flags = ("pk", "auto_increment", "unique", "nullable")
@@ -115,14 +139,17 @@ class _Reader:
                 f"expected it within its model's life, {self._life(life)}"
             )
         set_flags = {flag: found[flag].flag() for flag in flags if flag in found}
-        return Column(found["name"].text(), found["type"].text(), span, value, **set_flags)
+        return Column(found["name"].name(), found["type"].text(), span, value, **set_flags)
 
     def _life(self, span: Span) -> str:
         return f"{self.axis[span.since]} to {self.axis[span.until]}"
 
     def _types(self, value: Value) -> None:
         for name, states in value.fields().items():
-            self.registry.types[name] = list(self._each(states, self._type_state))
+            with self.collector.guard(states) as place:
+                if name in PRIMITIVES or not name.isidentifier():
+                    raise place.fail(f"found type `{name}`, expected a name of its own")
+                self.registry.types[name] = list(self._each(place, self._type_state))
 
     def _type_state(self, value: Value) -> TypeState:
         found = value.record([], ["integer", "json", "message", "wrapper", *LIFE])
@@ -144,12 +171,15 @@ class _Reader:
 
     def _enums(self, value: Value) -> None:
         for name, members in value.fields().items():
-            self.registry.enums[name] = list(self._each(members, self._member))
+            with self.collector.guard(members) as place:
+                if name in PRIMITIVES or not name.isidentifier() or not place.items():
+                    raise place.fail(f"found enum `{name}`, expected a name of its own and members")
+                self.registry.enums[name] = list(self._each(place, self._member))
 
     def _member(self, value: Value) -> Member:
         found = value.record(["json", "db"], LIFE)
         span = _span(found, value, self.axis)
-        return Member(found["json"].text(), found["db"].text(), span, value)
+        return Member(found["json"].name(), found["db"].word(), span, value)
 
     def _excluded(self, value: Value) -> None:
         found = value.record(["tables", "columns"])
@@ -171,10 +201,10 @@ class _Reader:
 
 def _layout(value: Value) -> Layout:
     found = value.record(["layout", "era", "releases"])
-    releases = tuple(item.text() for item in found["releases"].items())
+    releases = tuple(item.word() for item in found["releases"].items())
     if not releases:
         raise value.fail("found no release, expected at least one")
-    return Layout(found["layout"].text(), found["era"].text(), releases, value)
+    return Layout(found["layout"].word(), found["era"].word(), releases, value)
 
 
 def _choice(value: Value, choices: Sequence[str]) -> str:

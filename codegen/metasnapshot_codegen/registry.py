@@ -111,7 +111,7 @@ class Registry:
     migrations: list[Named] = field(default_factory=list[Named])
     forms: list[Named] = field(default_factory=list[Named])
     sections: list[Named] = field(default_factory=list[Named])
-    load_order: list[str] = field(default_factory=list[str])
+    load_order: list[Value] = field(default_factory=list[Value])
     models: dict[str, Model] = field(default_factory=dict[str, Model])
     types: dict[str, list[TypeState]] = field(default_factory=dict[str, list[TypeState]])
     enums: dict[str, list[Member]] = field(default_factory=dict[str, list[Member]])

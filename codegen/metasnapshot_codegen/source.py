@@ -8,6 +8,7 @@ what it finds instead is a `Problem`.
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,24 @@ class Value:
     def text(self) -> str:
         if not isinstance(self.node, yaml.ScalarNode):
             raise self.fail(f"found a {self._kind()}, expected a text")
-        value: object = self.node.value
-        return str(value)
+        value = str(self.node.value)
+        if not value:
+            raise self.fail("found an empty text, expected a name")
+        return value
+
+    def name(self) -> str:
+        """A text that is a Python identifier, for it becomes one."""
+        text = self.text()
+        if not text.isidentifier() or keyword.iskeyword(text):
+            raise self.fail(f"found `{text}`, expected a Python identifier")
+        return text
+
+    def word(self) -> str:
+        """A text without the characters that separate things in frozen.txt."""
+        text = self.text()
+        if any(char.isspace() or char in ";=!" for char in text):
+            raise self.fail(f"found `{text}`, expected a word without spaces, `;`, `=` and `!`")
+        return text
 
     def flag(self) -> bool:
         text = self.text()
@@ -109,8 +126,9 @@ def load(path: Path) -> Value:
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except FileNotFoundError as error:
-        raise SchemaError([Problem(str(path), 1, "found no such file")]) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SchemaError([Problem(str(path), 1, f"cannot be read: {reason}")]) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         mark: object = getattr(error, "problem_mark", None)
         line = mark.line + 1 if isinstance(mark, yaml.Mark) else 1
@@ -122,37 +140,43 @@ def load(path: Path) -> Value:
 
 
 class Collector:
-    """Gathers the problems of independent items, so that one run names them all."""
+    """Gathers the problems of independent items, so that one run names them all.
+
+    `with collector:` keeps the problems of its block; `each` and `guard` do so for values.
+    """
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
     def each(self, values: Sequence[Value]) -> Iterator[_Guard]:
-        for value in values:
-            yield _Guard(value, self.problems)
+        return (self.guard(value) for value in values)
 
     def guard(self, value: Value) -> _Guard:
-        return _Guard(value, self.problems)
+        return _Guard(value, self)
 
     def raise_any(self) -> None:
         if self.problems:
             raise SchemaError(self.problems)
 
+    def __enter__(self) -> None:
+        """Start a block."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, SchemaError):
+            self.problems.extend(error.problems)
+            return True
+        return False
+
 
 class _Guard:
-    """`with guard as value:` runs a block for one item and keeps its problems instead of
-    stopping.
-    """
+    """`with guard as value:` runs a block for one item and keeps its problems."""
 
-    def __init__(self, value: Value, problems: list[Problem]) -> None:
+    def __init__(self, value: Value, collector: Collector) -> None:
         self._value = value
-        self._problems = problems
+        self._collector = collector
 
     def __enter__(self) -> Value:
         return self._value
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, SchemaError):
-            self._problems.extend(error.problems)
-            return True
-        return False
+        return self._collector.__exit__(kind, error, trace)

@@ -1,7 +1,7 @@
 """`make bench`: how fast, beside baselines measured in the same run, and how much memory.
 
-Prints a Markdown table; docs/benchmarks.md keeps the last one that was looked at. Every figure is the best of a few
-runs, in MB of JSON a second; the ratio is to the orjson baseline of the same line where there is one.
+Prints Markdown tables; docs/benchmarks.md keeps the last that were looked at. Every figure is the best
+of a few runs, in MB of JSON a second; the ratio is to the orjson baseline of the same line.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def speed(folder: Path) -> None:
     models = baselines.models(path)
     documents = [baselines.decode_orjson(section, row) for section, row in rows]
     print(
-        f"snapshot of {size / MIB:.0f} MiB, blobs of {data.BLOB_SIZE} bytes, {os.cpu_count()} cores\n"
+        f"snapshot of {size / MIB:.0f} MiB, blobs of {data.BLOB_SIZE} bytes, {os.cpu_count()} "
+        "cores\n"
     )
     print("| operation | json + list | orjson + bytes() | metasnapshot | ratio |")
     print("|---|---|---|---|---|")
@@ -72,7 +73,8 @@ def speed(folder: Path) -> None:
 
 
 def line(name: str, size: int, *jobs: Callable[[], object] | None) -> float:
-    """Measure and print one line; returns our MB/s. Jobs take turns, so that all meet the same machine."""
+    """Measure and print one line; returns our MB/s. Jobs take turns, so that all meet the same "
+    "machine."""
     times: list[list[float]] = [[] for _ in jobs]
     for _ in range(REPEATS):
         for job, found in zip(jobs, times, strict=True):

@@ -1,9 +1,9 @@
 """The kernel that decides the speed: bytes <-> the text of a JSON array of integers, `[255,0,128]`.
 
-Blobs stand in a row as such arrays, 3 to 4 characters a byte, and make up most of a snapshot. orjson
-writes them from a numpy view of the bytes; long ones are read with numpy, short ones with orjson,
-whichever is faster at that length. Reading accepts only what RisingWave writes: no spaces, no leading
-zeros, 0 to 255.
+Blobs stand in a row as such arrays, 3 to 4 characters a byte, and make up most of a snapshot.
+orjson writes them from a numpy view of the bytes; long ones are read with numpy, short ones with
+orjson, whichever is faster at that length. Reading accepts only what RisingWave writes: no spaces,
+no leading zeros, 0 to 255.
 """
 
 from __future__ import annotations

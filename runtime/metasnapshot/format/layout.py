@@ -17,7 +17,7 @@ from metasnapshot_models.definitions import Layout, Shape
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
 
 LONG_ROWS_SINCE = "3.0.1"
-"""First layout with a release (3.0.2) that reads rows over 4 GiB; branch release-2.8 reads them too."""
+"""First layout with a release (3.0.2) that reads rows over 4 GiB; release-2.8 reads them too."""
 HUMMOCK_VERSION = "hummock_version"
 """The section that is no table, always the second."""
 MIGRATIONS_SECTION = "seaql_migrations"
