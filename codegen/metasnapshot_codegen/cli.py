@@ -79,13 +79,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _read(schema: Path) -> tuple[Registry, Messages]:
     """Both files; mistakes of both are told in one run."""
-    collector = Collector()
-    with collector:
+    try:
         found_messages = messages.read(schema / "messages.yaml")
-    with collector:
-        registry = parse.read(schema / "models.yaml")
-    collector.raise_any()
-    return registry, found_messages
+    except SchemaError as error:
+        collector = Collector()
+        with collector:
+            parse.read(schema / "models.yaml")
+        raise SchemaError([*error.problems, *collector.problems]) from error
+    return parse.read(schema / "models.yaml"), found_messages
 
 
 def _read_frozen(schema: Path) -> str:

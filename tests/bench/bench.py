@@ -1,7 +1,7 @@
 """`make bench`: how fast, beside baselines measured in the same run, and how much memory.
 
-Prints Markdown tables; docs/benchmarks.md keeps the last that were looked at. Every figure is the best
-of a few runs, in MB of JSON a second; the ratio is to the orjson baseline of the same line.
+Prints Markdown tables; docs/benchmarks.md keeps the last that were looked at. Every figure is the
+best of a few runs, in MB of JSON a second; the ratio is to the orjson baseline of the same line.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def column_values(column: Column) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize(("model", "shape"), CODEC_KEYS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_any_row_comes_back(model: str, shape: str, data: st.DataObject) -> None:
     """A model of every shape that ever was, with any values, encodes to a row that decodes to

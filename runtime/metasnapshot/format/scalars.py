@@ -34,7 +34,12 @@ class Blob:
 
     __slots__ = ("bytes", "era", "type")
 
-    def __init__(self, data: bytes, type: ColumnType | None = None, era: str = "") -> None:  # noqa: A002
+    def __init__(
+        self,
+        data: bytes,
+        type: ColumnType | None = None,  # noqa: A002
+        era: str = "",
+    ) -> None:
         self.bytes = data
         self.type = type
         self.era = era

@@ -93,7 +93,7 @@ def dumps(snapshot: MetaSnapshot) -> bytes:
 
 
 @contextmanager
-def open(source: str | Path | ReadableFile) -> Generator[SnapshotReader]:  # noqa: A001 - as in `metasnapshot.open`
+def open(source: str | Path | ReadableFile) -> Generator[SnapshotReader]:  # noqa: A001
     """Open a snapshot for reading row by row, in memory that does not grow with it.
 
     The checksum is verified before the reader is handed out.

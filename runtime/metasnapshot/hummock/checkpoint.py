@@ -8,6 +8,7 @@ src/meta/src/hummock/manager/checkpoint.rs at 3.0.3.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import lz4.frame  # pyright: ignore[reportMissingTypeStubs]
@@ -129,6 +130,9 @@ def _payload(data: bytes) -> bytes:
     return _decompress(envelope.payload, envelope.compression_algorithm)
 
 
+_decompress_lz4: Callable[[bytes], bytes] = lz4.frame.decompress  # pyright: ignore[reportUnknownMemberType]
+
+
 def _decompress_zstd(payload: bytes) -> bytes:
     """One frame after the other; a frame that is cut is an error, not an end."""
     parts: list[bytes] = []
@@ -146,7 +150,7 @@ def _decompress(payload: bytes, algorithm: int) -> bytes:
         if algorithm == ZSTD:
             return _decompress_zstd(payload)
         if algorithm == LZ4:
-            return bytes(lz4.frame.decompress(payload))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            return _decompress_lz4(payload)
     except (zstandard.ZstdError, RuntimeError) as error:
         raise VersionError(f"checkpoint does not decompress: {error}") from error
     if algorithm != NONE:
