@@ -8,7 +8,6 @@ src/meta/src/hummock/manager/checkpoint.rs at 3.0.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import lz4.frame  # pyright: ignore[reportMissingTypeStubs]
@@ -29,6 +28,7 @@ ENVELOPE = "hummock.HummockVersionCheckpointEnvelope"
 ENVELOPE_SINCE = "3.0.0"
 """First layout whose releases write the envelope; those before cannot read it."""
 NONE, ZSTD, LZ4 = 0, 1, 2
+_lz4: Any = lz4.frame  # it has no type stubs
 ZSTD_LEVEL = 3
 
 
@@ -130,9 +130,6 @@ def _payload(data: bytes) -> bytes:
     return _decompress(envelope.payload, envelope.compression_algorithm)
 
 
-_decompress_lz4: Callable[[bytes], bytes] = lz4.frame.decompress  # pyright: ignore[reportUnknownMemberType]
-
-
 def _decompress_zstd(payload: bytes) -> bytes:
     """One frame after the other; a frame that is cut is an error, not an end."""
     parts: list[bytes] = []
@@ -150,7 +147,7 @@ def _decompress(payload: bytes, algorithm: int) -> bytes:
         if algorithm == ZSTD:
             return _decompress_zstd(payload)
         if algorithm == LZ4:
-            return _decompress_lz4(payload)
+            return bytes(_lz4.decompress(payload))
     except (zstandard.ZstdError, RuntimeError) as error:
         raise VersionError(f"checkpoint does not decompress: {error}") from error
     if algorithm != NONE:
