@@ -26,8 +26,9 @@ FROZEN_HEAD = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
-    Returns: 0 when all is well, 1 when files are stale or something frozen changed, 2 for mistakes
-        in the registry or usage.
+    Returns:
+        0 when all is well, 1 when files are stale or something frozen changed, 2 for mistakes in
+        the registry or usage.
     """
     options = _parser().parse_args(arguments)
     if options.base is not None and not options.check:

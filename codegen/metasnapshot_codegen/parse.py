@@ -46,8 +46,9 @@ TOP = [
 def read(path: Path) -> Registry:
     """Read and check the form of models.yaml.
 
-    Raises: SchemaError: with every mistake found, each with file, line, what was found and what was
-        expected.
+    Raises:
+        SchemaError: with every mistake found, each with file, line, what was found and what was
+            expected.
     """
     top = source.load(path).record(TOP)
     reader = _Reader(top)

@@ -82,8 +82,9 @@ class RowCodec:
     def encode(self, row: msgspec.Struct) -> bytes:
         """Encode a model into the bytes of a row.
 
-        Raises: RowError: it has a column too many or too few for this shape, or a value that does
-            not fit.
+        Raises:
+            RowError: it has a column too many or too few for this shape, or a value that does not
+                fit.
         """
         values = self._values(row)
         found: list[tuple[bytes, bytes]] = []

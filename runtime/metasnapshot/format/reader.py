@@ -148,17 +148,19 @@ class SnapshotReader:
         """The rows of a section as (offset of the row's length, bytes). Other sections are not read
         again.
 
-        Raises: ChecksumMismatch: at the end, if the section is not what it was when the file was
-            opened.
+        Raises:
+            ChecksumMismatch: at the end, if the section is not what it was when the file was
+                opened.
         """
         return _raw_rows(self._file, self.place(section))
 
     def rows(self, section: str) -> Iterator[Any]:
         """The rows of a section as models.
 
-        Raises: RowError: a row that the layout does not allow, with section, row, column and
-            offset. ChecksumMismatch: at the end, if the section is not what it was when the file
-            was opened.
+        Raises:
+            RowError: a row that the layout does not allow, with section, row, column and offset.
+            ChecksumMismatch: at the end, if the section is not what it was when the file was
+                opened.
         """
         codec = row_codec(self._layout, model_of(self._layout, section))
         for number, (offset, data) in enumerate(self.raw_rows(section)):

@@ -39,8 +39,9 @@ def read_checkpoint_bytes(store: Store, directory: str) -> bytes:
         store: the state store.
         directory: the data directory, such as hummock_001.
 
-    Raises: ObjectMissing: there is none. A meta node would silently start as an empty cluster; we
-        do not.
+    Raises:
+        ObjectMissing: there is none. A meta node would silently start as an empty cluster; we do
+            not.
     """
     path = join(directory, CHECKPOINT_NAME)
     try:

@@ -18,8 +18,10 @@ from metasnapshot_models.models import HummockTableChangeLog
 def object_ids(version: Any, change_logs: Iterable[HummockTableChangeLog] | None) -> list[int]:
     """Ids of the objects that a snapshot needs, ascending.
 
-    Args: version: a HummockVersion message. change_logs: rows of hummock_table_change_log; None
-        before 3.0, where the version holds the logs itself.
+    Args:
+        version: a HummockVersion message.
+        change_logs: rows of hummock_table_change_log; None before 3.0, where the version holds the
+            logs itself.
     """
     ids = set(_level_objects(version))
     ids.update(_vector_objects(version))

@@ -80,9 +80,12 @@ def backup(
         remarks: a note for the manifest.
         rw_version: the cluster's release; by default set only where the migrations leave no doubt.
 
-    Raises: UnknownFormat: the schema is of no known release, or has something that a snapshot would
-        leave out. InconsistentStore: the checkpoint is behind the version deltas, or the store
-        contradicts itself. ObjectMissing: there is no checkpoint.
+    Raises:
+        UnknownFormat: the schema is of no known release, or has something that a snapshot would
+            leave out.
+        InconsistentStore: the checkpoint is behind the version deltas, or the store contradicts
+            itself.
+        ObjectMissing: there is no checkpoint.
     """
     if hummock_storage_url is None or hummock_storage_directory is None:
         with meta_store.read_transaction() as connection:

@@ -120,8 +120,9 @@ def _sequences(
     """hummock_sequence as it must be: that of the newest snapshot, so that no id is ever given
     twice.
 
-    Raises: InconsistentStore: the newest lacks one of this snapshot's sequences, or has a smaller
-        value.
+    Raises:
+        InconsistentStore: the newest lacks one of this snapshot's sequences, or has a smaller
+            value.
     """
     target: list[HummockSequence] = list(reader.rows(SEQUENCES_SECTION))
     newest_id = max(repository.manifest().ids)
