@@ -11,6 +11,7 @@
     ├── ConflictError                11  locked, or exists already, or changed meanwhile
     ├── SnapshotNotFound             12  the manifest has no such id
     ├── TargetNotEmpty               13  a restore would write into tables that have rows
+    ├── RetentionLocked              16  a snapshot is kept and must not be deleted
     ├── UnknownFormat                14  a format, layout or schema that is not in the registry
     ├── StorageError                 17  the object store cannot be reached or refuses
     │   └── ObjectMissing                an object that must exist does not
@@ -168,6 +169,12 @@ class UnknownFormat(MetasnapshotError):
     """A snapshot format, layout or meta store schema that the registry does not describe."""
 
     exit_code = 14
+
+
+class RetentionLocked(MetasnapshotError):
+    """A snapshot carries a keep mark."""
+
+    exit_code = 16
 
 
 class StorageError(MetasnapshotError):

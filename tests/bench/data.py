@@ -24,6 +24,7 @@ from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import backup as backup_operation
 from metasnapshot.operations import restore as restore_operation
 from metasnapshot.operations import verify as verify_operation
+from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot.operations.verify import Level
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS
@@ -103,7 +104,8 @@ def restore(folder: Path) -> None:
         connection.executescript((GOLDEN / "schema.sqlite.sql").read_text(encoding="utf-8"))
     connection.close()
     with open_meta_store(f"sqlite:///{path}") as store:
-        restore_operation.restore(repository(), 2, store, "fs://state", "hummock_001")
+        options = RestoreOptions(2, "fs://state", "hummock_001")
+        restore_operation.restore(repository(), store, options)
 
 
 def backup(folder: Path) -> None:

@@ -57,15 +57,16 @@ STATE = ("--hummock-storage-url", "fs://state")
 
 def test_a_backup_there_and_back(shell: Shell) -> None:
     """backup, list, verify and restore with the fewest options."""
-    code, out, err = shell.run("backup", *STORE, *BACKUPS, "--remarks", "nightly")
+    options = ("--remarks", "nightly", "--meta-node-stopped")
+    code, out, err = shell.run("backup", *STORE, *BACKUPS, *options)
     assert (code, err) == (0, "")
     assert out.startswith("backup 9: 317 rows, ")
     assert "layout 3.0.1 (RisingWave 3.0.1 to 3.0.3), Hummock version 105 with 18 objects" in out
     code, out, err = shell.run("list", *BACKUPS)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "id  format  hummock version  objects  tables  release  remarks",
-        "9   V2      105              18       5       -        nightly",
+        "id  format  hummock version  objects  tables  release  verified  remarks",
+        "9   V2      105              18       5       -        never     nightly",
         "1 snapshots, manifest 1",
     ]
     for level in ("file", "rows"):
@@ -75,7 +76,9 @@ def test_a_backup_there_and_back(shell: Shell) -> None:
     code, out, err = shell.run("restore", "9", *TARGET, *BACKUPS, *STATE)
     assert (code, err) == (0, "")
     assert "restored snapshot 9: 317 rows into 37 tables, layout 3.0.1" in out
-    assert "checkpoint: hummock_001/checkpoint/0" in out
+    assert "version checkpoint: hummock_001/checkpoint/0" in out
+    assert "the old cluster must never start again" in out
+    assert "rows 20" in shell.run("list", *BACKUPS)[1]  # level and year of the verification
 
 
 def test_an_empty_directory_is_an_empty_list(shell: Shell) -> None:
@@ -230,7 +233,9 @@ def test_notes_go_to_stderr(shell: Shell) -> None:
     connection.close()
     code, out, err = shell.run("backup", *STORE, *BACKUPS)
     assert (code, out.startswith("backup 9")) == (0, True)
-    assert err.startswith("warning: migrations beyond layout 3.0.1")
+    warnings = [line for line in err.splitlines() if line.startswith("warning: ")]
+    assert warnings[0].startswith("warning: not pinned: ")
+    assert warnings[1].startswith("warning: migrations beyond layout 3.0.1")
 
 
 def test_a_bug_is_70_and_an_interrupt_130(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +255,9 @@ def test_a_bug_is_70_and_an_interrupt_130(shell: Shell, monkeypatch: pytest.Monk
     assert shell.run("verify", *BACKUPS)[0] == 130
 
 
-@pytest.mark.parametrize("verb", ["backup", "list", "verify", "restore", "coverage"])
+@pytest.mark.parametrize(
+    "verb", ["backup", "list", "verify", "restore", "delete", "keep", "coverage"]
+)
 def test_help_has_an_example(shell: Shell, verb: str) -> None:
     """Each verb's help shows how it is typed."""
     code, out, _ = shell.run(verb, "--help")

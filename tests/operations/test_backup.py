@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import goldens
 import pytest
@@ -21,16 +22,17 @@ from metasnapshot.errors import (
 )
 from metasnapshot.hummock.checkpoint import write_checkpoint
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.operations.backup import BackupResult, backup
+from metasnapshot.operations.backup import NOT_PINNED, BackupOptions, BackupResult, backup
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS
 
 TAG = goldens.SHIPPED / "v3.0.3"
 
 
-def run(store: Path, backups: Repository, state: Path, **options: str) -> BackupResult:
+def run(store: Path, backups: Repository, state: Path, **options: Any) -> BackupResult:
     with open_meta_store(f"sqlite:///{store}") as meta_store:
-        return backup(meta_store, backups, f"fs://{state}", goldens.DATA_DIRECTORY, **options)
+        found = BackupOptions(f"fs://{state}", goldens.DATA_DIRECTORY, **options)
+        return backup(meta_store, backups, found)
 
 
 @pytest.fixture
@@ -197,9 +199,10 @@ def test_rows_that_upstream_forgot_are_told(tmp_path: Path) -> None:
         tag = found["v2.2.0"]
     goldens.write_state(tag, tmp_path / "state")
     backups = Repository(LocalStore(tmp_path / "backups"), "backup")
-    notes = run(tag / "meta.db", backups, tmp_path / "state").notes
+    warnings = run(tag / "meta.db", backups, tmp_path / "state").warnings
     missed = {"v2.6.0": ["table cdc_table_snapshot_splits has 5 rows"], "v2.2.0": []}
-    assert [note.partition(" that")[0] for note in notes] == missed[tag.name]
+    assert warnings[0] == NOT_PINNED
+    assert [text.partition(" that")[0] for text in warnings[1:]] == missed[tag.name]
 
 
 def test_the_protobuf_form_is_written_where_the_release_writes_it(
@@ -284,7 +287,7 @@ def test_newer_migrations_without_new_tables_are_noted(
     connection.close()
     result = run(store, backups, state)
     assert result.layout == "3.0.1"
-    assert "m20990101_000000_data_only" in result.notes[0]
+    assert "m20990101_000000_data_only" in result.warnings[1]
 
 
 def test_a_crash_before_the_manifest_leaves_an_orphan_only(

@@ -24,7 +24,8 @@ from metasnapshot.errors import (
 from metasnapshot.hummock.checkpoint import decode_checkpoint
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.backup import backup
-from metasnapshot.operations.restore import Overwrite, RestoreResult, restore
+from metasnapshot.operations.restore import RestoreResult, restore
+from metasnapshot.operations.restore_plan import Overwrite, RestoreOptions
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS
 
@@ -48,9 +49,8 @@ class Target:
 
     def run(self, number: int = 2, **options: Any) -> RestoreResult:
         with open_meta_store(f"sqlite:///{self.store}") as meta_store:
-            return restore(
-                self.backups, number, meta_store, f"fs://{self.state}", "hummock_001", **options
-            )
+            found = RestoreOptions(number, f"fs://{self.state}", "hummock_001", **options)
+            return restore(self.backups, meta_store, found)
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         return rows(self.store, table)
@@ -89,8 +89,8 @@ def test_a_restore_gives_the_rows_of_upstreams(tag: Path, tmp_path: Path) -> Non
     """Table by table the rows of RisingWave's own restore; only where the state is differs."""
     target = Target(tag, tmp_path)
     result = target.run(2)
-    assert result.sequences_from == 7
-    layout = LAYOUTS[result.layout]
+    assert result.plan.sequences_from == 7
+    layout = LAYOUTS[result.plan.layout]
     golden = goldens.restored(tag)
     with sqlite3.connect(f"file:{golden}?mode=ro", uri=True) as connection:
         names = [
@@ -128,7 +128,7 @@ def test_a_backup_of_a_restore_is_the_snapshot(tag: Path, tmp_path: Path) -> Non
 
 def test_the_newest_snapshot_restores_its_own_sequences(target: Target) -> None:
     """With no newer one the sequences are the snapshot's."""
-    assert target.run(7).sequences_from == 7
+    assert target.run(7).plan.sequences_from == 7
 
 
 def test_a_sequence_that_the_newest_lacks(target: Target) -> None:
@@ -202,7 +202,11 @@ def test_another_storage_is_refused(
         pytest.raises(UsageError, match=f"{name} mismatch") as caught,
         open_meta_store(f"sqlite:///{target.store}") as meta_store,
     ):
-        restore(target.backups, 2, meta_store, url or f"fs://{target.state}", directory)
+        restore(
+            target.backups,
+            meta_store,
+            RestoreOptions(2, url or f"fs://{target.state}", directory),
+        )
     assert (caught.value.exit_code, target.is_untouched()) == (2, True)
 
 
@@ -214,7 +218,7 @@ def test_credentials_stay_out_of_the_mismatch(tmp_path: Path) -> None:
         pytest.raises(UsageError) as caught,
         open_meta_store(f"sqlite:///{store}") as meta_store,
     ):
-        restore(backups, 2, meta_store, f"fs://{tmp_path}/state", "hummock_001")
+        restore(backups, meta_store, RestoreOptions(2, f"fs://{tmp_path}/state", "hummock_001"))
     assert "hummockadmin" not in str(caught.value)
     assert "****@127.0.0.1:9301/hummock001" in str(caught.value)
 
@@ -224,14 +228,9 @@ def test_the_overwrite_moves_four_parameters(target: Target, tmp_path: Path) -> 
     place."""
     moved = tmp_path / "moved"
     with open_meta_store(f"sqlite:///{target.store}") as meta_store:
-        restore(
-            target.backups,
-            2,
-            meta_store,
-            f"fs://{moved}",
-            "dir_2",
-            Overwrite("fs:///b", "backup_2"),
-        )
+        overwrite = Overwrite("fs:///b", "backup_2")
+        options = RestoreOptions(2, f"fs://{moved}", "dir_2", overwrite)
+        restore(target.backups, meta_store, options)
     values = {row[0]: row[1] for row in target.rows("system_parameter")}
     assert values["state_store"] == f"hummock+fs://{moved}"
     assert (values["data_directory"], values["backup_storage_url"]) == ("dir_2", "fs:///b")

@@ -16,7 +16,14 @@ from typing import BinaryIO
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.entry import new_entry
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
-from metasnapshot.errors import ConflictError, ManifestMissing, ObjectMissing, SnapshotNotFound
+from metasnapshot.errors import (
+    ConflictError,
+    DamageError,
+    ManifestMissing,
+    ObjectMissing,
+    SnapshotNotFound,
+    UnknownFormat,
+)
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot, dumps, load
 from metasnapshot.hummock.objects import object_ids
@@ -123,11 +130,25 @@ class Repository:
 
         Raises:
             ConflictError: the id is taken.
+            DamageError: the file does not read back as it was written.
         """
         with self.store.open_writer(self.path(snapshot_id)) as file:
             entry = write(file)
+        self._read_back(snapshot_id)
         self._swap(lambda manifest: manifest.with_entry(entry))
         return entry
+
+    def _read_back(self, snapshot_id: int) -> None:
+        """Verify a file before the manifest names it; one that is damaged is deleted again."""
+        try:
+            with self.store.open_reader(self.path(snapshot_id)) as file:
+                found = SnapshotReader(file).id
+        except (DamageError, UnknownFormat):
+            self.store.delete(self.path(snapshot_id))
+            raise
+        if found != snapshot_id:
+            self.store.delete(self.path(snapshot_id))
+            raise DamageError(f"{self.path(snapshot_id)} holds id {found}")
 
     def get(self, snapshot_id: int) -> MetaSnapshot:
         """A snapshot, decoded as a whole.

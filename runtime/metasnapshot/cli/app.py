@@ -9,11 +9,13 @@ from importlib.metadata import version
 
 import cyclopts
 
+from metasnapshot.cli import documents
 from metasnapshot.cli.backup import backup
 from metasnapshot.cli.coverage import coverage
+from metasnapshot.cli.delete import delete, keep
 from metasnapshot.cli.list import list_snapshots
 from metasnapshot.cli.restore import restore
-from metasnapshot.cli.text import complain
+from metasnapshot.cli.text import complain, say_json
 from metasnapshot.cli.verify import verify
 from metasnapshot.errors import MetasnapshotError, UsageError
 
@@ -33,6 +35,8 @@ app.command(backup)
 app.command(list_snapshots, name="list")
 app.command(verify)
 app.command(restore)
+app.command(delete)
+app.command(keep)
 app.command(coverage)
 
 
@@ -48,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(" ".join(str(error).split()), "metasnapshot --help")
         return UsageError.exit_code
     except MetasnapshotError as error:
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            say_json(documents.error(error))
         complain(str(error), error.hint)
         return error.exit_code
     except KeyboardInterrupt:

@@ -6,16 +6,19 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
     BACKUP_DIRECTORY,
     BackupDirectory,
     BackupUrl,
+    Json,
     MetaStoreUrl,
     repository,
 )
-from metasnapshot.cli.text import note, releases, say
+from metasnapshot.cli.text import note, releases, say, say_json
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import backup as operation
+from metasnapshot.operations.backup import BackupOptions
 
 
 def backup(
@@ -35,26 +38,46 @@ def backup(
         str | None,
         Parameter(help="The cluster's release, for the manifest, where it is not certain."),
     ] = None,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Read and encode everything, write nothing.")
+    ] = False,
+    allow_unknown_tables: Annotated[
+        bool, Parameter(negative="", help="Leave out what the registry does not know, and say so.")
+    ] = False,
+    into_cluster_directory: Annotated[
+        bool, Parameter(negative="", help="Write into the cluster's own backup directory.")
+    ] = False,
+    meta_node_stopped: Annotated[
+        bool, Parameter(negative="", help="No meta node runs: nothing collects garbage.")
+    ] = False,
+    json: Json = False,
 ) -> int:
     """Back up a meta store into a new snapshot.
 
-    Example: metasnapshot backup --meta-store sqlite:////var/lib/risingwave/meta.db
-    --backup-storage-url fs:///srv/backups
+    Example: metasnapshot backup --meta-store sqlite:////var/lib/risingwave/meta.db \
+--backup-storage-url fs:///srv/backups
     """
+    options = BackupOptions(
+        hummock_storage_url=hummock_storage_url,
+        hummock_storage_directory=hummock_storage_directory,
+        remarks=remarks,
+        rw_version=rw_version,
+        dry_run=dry_run,
+        allow_unknown_tables=allow_unknown_tables,
+        into_cluster_directory=into_cluster_directory,
+        meta_node_stopped=meta_node_stopped,
+    )
     found = repository(backup_storage_url, backup_storage_directory)
     with open_meta_store(meta_store) as store:
-        result = operation.backup(
-            store,
-            found,
-            hummock_storage_url,
-            hummock_storage_directory,
-            remarks=remarks,
-            rw_version=rw_version,
-        )
-    for text in result.notes:
+        result = operation.backup(store, found, options)
+    for text in result.warnings:
         note(text)
+    if json:
+        say_json(documents.backup(result, dry_run=dry_run))
+        return 0
     say(
-        f"backup {result.entry.id}: {result.rows} rows, {result.size} bytes, "
+        f"{'would be backup' if dry_run else 'backup'} {result.entry.id}: "
+        f"{sum(result.rows.values())} rows, {result.size} bytes, "
         f"layout {result.layout} (RisingWave {releases(result.releases)}), "
         f"Hummock version {result.entry.hummock_version_id} with {len(result.entry.ssts)} objects"
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from metasnapshot.cli.options import MetaStoreUrl
-from metasnapshot.cli.text import complain, releases, say
+from metasnapshot.cli import documents
+from metasnapshot.cli.options import Json, MetaStoreUrl
+from metasnapshot.cli.text import complain, releases, say, say_json
 from metasnapshot.errors import UnknownFormat
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.coverage import Coverage, cover
 
 
-def coverage(*, meta_store: MetaStoreUrl) -> int:
+def coverage(*, meta_store: MetaStoreUrl, json: Json = False) -> int:
     """Compare a live meta store's tables and columns with the registry. Exit 14 if one of them
     lacks something.
 
@@ -17,7 +18,10 @@ def coverage(*, meta_store: MetaStoreUrl) -> int:
     """
     with open_meta_store(meta_store) as store, store.read_transaction() as connection:
         result = cover(connection)
-    _print(result)
+    if json:
+        say_json(documents.coverage(result))
+    else:
+        _print(result)
     return UnknownFormat.exit_code if result.unknown or result.missing else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -29,12 +30,26 @@ BackupUrl = Annotated[
 BackupDirectory = Annotated[
     str, Parameter("--backup-storage-directory", help="Directory in it that holds manifest.json.")
 ]
+Json = Annotated[bool, Parameter("--json", negative="", help="Print JSON (docs/guide.md).")]
+Yes = Annotated[bool, Parameter("--yes", negative="", help="Do not ask.")]
 SnapshotId = Annotated[str, Parameter(help="Snapshot id, or latest, or oldest.")]
 
 
 def repository(url: str, directory: str) -> Repository:
     """Open the backup directory that the options name."""
     return Repository(open_store(url), directory)
+
+
+def duration(text: str) -> timedelta:
+    """`30m`, `12h`, `7d`.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    if not text[:-1].isdecimal() or text[-1:] not in units:
+        raise UsageError(f"not a duration: {text!r}", hint="a number and one of s, m, h, d, w")
+    return timedelta(**{units[text[-1]]: int(text[:-1])})
 
 
 def snapshot_id(text: str, found: Repository) -> int:

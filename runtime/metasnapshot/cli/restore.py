@@ -6,25 +6,30 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
     BACKUP_DIRECTORY,
     HUMMOCK_DIRECTORY,
     BackupDirectory,
     BackupUrl,
+    Json,
     MetaStoreUrl,
     SnapshotId,
+    Yes,
     repository,
     snapshot_id,
 )
-from metasnapshot.cli.text import say
+from metasnapshot.cli.text import confirm, say, say_json
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import restore as operation
-from metasnapshot.operations.restore import Overwrite
+from metasnapshot.operations.restore import RestoreResult
+from metasnapshot.operations.restore_plan import Overwrite, RestoreOptions, RestorePlan
 
 
 def restore(
     id: SnapshotId,  # noqa: A002 - the word in --help
+    /,
     *,
     meta_store: MetaStoreUrl,
     backup_storage_url: BackupUrl,
@@ -43,13 +48,24 @@ def restore(
     overwrite_backup_storage_directory: Annotated[
         str | None, Parameter(help="Directory in it; goes with the former.")
     ] = None,
+    plan: Annotated[
+        bool, Parameter(("--plan", "--dry-run"), negative="", help="Check all, write nothing.")
+    ] = False,
+    clean: Annotated[
+        bool, Parameter(negative="", help="Empty the target's tables first, after asking.")
+    ] = False,
+    bump_sequences: Annotated[
+        bool, Parameter(negative="", help="Raise sequences above every id of any snapshot.")
+    ] = False,
+    yes: Yes = False,
+    json: Json = False,
 ) -> int:
     r"""Restore a snapshot into an empty meta store and a data directory.
 
     Stop every node of the cluster first.
 
-    Example: metasnapshot restore latest --meta-store sqlite:///meta.db --backup-storage-url
-    fs:///srv/backups \ --hummock-storage-url fs:///srv/state
+    Example: metasnapshot restore latest --meta-store sqlite:///meta.db \
+--backup-storage-url fs:///srv/backups --hummock-storage-url fs:///srv/state
     """
     overwrite = _overwrite(
         overwrite_hummock_storage_endpoint,
@@ -57,20 +73,52 @@ def restore(
         overwrite_backup_storage_directory,
     )
     found = repository(backup_storage_url, backup_storage_directory)
-    number = snapshot_id(id, found)
-    with open_meta_store(meta_store) as store:
-        result = operation.restore(
-            found, number, store, hummock_storage_url, hummock_storage_directory, overwrite
-        )
-    say(
-        f"restored snapshot {result.snapshot_id}: {sum(result.rows.values())} rows into "
-        f"{len(result.rows)} tables, "
-        f"layout {result.layout}"
+    options = RestoreOptions(
+        snapshot_id(id, found),
+        hummock_storage_url,
+        hummock_storage_directory,
+        overwrite,
+        clean=clean,
+        bump_sequences=bump_sequences,
     )
-    if result.sequences_from != result.snapshot_id:
-        say(f"hummock sequences are those of snapshot {result.sequences_from}, the newest")
-    say(f"checkpoint: {result.checkpoint}")
+    with open_meta_store(meta_store) as store:
+        planned = operation.plan_restore(found, store, options)
+        if plan and json:
+            say_json(documents.plan(planned))
+            return planned.error.exit_code if planned.error else 0
+        if not json:
+            _print_plan(planned)
+        planned.require()
+        if plan:
+            say("nothing was written")
+            return 0
+        if planned.empties:
+            names = ", ".join(f"{name} ({count})" for name, count in planned.empties.items())
+            confirm(f"empty the tables {names}?", yes=yes)
+        result = operation.restore(found, store, options)
+    if json:
+        say_json(documents.restoration(result, options.snapshot_id))
+    else:
+        _print_result(result, options.snapshot_id)
     return 0
+
+
+def _print_plan(planned: RestorePlan) -> None:
+    for check in planned.checks:
+        say(f"{check.result:>11}  {check.name}: {check.reason}")
+
+
+def _print_result(result: RestoreResult, number: int) -> None:
+    say(
+        f"restored snapshot {number}: {sum(result.rows.values())} rows into {len(result.rows)} "
+        f"tables, layout {result.plan.layout}, read back before the commit"
+    )
+    say(f"version checkpoint: {result.checkpoint}")
+    if result.replaced_checkpoint:
+        say(f"the one that it replaced is kept beside the backups: {result.replaced_checkpoint}")
+    say("before you start the cluster:")
+    for text in result.checklist:
+        say(f"  - {text}")
 
 
 def _overwrite(flag: bool, url: str | None, directory: str | None) -> Overwrite | None:

@@ -1,15 +1,24 @@
-"""What goes to the terminal: results on stdout, notes and errors on stderr."""
+"""What goes to the terminal: results on stdout, as text or JSON; notes and errors on stderr."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import Any
+
+from metasnapshot.errors import UsageError
 
 
 def say(text: str) -> None:
     """A result."""
     print(text)
+
+
+def say_json(document: Mapping[str, Any]) -> None:
+    """A result as one line of JSON."""
+    print(json.dumps(document, ensure_ascii=False))
 
 
 def note(text: str) -> None:
@@ -24,11 +33,14 @@ def complain(text: str, hint: str = "") -> None:
         print(f"hint: {hint}", file=sys.stderr)
 
 
+def printable(text: str) -> str:
+    """The text with control characters shown, not sent: remarks and names are anybody's."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def table(rows: Sequence[Sequence[str]]) -> None:
-    """Rows with aligned columns, the first being the head; control characters are shown, not
-    sent.
-    """
-    shown = [["".join(c if c.isprintable() else "?" for c in cell) for cell in row] for row in rows]
+    """Rows with aligned columns, the first being the head."""
+    shown = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip_longest(*shown, fillvalue="")]
     for row in shown:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -37,3 +49,18 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 def releases(names: Sequence[str]) -> str:
     """`2.8.0 to 2.8.5`, or the only one."""
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only if the operator says so, by --yes or at the prompt.
+
+    Raises:
+        UsageError: the answer was another, or nobody is there to ask.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} nobody is there to ask", hint="--yes says so beforehand")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("not confirmed", hint="nothing was changed")

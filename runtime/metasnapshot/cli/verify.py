@@ -6,15 +6,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.catalogue.ledger import read_ledger
+from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
     BACKUP_DIRECTORY,
     BackupDirectory,
     BackupUrl,
+    Json,
     SnapshotId,
+    duration,
     repository,
     snapshot_id,
 )
-from metasnapshot.cli.text import complain, say
+from metasnapshot.cli.text import complain, note, say, say_json
+from metasnapshot.errors import UsageError
 from metasnapshot.operations import verify as operation
 from metasnapshot.operations.verify import Level, VerifyResult
 
@@ -25,32 +30,54 @@ def verify(
     *ids: SnapshotId,
     backup_storage_url: BackupUrl,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    all_snapshots: Annotated[
+        bool, Parameter("--all", negative="", help="Every snapshot; so does naming none.")
+    ] = False,
     level: Annotated[
         Level, Parameter(help="file: checksum and frame. rows: every row too.")
     ] = "rows",
+    if_older_than: Annotated[
+        str | None, Parameter(help="Skip what was found sound within this time, such as 7d.")
+    ] = None,
+    json: Json = False,
 ) -> int:
-    """Verify snapshots, all of them if no id is given. Exit 4 for damage, 3 if only some are
-    damaged.
+    """Verify snapshots. Exit 4 for damage, 3 if only some failed.
 
     Example: metasnapshot verify latest --backup-storage-url fs:///srv/backups
     """
+    if ids and all_snapshots:
+        raise UsageError("--all and ids exclude each other", hint="give one of the two")
+    age_max = duration(if_older_than) if if_older_than is not None else None
     found = repository(backup_storage_url, backup_storage_directory)
     wanted = [snapshot_id(text, found) for text in ids] or list(found.manifest().ids)
-    results = [operation.verify(found, number, level) for number in wanted]
-    for result in results:
-        _print(result)
-    failed = [result.error for result in results if result.error is not None]
+    for number in wanted:
+        found.entry(number)
+    verified = read_ledger(found.store, found.directory).verified
+    results: list[tuple[VerifyResult, bool]] = []
+    for number in dict.fromkeys(wanted):
+        skip = age_max is not None and operation.is_fresh(verified.get(number), level, age_max)
+        result = VerifyResult(number, level) if skip else operation.verify(found, number, level)
+        results.append((result, skip))
+        if not json:
+            _print(result, skipped=skip)
+    if json:
+        say_json({"snapshots": [documents.verification(item, skipped=s) for item, s in results]})
+    failed = [item.error for item, _ in results if item.error is not None]
     if not failed:
         return 0
     return SOME_FAILED if len(failed) < len(results) else failed[0].exit_code
 
 
-def _print(result: VerifyResult) -> None:
+def _print(result: VerifyResult, *, skipped: bool) -> None:
+    if skipped:
+        say(f"snapshot {result.snapshot_id}: skipped, verified recently")
+        return
     if result.error is not None:
         complain(f"snapshot {result.snapshot_id}: {result.error}", result.error.hint)
         return
+    if not result.remembered:
+        note("the directory cannot be written: nobody will remember this verification")
     say(
         f"snapshot {result.snapshot_id}: ok, level {result.level}, {result.rows} rows, "
-        f"{result.size} bytes, "
-        f"layout {result.layout}, xxh64 {result.checksum:016x}"
+        f"{result.size} bytes, layout {result.layout}, xxh64 {result.checksum:016x}"
     )

@@ -19,6 +19,12 @@ class LiveColumn:
     sql_type: str
     nullable: bool
     pk: bool
+    has_default: bool
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a row cannot be inserted without it."""
+        return not (self.nullable or self.has_default or self.pk)
 
 
 def table_names(connection: sa.Connection) -> list[str]:
@@ -43,6 +49,7 @@ def live_schema(connection: sa.Connection) -> dict[str, list[LiveColumn]]:
                     str(column["type"]),
                     bool(column["nullable"]),
                     column["name"] in key,
+                    column.get("default") is not None,
                 )
                 for column in inspector.get_columns(table)
             ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ from metasnapshot.catalogue.entry import new_entry
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import CHANGE_LOGS_SECTION, Repository
 from metasnapshot.errors import InconsistentStore, UsageError
+from metasnapshot.format.framing import WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names
 from metasnapshot.format.writer import SnapshotWriter
@@ -25,13 +26,14 @@ from metasnapshot.hummock.objects import change_log_objects, object_ids
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.read import (
     count_rows,
+    find_layouts,
     last_delta_id,
     read_rows,
     sequences,
     system_parameters,
 )
 from metasnapshot.operations.coverage import cover
-from metasnapshot.store.url import HUMMOCK_PREFIX, open_store
+from metasnapshot.store.url import HUMMOCK_PREFIX, open_store, same_place
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.models import HummockSequence
@@ -39,65 +41,90 @@ from metasnapshot_models.models import HummockSequence
 SEQUENCES_SECTION = "hummock_sequences"
 BACKUP_SEQUENCE = "meta_backup"
 """The row of hummock_sequence that counts snapshots."""
+STATE_STORE = "state_store"
+DATA_DIRECTORY = "data_directory"
+NOT_PINNED = (
+    "not pinned: a running cluster's garbage collection does not know this snapshot and may delete "
+    "objects that it needs; back up through the meta node, or stop it (--meta-node-stopped)"
+)
+
+
+@dataclass(frozen=True)
+class BackupOptions:
+    """How to back up.
+
+    Attributes:
+        hummock_storage_url: the state store; by default system parameter state_store.
+        hummock_storage_directory: the data directory; by default system parameter data_directory.
+        remarks: a note for the manifest.
+        rw_version: the cluster's release; by default set only where the migrations leave no doubt.
+        dry_run: read and encode everything, write nothing.
+        allow_unknown_tables: go on without tables and columns that the registry does not have.
+        into_cluster_directory: go on although the directory is the cluster's own.
+        meta_node_stopped: no meta node runs, so nothing collects garbage.
+    """
+
+    hummock_storage_url: str | None = None
+    hummock_storage_directory: str | None = None
+    remarks: str | None = None
+    rw_version: str | None = None
+    dry_run: bool = False
+    allow_unknown_tables: bool = False
+    into_cluster_directory: bool = False
+    meta_node_stopped: bool = False
 
 
 @dataclass(frozen=True)
 class BackupResult:
-    """What a backup made: its entry in the manifest, its layout, rows and bytes, and notes for the
-    operator.
+    """What a backup made, or would make.
+
+    Attributes:
+        entry: its entry in the manifest.
+        layout: the layout of the snapshot.
+        releases: the releases that the meta store may be of.
+        rows: rows by section.
+        size: bytes of the file.
+        checksum: XXH64 in the file.
+        pinned: whether garbage collection keeps the objects that the snapshot needs.
+        omitted: unknown tables and columns that were left out because that was allowed.
+        warnings: what the operator should know.
     """
 
     entry: ManifestEntry
     layout: str
     releases: tuple[str, ...]
-    rows: int
+    rows: dict[str, int]
     size: int
-    notes: tuple[str, ...]
-
-
-@dataclass
-class _Written:
-    rows: int = 0
-    size: int = 0
+    checksum: int
+    pinned: bool
+    omitted: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def backup(
-    meta_store: MetaStore,
-    repository: Repository,
-    hummock_storage_url: str | None = None,
-    hummock_storage_directory: str | None = None,
-    *,
-    remarks: str | None = None,
-    rw_version: str | None = None,
+    meta_store: MetaStore, repository: Repository, options: BackupOptions | None = None
 ) -> BackupResult:
     """Back up a meta store.
 
-    Args:
-        meta_store: where the metadata is.
-        repository: where the snapshot goes.
-        hummock_storage_url: the state store; by default what the meta store's parameters say.
-        hummock_storage_directory: the data directory in it, likewise.
-        remarks: a note for the manifest.
-        rw_version: the cluster's release; by default set only where the migrations leave no doubt.
-
     Raises:
+        UsageError: the directory is the cluster's own.
         UnknownFormat: the schema is of no known release, or has something that a snapshot would
             leave out.
         InconsistentStore: the checkpoint is behind the version deltas, or the store contradicts
             itself.
         ObjectMissing: there is no checkpoint.
+        DamageError: what was written does not read back; it was deleted again.
     """
-    if hummock_storage_url is None or hummock_storage_directory is None:
-        with meta_store.read_transaction() as connection:
-            parameters = system_parameters(connection)
-        hummock_storage_url = hummock_storage_url or _parameter(parameters, "state_store")
-        hummock_storage_directory = hummock_storage_directory or _parameter(
-            parameters, "data_directory"
-        )
-    store = open_store(hummock_storage_url)
-    checkpoint = read_checkpoint_bytes(store, hummock_storage_directory)
+    options = options or BackupOptions()
     with meta_store.read_transaction() as connection:
-        return _Backup(connection, repository, checkpoint, remarks, rw_version).run()
+        find_layouts(connection)  # a meta store at all, before its parameters are asked for
+        parameters = system_parameters(connection)
+    _check_directory(repository, parameters, options)
+    url = options.hummock_storage_url or _parameter(parameters, STATE_STORE)
+    directory = options.hummock_storage_directory or _parameter(parameters, DATA_DIRECTORY)
+    checkpoint = read_checkpoint_bytes(open_store(url), directory)
+    with meta_store.read_transaction() as connection:
+        return _Backup(connection, repository, checkpoint, options).run()
 
 
 class _Backup:
@@ -108,34 +135,41 @@ class _Backup:
         connection: sa.Connection,
         repository: Repository,
         checkpoint: bytes,
-        remarks: str | None,
-        rw_version: str | None,
+        options: BackupOptions,
     ) -> None:
         self.connection = connection
         self.repository = repository
-        self.remarks = remarks
+        self.options = options
         self.coverage = cover(connection)
-        self.coverage.require()
+        self.coverage.require(allow_unknown=options.allow_unknown_tables)
+        self.omitted = tuple(item.name for item in self.coverage.unknown)
         self.layout: Layout = self.coverage.candidates.layouts[0]
         self.releases = self.coverage.candidates.releases
-        self.rw_version = rw_version or self.coverage.candidates.only_release
         self.version = decode_checkpoint(checkpoint, self.layout.era)
-        self.written = _Written()
+        self.rows: dict[str, int] = {}
+        self.size = 0
+        self.checksum = 0
 
     def run(self) -> BackupResult:
         self._check_version()
         known = sequences(self.connection)
         snapshot_id = self.repository.next_id(known.get(BACKUP_SEQUENCE, 1))
-        entry = self.repository.create_stream(
-            snapshot_id, lambda file: self._write(file, snapshot_id)
-        )
+        if self.options.dry_run:
+            entry = self._write(_Discard(), snapshot_id)
+        else:
+            entry = self.repository.create_stream(
+                snapshot_id, lambda file: self._write(file, snapshot_id)
+            )
         return BackupResult(
-            entry,
-            self.layout.name,
-            self.releases,
-            self.written.rows,
-            self.written.size,
-            tuple(self._notes()),
+            entry=entry,
+            layout=self.layout.name,
+            releases=self.releases,
+            rows=self.rows,
+            size=self.size,
+            checksum=self.checksum,
+            pinned=self.options.meta_node_stopped,
+            omitted=self.omitted,
+            warnings=tuple(self._warnings()),
         )
 
     def _check_version(self) -> None:
@@ -150,7 +184,7 @@ class _Backup:
                 "checkpoint, or back up through it (risectl meta backup-meta)",
             )
 
-    def _write(self, file: BinaryIO, snapshot_id: int) -> ManifestEntry:
+    def _write(self, file: WritableFile, snapshot_id: int) -> ManifestEntry:
         writer = SnapshotWriter(file, snapshot_id, self.layout)
         version = HummockVersion.from_message(
             self.version, self.layout.hummock_version_form, self.layout.era
@@ -164,14 +198,26 @@ class _Backup:
             if section == CHANGE_LOGS_SECTION:
                 rows = _noting_objects(rows, logged)
             writer.write_section(section, count, rows)
-            self.written.rows += count
-        writer.finish()
-        self.written.size = writer.size
+            self.rows[section] = count
+        self.checksum = writer.finish()
+        self.size = writer.size
         in_table = CHANGE_LOGS_SECTION in section_names(self.layout)
         ids = logged.union(object_ids(self.version, () if in_table else None))
         return new_entry(
-            snapshot_id, self.version, sorted(ids), self.layout, self.remarks, self.rw_version
+            snapshot_id,
+            self.version,
+            sorted(ids),
+            self.layout,
+            self._remarks(),
+            self.options.rw_version or self.coverage.candidates.only_release,
         )
+
+    def _remarks(self) -> str | None:
+        """The operator's note, with what was left out."""
+        if not self.omitted:
+            return self.options.remarks
+        left_out = f"[left out: {', '.join(self.omitted)}]"
+        return f"{self.options.remarks} {left_out}" if self.options.remarks else left_out
 
     def _rows(self, section: str, snapshot_id: int) -> tuple[int, Iterable[Any]]:
         """Count and rows of a section; the count comes first because it precedes the rows in the
@@ -185,8 +231,12 @@ class _Backup:
         bumped = list(_with_backup_sequence(rows, snapshot_id + 1))
         return len(bumped), bumped
 
-    def _notes(self) -> Iterator[str]:
+    def _warnings(self) -> Iterator[str]:
         found = self.coverage.candidates
+        if not self.options.meta_node_stopped:
+            yield NOT_PINNED
+        for name in self.omitted:
+            yield f"{name} is unknown and left out: a restore loses it"
         if not found.exact:
             yield (
                 f"migrations beyond layout {self.layout.name}, without effect on its tables: "
@@ -217,6 +267,35 @@ def _noting_objects(rows: Iterable[Any], ids: set[int]) -> Iterator[Any]:
     for row in rows:
         ids.update(change_log_objects(row))
         yield row
+
+
+class _Discard:
+    """A file that keeps nothing: what a dry run writes to."""
+
+    def write(self, data: bytes, /) -> int:
+        return len(data)
+
+
+def _check_directory(
+    repository: Repository, parameters: dict[str, str], options: BackupOptions
+) -> None:
+    """Keep out of the cluster's own backup directory.
+
+    The meta node holds that manifest in memory and overwrites it with its next change.
+    """
+    state_store = parameters.get(STATE_STORE, "")
+    own_url = parameters.get("backup_storage_url") or state_store
+    data_directory = parameters.get(DATA_DIRECTORY, "")
+    own_directory = parameters.get("backup_storage_directory") or f"{data_directory}/backup"
+    if options.into_cluster_directory or not own_url:
+        return
+    if same_place(repository.store.url, repository.directory, own_url, own_directory):
+        raise UsageError(
+            f"{repository.url} is the cluster's own backup directory: its meta node keeps the "
+            "manifest in memory and would overwrite this entry",
+            hint="take another directory; or --into-cluster-directory with the meta node stopped, "
+            "or restarted right after",
+        )
 
 
 def _parameter(parameters: dict[str, str], name: str) -> str:

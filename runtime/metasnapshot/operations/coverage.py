@@ -67,18 +67,19 @@ class Coverage:
     missing: list[Item]
     scaffold: list[str]
 
-    def require(self) -> None:
+    def require(self, *, allow_unknown: bool = False) -> None:
         """Refuse a store whose snapshot would not be complete.
 
         Raises:
-            UnknownFormat: something is unknown or missing.
+            UnknownFormat: something is missing, or unknown and that is not allowed.
         """
-        problems = [f"unknown {item.name}" for item in self.unknown]
+        problems = [] if allow_unknown else [f"unknown {item.name}" for item in self.unknown]
         problems += [f"missing {item.name}" for item in self.missing]
         if problems:
             raise UnknownFormat(
                 f"meta store does not fit layout {self.layout}: {', '.join(problems)}",
-                hint="`metasnapshot coverage` prints the lines to add to schema/models.yaml",
+                hint="`metasnapshot coverage` prints the lines to add to schema/models.yaml; "
+                "--allow-unknown-tables leaves unknown ones out and says so in the remarks",
             )
 
 

@@ -6,20 +6,35 @@ Level `file` hashes the file and compares the checksum, header, frame and manife
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
 
+from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import DamageError, MetasnapshotError
+from metasnapshot.errors import DamageError, MetasnapshotError, StorageError
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 
 Level = Literal["file", "rows"]
+LEVELS: tuple[str, ...] = get_args(Level)
+"""From the quickest to the deepest."""
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What was found in one snapshot; `error` is None if it is sound."""
+    """What was found in one snapshot.
+
+    Attributes:
+        snapshot_id: which one.
+        level: how deep it was looked at.
+        size: bytes of the file.
+        checksum: its XXH64.
+        layout: the layout that it is in.
+        rows: rows in all sections.
+        error: None if it is sound.
+        remembered: whether the ledger could be written.
+    """
 
     snapshot_id: int
     level: Level
@@ -28,15 +43,42 @@ class VerifyResult:
     layout: str = ""
     rows: int = 0
     error: MetasnapshotError | None = None
+    remembered: bool = True
 
 
 def verify(repository: Repository, snapshot_id: int, level: Level = "rows") -> VerifyResult:
-    """Verify one snapshot. Damage is in the result, not raised.
+    """Verify one snapshot. Damage is in the result, not raised; soundness goes into the ledger.
 
     Raises:
         SnapshotNotFound: the manifest has no such id.
     """
     repository.entry(snapshot_id)
+    result = _verify(repository, snapshot_id, level)
+    note = Verified(
+        datetime.now(UTC).isoformat(timespec="seconds"), level, f"{result.checksum:016x}"
+    )
+
+    def change(ledger: Ledger) -> None:
+        if result.error is None:
+            ledger.verified[snapshot_id] = note
+        else:
+            ledger.verified.pop(snapshot_id, None)
+
+    try:
+        change_ledger(repository.store, repository.directory, change)
+    except StorageError:  # a directory that cannot be written can still be verified
+        return replace(result, remembered=False)
+    return result
+
+
+def is_fresh(verified: Verified | None, level: Level, age_max: timedelta) -> bool:
+    """Whether a snapshot was verified at this level, or a deeper one, not longer ago than that."""
+    if verified is None or LEVELS.index(verified.level) < LEVELS.index(level):
+        return False
+    return datetime.now(UTC) - datetime.fromisoformat(verified.at) <= age_max
+
+
+def _verify(repository: Repository, snapshot_id: int, level: Level) -> VerifyResult:
     try:
         with repository.open(snapshot_id) as reader:
             _check_entry(repository, snapshot_id, reader)

@@ -38,6 +38,26 @@ def open_store(url: str) -> Store:
     )
 
 
+def without_credentials(url: str) -> str:
+    """The URL with asterisks in the place of user and password, for messages."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://****@{rest.rpartition('@')[2]}" if separator and "@" in rest else url
+
+
+def same_place(url: str, directory: str, other_url: str, other_directory: str) -> bool:
+    """Whether two directories of object stores are one, however they are spelt."""
+    return _place(url, directory) == _place(other_url, other_directory)
+
+
+def _place(url: str, directory: str) -> tuple[str, str]:
+    """Scheme and path, without credentials; where the root ends is of no importance."""
+    scheme, _, rest = url.removeprefix(HUMMOCK_PREFIX).partition("://")
+    root = rest.rpartition("@")[2] if scheme == "minio" else rest
+    if scheme == "fs":
+        return scheme, str(Path(root, *directory.split("/")).resolve())
+    return scheme, "/".join(part for part in f"{root}/{directory}".split("/") if part)
+
+
 @cache
 def _memory() -> MemoryStore:
     """One store per process, as upstream since 2.5."""

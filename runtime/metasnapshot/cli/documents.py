@@ -1,0 +1,132 @@
+"""What --json prints: one object per command, as docs/guide.md says. Keys are only ever added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from metasnapshot.catalogue.ledger import Ledger
+from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
+from metasnapshot.errors import MetasnapshotError
+from metasnapshot.operations.backup import BackupResult
+from metasnapshot.operations.coverage import Coverage
+from metasnapshot.operations.restore import RestoreResult
+from metasnapshot.operations.restore_plan import RestorePlan
+from metasnapshot.operations.verify import VerifyResult
+
+Document = dict[str, Any]
+
+
+def error(found: MetasnapshotError) -> Document:
+    """What a failed command prints on stdout with --json."""
+    return {
+        "error": {
+            "kind": type(found).__name__,
+            "message": str(found),
+            "hint": found.hint,
+            "exit_code": found.exit_code,
+        }
+    }
+
+
+def entry(found: ManifestEntry) -> Document:
+    """A snapshot as the manifest has it."""
+    return {
+        "id": found.id,
+        "format_version": found.format_version,
+        "hummock_version_id": found.hummock_version_id,
+        "objects": len(found.ssts),
+        "state_tables": len(found.state_table_info),
+        "rw_version": found.rw_version,
+        "remarks": found.remarks,
+    }
+
+
+def listing(manifest: Manifest, ledger: Ledger) -> Document:
+    """List"""
+    snapshots: list[Document] = []
+    for item in manifest.entries:
+        verified = ledger.verified.get(item.id)
+        note = (
+            {"at": verified.at, "level": verified.level, "checksum": verified.checksum}
+            if verified
+            else None
+        )
+        snapshots.append(entry(item) | {"kept": item.id in ledger.kept, "verified": note})
+    return {"manifest_id": manifest.manifest_id, "snapshots": snapshots}
+
+
+def backup(result: BackupResult, *, dry_run: bool) -> Document:
+    """Backup"""
+    return {
+        "dry_run": dry_run,
+        "snapshot": entry(result.entry),
+        "layout": result.layout,
+        "releases": list(result.releases),
+        "rows": result.rows,
+        "bytes": result.size,
+        "checksum": f"{result.checksum:016x}",
+        "pinned": result.pinned,
+        "omitted": list(result.omitted),
+        "warnings": list(result.warnings),
+    }
+
+
+def verification(result: VerifyResult, *, skipped: bool = False) -> Document:
+    """One snapshot of verify."""
+    document: Document = {
+        "id": result.snapshot_id,
+        "level": result.level,
+        "ok": result.error is None,
+        "skipped": skipped,
+        "bytes": result.size,
+        "rows": result.rows,
+        "layout": result.layout,
+        "checksum": f"{result.checksum:016x}",
+    }
+    return document if result.error is None else document | error(result.error)
+
+
+def plan(found: RestorePlan) -> Document:
+    """Restore --plan"""
+    return {
+        "ok": found.error is None,
+        "layout": found.layout,
+        "checks": [
+            {"name": check.name, "result": check.result, "reason": check.reason}
+            for check in found.checks
+        ],
+        "rows": found.rows,
+        "sequences_from": found.sequences_from,
+        "sequences": {row.name: row.seq for row in found.sequences},
+        "empties": found.empties,
+        "loaded": found.loaded,
+        "replaces_checkpoint": found.replaces_checkpoint,
+    }
+
+
+def restoration(result: RestoreResult, snapshot_id: int) -> Document:
+    """Restore"""
+    return {
+        "snapshot_id": snapshot_id,
+        "plan": plan(result.plan),
+        "rows": result.rows,
+        "auto_increment": result.sequences,
+        "checkpoint": result.checkpoint,
+        "replaced_checkpoint": result.replaced_checkpoint,
+        "checklist": list(result.checklist),
+    }
+
+
+def coverage(result: Coverage) -> Document:
+    """Coverage"""
+    return {
+        "layout": result.layout,
+        "releases": list(result.candidates.releases),
+        "exact": result.candidates.exact,
+        "unknown_migrations": list(result.candidates.unknown),
+        "covered": [item.name for item in result.covered],
+        "excluded": {item.name: item.reason for item in result.excluded},
+        "unknown": [item.name for item in result.unknown],
+        "missing": [item.name for item in result.missing],
+        "scaffold": result.scaffold,
+    }

@@ -1,0 +1,286 @@
+"""The checks of a restore, each with a result and a reason, before anything is written.
+
+They run in upstream's order (src/meta/src/backup_restore/restore.rs), then ours about the target.
+The first that fails ends them, and its error is kept in the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.errors import (
+    ConflictError,
+    DamageError,
+    InconsistentStore,
+    MetasnapshotError,
+    ObjectMissing,
+    TargetNotEmpty,
+    UnknownFormat,
+    UsageError,
+)
+from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME
+from metasnapshot.metastore.load import digest_rows, digest_table, nonempty_tables
+from metasnapshot.metastore.schema import live_schema
+from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan
+from metasnapshot.store.port import Store, join
+from metasnapshot.store.url import HUMMOCK_PREFIX, without_credentials
+from metasnapshot_models.codecs import CODECS
+from metasnapshot_models.definitions import Layout
+from metasnapshot_models.layouts import LAYOUTS, LOAD_ORDER
+from metasnapshot_models.models import HummockSequence
+
+SEQUENCES_SECTION = "hummock_sequences"
+PARAMETERS_SECTION = "system_parameters"
+CLUSTERS_SECTION = "clusters"
+STATE_STORE = "state_store"
+DATA_DIRECTORY = "data_directory"
+BACKUP_SEQUENCE = "meta_backup"
+OBJECT_SEQUENCE = "sstable_object"
+"""The sequence that gives ids to SSTs and all other objects of Hummock."""
+CLUSTER_ID_NAME = "cluster_id/0"
+
+
+class RestorePlanner:
+    """Runs the checks of one restore. The snapshot's reader is open from the second check on."""
+
+    def __init__(
+        self, repository: Repository, store: Store, reader: SnapshotReader, options: RestoreOptions
+    ) -> None:
+        self.repository = repository
+        self.store = store
+        self.reader = reader
+        self.options = options
+        self.layout: Layout = LAYOUTS[reader.layout]
+        self.plan = RestorePlan(layout=reader.layout)
+
+    def run(self, connection: sa.Connection) -> RestorePlan:
+        """Run every check against an open transaction on the target."""
+        steps: list[tuple[str, Callable[[], str]]] = [
+            ("snapshot verified", self._snapshot),
+            ("nothing unknown in it", self._opaque),
+            ("hummock sequences", self._sequences),
+            ("storage", self._storage),
+            ("target schema", lambda: self._schema(connection)),
+            ("target empty", lambda: self._empty(connection)),
+            ("cluster id", self._cluster_id),
+            ("version checkpoint", self._checkpoint),
+        ]
+        for name, step in steps:
+            if self.plan.error is not None:
+                self.plan.checks.append(Check(name, "not checked", "an earlier check failed"))
+                continue
+            try:
+                self.plan.checks.append(Check(name, "ok", step()))
+            except MetasnapshotError as error:
+                self.plan.error = error
+                self.plan.checks.append(Check(name, "failed", str(error)))
+        return self.plan
+
+    def _snapshot(self) -> str:
+        """The file is the manifest's, its checksum fits, and its version decodes."""
+        reader, entry = self.reader, self.repository.entry(self.options.snapshot_id)
+        if reader.id != entry.id:
+            raise DamageError(f"snapshot {entry.id} holds id {reader.id}")
+        version_id = reader.hummock_version.id
+        self.plan.rows = {
+            CODECS[model_of(self.layout, place.name)].table: place.count
+            for place in reader.places
+            if place.name != HUMMOCK_VERSION
+        }
+        return (
+            f"id {reader.id}, xxh64 {reader.checksum:016x}, layout {reader.layout}, "
+            f"{sum(self.plan.rows.values())} rows, Hummock version {version_id}"
+        )
+
+    def _opaque(self) -> str:
+        if self.reader.opaque_size:
+            raise UnknownFormat(
+                f"snapshot {self.reader.id} has {self.reader.opaque_size} bytes beyond layout "
+                f"{self.reader.layout}: a restore would lose them",
+                hint="upgrade metasnapshot, or extend schema/models.yaml",
+            )
+        return f"all {len(self.reader.places)} sections are known"
+
+    def _sequences(self) -> str:
+        """hummock_sequence is that of the newest snapshot, so that no id is given twice."""
+        target: list[HummockSequence] = list(self.reader.rows(SEQUENCES_SECTION))
+        newest_id = max(self.repository.manifest().ids)
+        self.plan.sequences_from = newest_id
+        if newest_id == self.reader.id:
+            self.plan.sequences = target
+        else:
+            with self.repository.open(newest_id) as newest:
+                self.plan.sequences = list(newest.rows(SEQUENCES_SECTION))
+            require_superset(target, self.plan.sequences, self.reader.id, newest_id)
+        raised = self._bump() if self.options.bump_sequences else []
+        return "; ".join([f"taken from snapshot {newest_id}, the newest", *raised])
+
+    def _bump(self) -> list[str]:
+        """Raise sequences above what any snapshot of the directory mentions."""
+        entries = self.repository.manifest().entries
+        objects = [number for entry in entries for number in entry.ssts]
+        floors = {
+            BACKUP_SEQUENCE: max(*self.repository.manifest().ids, *self.repository.file_ids()) + 1,
+            OBJECT_SEQUENCE: max(objects, default=0) + 1,
+        }
+        raised: list[str] = []
+        for row in self.plan.sequences:
+            floor = floors.get(row.name, 0)
+            if row.seq < floor:
+                raised.append(f"{row.name} raised from {row.seq} to {floor}")
+                row.seq = floor
+        return raised
+
+    def _storage(self) -> str:
+        """The snapshot's state store is the one that is named, or is overwritten."""
+        options = self.options
+        rows = list(self.reader.rows(PARAMETERS_SECTION))
+        values = {row.name: row for row in rows}
+        self.plan.parameters = rows
+        state_store = f"{HUMMOCK_PREFIX}{options.hummock_storage_url}"
+        directory = options.hummock_storage_directory
+        if options.overwrite is None:
+            _require(values, STATE_STORE, state_store, "--hummock-storage-url")
+            _require(values, DATA_DIRECTORY, directory, "--hummock-storage-directory")
+            return f"{without_credentials(state_store)}, {directory}, as the snapshot says"
+        wanted = {
+            STATE_STORE: state_store,
+            DATA_DIRECTORY: directory,
+            "backup_storage_url": options.overwrite.backup_storage_url,
+            "backup_storage_directory": options.overwrite.backup_storage_directory,
+        }
+        for name, value in wanted.items():
+            if name not in values:
+                raise InconsistentStore(f"{name} not found in system_parameter table")
+            values[name].value = value
+        return f"overwritten: {without_credentials(state_store)}, {directory}"
+
+    def _schema(self, connection: sa.Connection) -> str:
+        """The target has every table and column, and none that would refuse the rows."""
+        live = live_schema(connection)
+        problems: list[str] = []
+        for _, model in self.layout.sections:
+            table = CODECS[model].table
+            known = [column.name for column in shape_of(self.layout, model).columns]
+            if table not in live:
+                problems.append(f"no table {table}")
+                continue
+            names = [column.name for column in live[table]]
+            problems += [f"no column {table}.{name}" for name in known if name not in names]
+            problems += [
+                f"column {table}.{column.name} takes no NULL and has no default"
+                for column in live[table]
+                if column.is_required and column.name not in known
+            ]
+        if problems:
+            raise UnknownFormat(
+                f"target meta store does not fit layout {self.layout.name}: {', '.join(problems)}",
+                hint=f"make the schema with a meta node of {' or '.join(self.layout.releases)}",
+            )
+        return f"{len(self.layout.sections)} tables with the columns of layout {self.layout.name}"
+
+    def _empty(self, connection: sa.Connection) -> str:
+        """Empty, or to be emptied, or loaded already by a restore that died."""
+        rows = nonempty_tables(connection)
+        if not rows:
+            return "no rows in any table of RisingWave's"
+        if self._is_loaded(connection, rows):
+            self.plan.loaded = True
+            return "the rows are there already, from a restore that did not end"
+        if not self.options.clean:
+            raise TargetNotEmpty(rows)
+        self.plan.empties = rows
+        return f"to be emptied: {', '.join(f'{table} ({count})' for table, count in rows.items())}"
+
+    def _is_loaded(self, connection: sa.Connection, rows: dict[str, int]) -> bool:
+        """Whether the target holds exactly what this restore would load."""
+        wanted = {table: count for table, count in self.plan.rows.items() if count}
+        wanted[CODECS["hummock_sequence"].table] = len(self.plan.sequences)
+        if {table: count for table, count in wanted.items() if count} != rows:
+            return False
+        for section, model in self.layout.sections:
+            expected = digest_rows(self.layout, model, self.section_rows(section))
+            if digest_table(connection, self.layout, model) != expected:
+                return False
+        return True
+
+    def section_rows(self, section: str) -> Iterator[Any]:
+        """A section's rows as they will be loaded."""
+        replaced = {
+            SEQUENCES_SECTION: self.plan.sequences,
+            PARAMETERS_SECTION: self.plan.parameters,
+        }
+        yield from replaced.get(section) or self.reader.rows(section)
+
+    def _cluster_id(self) -> str:
+        """The data directory belongs to this cluster, or to none yet."""
+        path = join(self.options.hummock_storage_directory, CLUSTER_ID_NAME)
+        ids = [str(row.cluster_id) for row in self.reader.rows(CLUSTERS_SECTION)]
+        try:
+            owner = self.store.read(path).data.decode("utf-8", "replace").strip()
+        except ObjectMissing:
+            return "the data directory belongs to no cluster yet"
+        if owner not in ids:
+            raise ConflictError(
+                f"data directory is already used by another cluster with id {owner}, path {path}; "
+                f"the snapshot is of {', '.join(ids) or 'no cluster'}",
+                hint="two clusters on one data directory destroy its data: give another one",
+            )
+        return f"the data directory belongs to this cluster, {owner}"
+
+    def _checkpoint(self) -> str:
+        path = join(self.options.hummock_storage_directory, CHECKPOINT_NAME)
+        self.plan.replaces_checkpoint = self.store.head(path) is not None
+        return f"{path} will be {'replaced' if self.plan.replaces_checkpoint else 'created'}"
+
+
+def load_sections(layout: Layout) -> list[str]:
+    """The sections of a layout in the order in which they are loaded."""
+    names = {name for name, _ in layout.sections}
+    return [section for section in LOAD_ORDER if section in names]
+
+
+def require_superset(
+    target: list[HummockSequence], newest: list[HummockSequence], target_id: int, newest_id: int
+) -> None:
+    """Hold upstream's two rules between a snapshot's sequences and those of the newest.
+
+    Raises:
+        InconsistentStore: the newest lacks a sequence, or has a smaller value.
+    """
+    values = {row.name: row.seq for row in newest}
+    hint = "is the newest snapshot of another cluster?"
+    for row in target:
+        if row.name not in values:
+            raise InconsistentStore(
+                f"violate superset requirement: snapshot {newest_id}, the newest, has no hummock "
+                f"sequence {row.name}, snapshot {target_id} has",
+                hint=hint,
+            )
+        if values[row.name] < row.seq:
+            raise InconsistentStore(
+                f"violate monotonicity requirement: hummock sequence {row.name} is "
+                f"{values[row.name]} in snapshot {newest_id}, the newest, and {row.seq} in "
+                f"snapshot {target_id}",
+                hint=hint,
+            )
+
+
+def _require(values: dict[str, Any], name: str, wanted: str, option: str) -> None:
+    if name not in values:
+        raise InconsistentStore(f"the snapshot has no system parameter {name}")
+    found = values[name].value
+    if found != wanted:
+        raise UsageError(
+            f"{name} mismatch: the snapshot has {without_credentials(found)}, "
+            f"{option} means {without_credentials(wanted)}",
+            hint="give the snapshot's place; or, if its objects were moved, "
+            "--overwrite-hummock-storage-endpoint, --overwrite-backup-storage-url and "
+            "--overwrite-backup-storage-directory",
+        )
