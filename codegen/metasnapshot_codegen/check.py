@@ -7,10 +7,12 @@ snapshots or is excluded with a reason. There is no third way.
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterable, Iterator, Sequence
 
 from metasnapshot_codegen import jsontype
 from metasnapshot_codegen.messages import Messages
+from metasnapshot_codegen.names import class_name, constant
 from metasnapshot_codegen.registry import (
     PRIMITIVES,
     Column,
@@ -54,9 +56,12 @@ class _Check:
             yield from self._model(model)
         for name, states in self.registry.types.items():
             yield from self._type(name, states)
+        yield from self._python_names()
         for name, members in self.registry.enums.items():
             named = [Named(member.json, member.span, member.place) for member in members]
             yield from self._twice(named, f"member of enum {name}", self.axis)
+            stored = [Named(member.db, member.span, member.place) for member in members]
+            yield from self._twice(stored, f"database value of enum {name}", self.axis)
         for name in set(self.registry.types) & set(self.registry.enums):
             place = self.registry.types[name][0].place
             yield place.problem(f"found `{name}` under types and under enums, expected it once")
@@ -163,8 +168,23 @@ class _Check:
         return {index for span in spans for index in range(span.since, span.until + 1)}
 
     def _range(self, indexes: set[int]) -> str:
-        first, last = self.axis[min(indexes)], self.axis[max(indexes)]
-        return first if first == last else f"{first} to {last}"
+        """Names of these layouts; of a run without a gap only its ends."""
+        first, last = min(indexes), max(indexes)
+        if len(indexes) > 1 and len(indexes) == last - first + 1:
+            return f"{self.axis[first]} to {self.axis[last]}"
+        return ", ".join(self.axis[index] for index in sorted(indexes))
+
+    def _python_names(self) -> Iterator[Problem]:
+        """What becomes a class or a constant is a name in Python, and no two become the same."""
+        places = {name: model.place for name, model in self.registry.models.items()}
+        places |= {name: members[0].place for name, members in self.registry.enums.items()}
+        yield from _one_name_each(
+            [(name, class_name(name), place) for name, place in places.items()]
+        )
+        for members in self.registry.enums.values():
+            firsts = {member.json: member.place for member in members}
+            names = [(json, constant(json), place) for json, place in firsts.items()]
+            yield from _one_name_each(names)
 
     def _model(self, model: Model) -> Iterator[Problem]:
         columns = [Named(item.name, item.span, item.place) for item in model.columns]
@@ -229,3 +249,17 @@ class _Check:
                         f"(in {axis[max(span.since, item.span.since)]}), expected one at a time"
                     )
             seen.setdefault(item.name, []).append((item.span, item.place))
+
+
+def _one_name_each(names: Iterable[tuple[str, str, Value]]) -> Iterator[Problem]:
+    """Of (name, what it becomes in Python, place): each is a Python name, and the only one."""
+    seen: dict[str, str] = {}
+    for name, python, place in names:
+        if not python.isidentifier() or keyword.iskeyword(python):
+            yield place.problem(f"found `{name}`, which becomes `{python}`: expected a Python name")
+        elif python in seen:
+            yield place.problem(
+                f"found `{name}` beside `{seen[python]}`, expected names that differ in Python: "
+                f"both become `{python}`"
+            )
+        seen[python] = name

@@ -11,25 +11,6 @@ from metasnapshot_codegen import source
 from metasnapshot_codegen.source import Collector, Value
 
 LABELS = ("optional", "repeated")
-SCALARS = frozenset(
-    [
-        "double",
-        "float",
-        "int32",
-        "int64",
-        "uint32",
-        "uint64",
-        "sint32",
-        "sint64",
-        "fixed32",
-        "fixed64",
-        "sfixed32",
-        "sfixed64",
-        "bool",
-        "string",
-        "bytes",
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -71,10 +52,12 @@ def read(path: Path) -> Messages:
     top = source.load(path).record(["releases", "messages", "enums"])
     found = Messages([item.text() for item in top["releases"].items()], {}, {})
     collector = Collector()
+    if not found.states:
+        raise top["releases"].fail("found no release, expected at least one")
     for name, fields in top["messages"].fields().items():
         members: list[MessageField] = []
         found.messages[name] = members
-        for guard in collector.each(fields.items()):
+        for guard in collector.items(fields):
             with guard as item:
                 field = _field(item, found.states)
                 _check_twice(item, field, members)
@@ -82,7 +65,7 @@ def read(path: Path) -> Messages:
     for name, values in top["enums"].fields().items():
         known: list[EnumValue] = []
         found.enums[name] = known
-        for guard in collector.each(values.items()):
+        for guard in collector.items(values):
             with guard as item:
                 known.append(_value(item, found.states))
     collector.raise_any()

@@ -63,13 +63,15 @@ class _Reader:
         self.collector = Collector()
         layouts = list(self._each(top["layouts"], _layout))
         self.axis = [layout.name for layout in layouts]
-        self.registry = Registry(top["package"].name(), layouts)
+        self.registry = Registry("", layouts)
         _distinct(self.collector, [(layout.name, layout.place) for layout in layouts], "layout")
         if not layouts:
             self.collector.problems.append(
                 top["layouts"].problem("found no layout, expected at least one")
             )
-        self.collector.raise_any()
+        self.collector.raise_any()  # without layouts no lifespan can be read
+        with self.collector.guard(top["package"]) as package:
+            self.registry.package = package.name()
         parts: dict[str, Callable[[Value], None]] = {
             "migrations": self._migrations,
             "hummock_version": self._forms,
@@ -94,7 +96,10 @@ class _Reader:
         self.registry.sections = list(self._each(value, self._section))
 
     def _load_order(self, value: Value) -> None:
-        self.registry.load_order = value.items()
+        for guard in self.collector.each(value.items()):
+            with guard as item:
+                item.text()
+                self.registry.load_order.append(item)
 
     def _each(self, values: Value, read: Callable[[Value], T]) -> Iterable[T]:
         for guard in self.collector.each(values.items()):
@@ -148,8 +153,8 @@ class _Reader:
     def _types(self, value: Value) -> None:
         for name, states in value.fields().items():
             with self.collector.guard(states) as place:
-                if name in PRIMITIVES or not name.isidentifier():
-                    raise place.fail(f"found type `{name}`, expected a name of its own")
+                if name in PRIMITIVES or not name.isidentifier() or not place.items():
+                    raise place.fail(f"found type `{name}`, expected a name of its own and states")
                 self.registry.types[name] = list(self._each(place, self._type_state))
 
     def _type_state(self, value: Value) -> TypeState:
@@ -166,7 +171,7 @@ class _Reader:
         if kinds == ["integer"]:
             return TypeState(span, value, integer=_choice(found["integer"], INTEGERS))
         if kinds == ["json"]:
-            return TypeState(span, value, json=found["json"].text())
+            return TypeState(span, value, json=found["json"].word())
         wrapper = _choice(found["wrapper"], WRAPPERS) if "wrapper" in found else "single"
         return TypeState(span, value, message=found["message"].text(), wrapper=wrapper)
 
@@ -180,7 +185,7 @@ class _Reader:
     def _member(self, value: Value) -> Member:
         found = value.record(["json", "db"], LIFE)
         span = _span(found, value, self.axis)
-        return Member(found["json"].name(), found["db"].word(), span, value)
+        return Member(found["json"].word(), found["db"].word(), span, value)
 
     def _excluded(self, value: Value) -> None:
         found = value.record(["tables", "columns"])
@@ -194,10 +199,10 @@ class _Reader:
 
     def _exclusion(self, value: Value, keys: Sequence[str]) -> Named:
         found = value.record(keys, LIFE)
-        column = found["column"].text() if "column" in found else ""
+        column = found["column"].word() if "column" in found else ""
         reason = _choice(found["reason"], REASONS)
         span = _span(found, value, self.axis)
-        return Named(found["table"].text(), span, value, reason=reason, column=column)
+        return Named(found["table"].word(), span, value, reason=reason, column=column)
 
 
 def _layout(value: Value) -> Layout:

@@ -151,6 +151,11 @@ class Collector:
     def each(self, values: Sequence[Value]) -> Iterator[_Guard]:
         return (self.guard(value) for value in values)
 
+    def items(self, value: Value) -> Iterator[_Guard]:
+        """A guard for each item of a list; none, and a problem, if it is no list."""
+        with self:
+            yield from self.each(value.items())
+
     def guard(self, value: Value) -> _Guard:
         return _Guard(value, self)
 

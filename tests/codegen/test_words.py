@@ -17,6 +17,11 @@ MODEL = "  refresh_job:\n    table"
 RETRACT = "{json: Retract, db: RETRACT, since: 1.1.0}"
 A_NAME = "expected a Python identifier"
 ITS_OWN = "expected a name of its own"
+AND_STATES = f"{ITS_OWN} and states"
+BOTH = (
+    "found `append-only` beside `AppendOnly`, expected names that differ in Python: "
+    "both become `APPEND_ONLY`"
+)
 
 # What becomes part of a Python file, with a bad name in it, and what is said of that.
 NAMES = {
@@ -31,10 +36,27 @@ NAMES = {
     ),
     "column": ("{name: enabled,", "{name: 2nd,", f"found `2nd`, {A_NAME}"),
     "column keyword": ("{name: enabled,", "{name: from,", f"found `from`, {A_NAME}"),
-    "enum member": ("json: Retract", "json: Re-tract", f"found `Re-tract`, {A_NAME}"),
-    "type": ("  TableId: [", "  Table.Id: [", f"found type `Table.Id`, {ITS_OWN}"),
-    "type of an integer's name": ("  TableId: [", "  u32: [", f"found type `u32`, {ITS_OWN}"),
-    "type of a blob's name": ("  TableId: [", "  Vec<u8>: [", f"found type `Vec<u8>`, {ITS_OWN}"),
+    "enum member": (
+        "json: Retract",
+        "json: 2nd",
+        "found `2nd`, which becomes `2ND`: expected a Python name",
+    ),
+    "enum members that become one": (
+        "json: Retract",
+        "json: append-only",
+        BOTH,
+    ),
+    "type": ("  TableId: [", "  Table.Id: [", f"found type `Table.Id`, {AND_STATES}"),
+    "type of an integer's name": (
+        "  TableId: [",
+        "  u32: [",
+        f"found type `u32`, {AND_STATES}",
+    ),
+    "type of a blob's name": (
+        "  TableId: [",
+        "  Vec<u8>: [",
+        f"found type `Vec<u8>`, {AND_STATES}",
+    ),
     "enum": (
         "  SinkType:\n  - {json: App",
         "  Sink-Type: [{json: x, db: x}]\n  SinkType:\n  - {json: App",
