@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,12 +16,14 @@ from metasnapshot.cli.coverage import coverage
 from metasnapshot.cli.delete import delete, keep
 from metasnapshot.cli.list import list_snapshots
 from metasnapshot.cli.restore import restore
+from metasnapshot.cli.show import cat, drill, show
 from metasnapshot.cli.text import complain, say_json
 from metasnapshot.cli.verify import verify
 from metasnapshot.errors import MetasnapshotError, UsageError
 
 INTERNAL_BUG = 70
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 ENVIRONMENT_PREFIX = "METASNAPSHOT_"
 
 app = cyclopts.App(
@@ -33,7 +36,10 @@ app = cyclopts.App(
 )
 app.command(backup)
 app.command(list_snapshots, name="list")
+app.command(show)
+app.command(cat)
 app.command(verify)
+app.command(drill)
 app.command(restore)
 app.command(delete)
 app.command(keep)
@@ -59,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except Exception:  # noqa: BLE001 - the last resort: said to be a bug, with its own exit code
         traceback.print_exc()
         complain("this is a bug in metasnapshot", "please report it with the lines above")

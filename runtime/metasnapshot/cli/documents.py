@@ -9,8 +9,10 @@ from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
 from metasnapshot.errors import MetasnapshotError
 from metasnapshot.operations.backup import BackupResult
 from metasnapshot.operations.coverage import Coverage
+from metasnapshot.operations.drill import DrillResult
 from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_plan import RestorePlan
+from metasnapshot.operations.show import Summary, epoch_time
 from metasnapshot.operations.verify import VerifyResult
 
 Document = dict[str, Any]
@@ -129,4 +131,39 @@ def coverage(result: Coverage) -> Document:
         "unknown": [item.name for item in result.unknown],
         "missing": [item.name for item in result.missing],
         "scaffold": result.scaffold,
+    }
+
+
+def summary(found: Summary) -> Document:
+    """Show"""
+    epochs = found.epochs
+    return {
+        "snapshot": entry(found.entry),
+        "cluster_ids": list(found.cluster_ids),
+        "layout": found.layout,
+        "releases": list(found.releases),
+        "bytes": found.size,
+        "checksum": f"{found.checksum:016x}",
+        "names": found.names,
+        "committed_epochs": [
+            {"epoch": epoch, "time": epoch_time(epoch).isoformat(timespec="milliseconds")}
+            for epoch in (epochs or ())
+        ],
+        "parameters": found.parameters,
+        "risks": list(found.risks),
+        "sections": [
+            {"name": item.name, "rows": item.rows, "bytes": item.size} for item in found.sections
+        ],
+    }
+
+
+def drill(found: DrillResult) -> Document:
+    """Drill"""
+    return {
+        "snapshot_id": found.snapshot_id,
+        "ok": not found.differences,
+        "layout": found.layout,
+        "rows": found.rows,
+        "hummock_version_id": found.hummock_version_id,
+        "differences": list(found.differences),
     }

@@ -33,6 +33,7 @@ from metasnapshot.metastore.read import (
     system_parameters,
 )
 from metasnapshot.operations.coverage import cover
+from metasnapshot.store.port import Store
 from metasnapshot.store.url import HUMMOCK_PREFIX, open_store, same_place
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
@@ -102,9 +103,18 @@ class BackupResult:
 
 
 def backup(
-    meta_store: MetaStore, repository: Repository, options: BackupOptions | None = None
+    meta_store: MetaStore,
+    repository: Repository,
+    options: BackupOptions | None = None,
+    store: Store | None = None,
 ) -> BackupResult:
     """Back up a meta store.
+
+    Args:
+        meta_store: where the metadata is.
+        repository: where the snapshot goes.
+        options: how.
+        store: the state store; by default the one that the options or the parameters name.
 
     Raises:
         UsageError: the directory is the cluster's own.
@@ -122,7 +132,7 @@ def backup(
     _check_directory(repository, parameters, options)
     url = options.hummock_storage_url or _parameter(parameters, STATE_STORE)
     directory = options.hummock_storage_directory or _parameter(parameters, DATA_DIRECTORY)
-    checkpoint = read_checkpoint_bytes(open_store(url), directory)
+    checkpoint = read_checkpoint_bytes(open_store(url) if store is None else store, directory)
     with meta_store.read_transaction() as connection:
         return _Backup(connection, repository, checkpoint, options).run()
 

@@ -90,9 +90,18 @@ def plan_restore(
 
 
 def restore(
-    repository: Repository, meta_store: MetaStore, options: RestoreOptions
+    repository: Repository,
+    meta_store: MetaStore,
+    options: RestoreOptions,
+    store: Store | None = None,
 ) -> RestoreResult:
     """Restore a snapshot.
+
+    Args:
+        repository: where the snapshot is.
+        meta_store: where its rows go.
+        options: which one, and how.
+        store: the state store; by default the one that the options name.
 
     Raises:
         SnapshotNotFound: there is no such snapshot.
@@ -104,7 +113,7 @@ def restore(
         TargetNotEmpty: tables of the target have rows.
         ConflictError: the data directory is another cluster's.
     """
-    store = open_store(options.hummock_storage_url)
+    store = open_store(options.hummock_storage_url) if store is None else store
     with repository.open(options.snapshot_id) as reader:
         layout = LAYOUTS[reader.layout]
         planner = RestorePlanner(repository, store, reader, options)

@@ -1,0 +1,72 @@
+"""What must not be shown unless it is asked for by name: credentials in rows of metadata.
+
+RisingWave keeps them in clear text in connector properties, in the SQL that made an object, in
+system parameters, and inside protobuf blobs. A blob that can hold any is not shown at all.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from metasnapshot.format.scalars import Blob
+
+REDACTED = "(redacted)"
+SECRET_BLOBS = frozenset(
+    {
+        "AuthInfo",
+        "ConnectionParams",
+        "PrivateLinkService",
+        "SinkFormatDesc",
+        "StreamNode",
+        "StreamSourceInfo",
+        "Vec<u8>",
+        "WebhookSourceInfo",
+    }
+)
+"""Column types whose bytes can hold credentials, whole or in part."""
+_SECRET_NAME = re.compile(
+    r"password|passwd|secret|token|credential|(access|api|account|ssl)[._-]?key|license|jaas|private",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(r"""([\w.\-]+|"[^"]+")(\s*=\s*)'((?:[^']|'')*)'""")
+_URL_USERINFO = re.compile(r"(\w+://)[^\s/@'\"]+@")
+
+
+def redact_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as column: value, without its secrets."""
+    shown = {name: redact(name, value) for name, value in row.items()}
+    if "name" in row and "value" in row:  # system and session parameters, secrets
+        shown["value"] = redact(str(row["name"]), shown["value"])
+    return shown
+
+
+def redact(name: str, value: Any) -> Any:
+    """A value without its secrets; name is that of its column, property or parameter."""
+    if isinstance(value, Blob):
+        secret = value.type is None or value.type.name in SECRET_BLOBS
+        return f"{REDACTED} {len(value.bytes)} bytes" if secret else value
+    if isinstance(value, dict):
+        pairs: dict[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return {key: redact(str(key), item) for key, item in pairs.items()}
+    if not isinstance(value, str):
+        return value
+    if is_secret_name(name) and value:
+        return REDACTED
+    return redact_sql(value)
+
+
+def redact_sql(text: str) -> str:
+    """A text without the values of options that name a secret, and without credentials in URLs."""
+
+    def option(match: re.Match[str]) -> str:
+        if not is_secret_name(match[1]):
+            return match[0]
+        return f"{match[1]}{match[2]}'{REDACTED}'"
+
+    return _URL_USERINFO.sub(r"\1****@", _OPTION.sub(option, text))
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a property or parameter of this name holds a secret."""
+    return _SECRET_NAME.search(name) is not None
