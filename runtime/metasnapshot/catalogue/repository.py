@@ -134,9 +134,23 @@ class Repository:
         """
         with self.store.open_writer(self.path(snapshot_id)) as file:
             entry = write(file)
+            self._make_manifest()
         self._read_back(snapshot_id)
         self._swap(lambda manifest: manifest.with_entry(entry))
         return entry
+
+    def _make_manifest(self) -> None:
+        """See to it that there is a manifest before there is a snapshot.
+
+        Whoever dies between the two would leave a directory that says its manifest was lost.
+        """
+        if self._etag is not None:
+            return
+        try:
+            path = join(self.directory, MANIFEST_NAME)
+            self._etag = self.store.put_if_absent(path, manifests.render(Manifest()))
+        except ConflictError:
+            self._read()
 
     def _read_back(self, snapshot_id: int) -> None:
         """Verify a file before the manifest names it; one that is damaged is deleted again."""

@@ -1,0 +1,192 @@
+"""--json of every verb: the keys that docs/guide.md promises, on success and on failure."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import goldens
+import pytest
+
+from metasnapshot.cli.app import main
+
+TAG = goldens.SHIPPED / "v3.0.3"
+STORE = ("--meta-store", "sqlite:///meta.db")
+TARGET = ("--meta-store", "sqlite:///empty.db")
+BACKUPS = ("--backup-storage-url", "fs://backups")
+STATE = ("--hummock-storage-url", "fs://state")
+SNAPSHOT_KEYS = {
+    "id",
+    "format_version",
+    "hummock_version_id",
+    "objects",
+    "state_tables",
+    "rw_version",
+    "remarks",
+}
+
+
+class Shell:
+    """Runs the command where there is one backup, 9, and decodes what it prints."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def run(self, *arguments: str) -> tuple[int, Any]:
+        """Exit code and the object on stdout."""
+        self._capsys.readouterr()
+        code = main([*arguments, "--json"])
+        lines = self._capsys.readouterr().out.splitlines()
+        assert len(lines) == 1
+        return code, json.loads(lines[0])
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    goldens.copy_store(TAG, tmp_path / "meta.db")
+    goldens.empty_store(TAG, tmp_path / "empty.db")
+    goldens.write_state(TAG, tmp_path / "state")
+    with sqlite3.connect("meta.db") as connection:
+        connection.execute(
+            "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"
+        )
+    connection.close()
+    assert main(["backup", *STORE, *BACKUPS]) == 0
+    return Shell(capsys)
+
+
+def test_backup(shell: Shell) -> None:
+    """The next snapshot, rehearsed and made."""
+    code, found = shell.run("backup", *STORE, *BACKUPS, "--dry-run")
+    assert (code, found["dry_run"], found["snapshot"]["id"]) == (0, True, 10)
+    code, found = shell.run("backup", *STORE, *BACKUPS, "--remarks", "x")
+    assert code == 0
+    assert set(found) == {
+        "dry_run",
+        "snapshot",
+        "layout",
+        "releases",
+        "rows",
+        "bytes",
+        "checksum",
+        "pinned",
+        "omitted",
+        "warnings",
+    }
+    assert set(found["snapshot"]) == SNAPSHOT_KEYS
+    assert (found["rows"]["users"], found["pinned"], found["snapshot"]["remarks"]) == (
+        4,
+        False,
+        "x",
+    )
+
+
+def test_list_verify_and_keep(shell: Shell) -> None:
+    """What verify and keep note is in the list."""
+    code, found = shell.run("list", *BACKUPS)
+    (item,) = found["snapshots"]
+    assert (code, found["manifest_id"], item["kept"], item["verified"]) == (0, 1, False, None)
+    assert set(item) == SNAPSHOT_KEYS | {"kept", "verified"}
+    code, found = shell.run("verify", "9", *BACKUPS)
+    (result,) = found["snapshots"]
+    assert (code, result["ok"], result["rows"], result["skipped"]) == (0, True, 317, False)
+    assert shell.run("keep", "latest", *BACKUPS) == (0, {"kept": [9]})
+    (item,) = shell.run("list", *BACKUPS)[1]["snapshots"]
+    assert (item["kept"], item["verified"]["level"]) == (True, "rows")
+    assert item["verified"]["checksum"] == result["checksum"]
+    code, found = shell.run("verify", "--all", *BACKUPS, "--if-older-than", "7d")
+    assert (code, found["snapshots"][0]["skipped"]) == (0, True)
+
+
+def test_damage(shell: Shell) -> None:
+    """A damaged snapshot has its error in its place."""
+    path = Path("backups/backup/9.snapshot")
+    path.write_bytes(path.read_bytes()[:-1])
+    code, found = shell.run("verify", *BACKUPS)
+    (result,) = found["snapshots"]
+    assert (code, result["ok"], result["error"]["kind"]) == (4, False, "ChecksumMismatch")
+    assert result["error"]["exit_code"] == 4
+
+
+def test_restore(shell: Shell) -> None:
+    """The plan, and what was done."""
+    code, plan = shell.run("restore", "9", *TARGET, *BACKUPS, *STATE, "--plan")
+    assert (code, plan["ok"], {check["result"] for check in plan["checks"]}) == (0, True, {"ok"})
+    code, found = shell.run("restore", "9", *TARGET, *BACKUPS, *STATE)
+    assert (code, found["snapshot_id"], found["rows"]["user"]) == (0, 9, 4)
+    assert (found["plan"], found["checkpoint"]) == (plan, "hummock_001/checkpoint/0")
+    assert found["replaced_checkpoint"].startswith("backup/checkpoint.")
+    assert found["auto_increment"]["user_default_privilege"] == 31
+    code, plan = shell.run("restore", "9", *STORE, *BACKUPS, *STATE, "--dry-run")
+    assert (code, plan["ok"]) == (13, False)
+
+
+def test_show_and_drill(shell: Shell) -> None:
+    """The summary's names and the drill's verdict."""
+    code, found = shell.run("show", "9", *BACKUPS)
+    assert (code, found["names"]["databases"]) == (0, ["dev", "with 'q' \"dq\"", "Ünïcode db"])
+    assert found["parameters"]["license_key"] == "(redacted)"
+    assert found["committed_epochs"][0]["time"] == "2024-12-12T19:14:36.555+00:00"
+    code, found = shell.run("drill", "9", *BACKUPS)
+    assert (code, found["ok"], found["rows"], found["differences"]) == (0, True, 312, [])
+
+
+def test_coverage(shell: Shell) -> None:
+    """Covered and unknown."""
+    with sqlite3.connect("meta.db") as connection:
+        connection.execute("CREATE TABLE brand_new (id integer PRIMARY KEY)")
+    connection.close()
+    code, found = shell.run("coverage", *STORE)
+    assert (code, found["unknown"], found["missing"]) == (14, ["brand_new"], [])
+    assert found["excluded"]["hummock_version_delta"] == "replayed"
+    assert "user.name" in found["covered"]
+
+
+def test_delete_asks(shell: Shell) -> None:
+    """Without --yes nobody is there to ask; kept is 16; with --yes it is gone."""
+    code, found = shell.run("delete", "9", *BACKUPS)
+    assert (code, "--yes" in found["error"]["hint"]) == (2, True)
+    shell.run("keep", "9", *BACKUPS)
+    assert shell.run("delete", "9", *BACKUPS, "--yes")[0] == 16
+    shell.run("keep", "9", *BACKUPS, "--release")
+    code, found = shell.run("delete", "9", *BACKUPS, "--yes")
+    assert (code, [item["id"] for item in found["deleted"]]) == (0, [9])
+    assert not Path("backups/backup/9.snapshot").exists()
+    assert shell.run("delete", "9", *BACKUPS, "--yes")[0] == 12
+    assert shell.run("delete", *BACKUPS)[0] == 2
+
+
+def test_errors(shell: Shell) -> None:
+    """A failed command prints its error as JSON, with the same exit code."""
+    code, found = shell.run("show", "77", *BACKUPS)
+    assert (code, found) == (
+        12,
+        {
+            "error": {
+                "kind": "SnapshotNotFound",
+                "message": "snapshot id 77 not found",
+                "hint": "the manifest has 9",
+                "exit_code": 12,
+            }
+        },
+    )
+
+
+@pytest.mark.usefixtures("shell")
+def test_cat_stops_when_nobody_reads() -> None:
+    """A reader that goes away, as `head` does, is no bug."""
+    command = [sys.executable, "-m", "metasnapshot", "cat", "9", "tables", *BACKUPS]
+    shown = subprocess.run(
+        ["/bin/sh", "-c", '"$@" | head -c 10; exit 0', "sh", *command],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (len(shown.stdout), shown.stderr) == (10, "")
