@@ -34,19 +34,8 @@ class Shell:
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    goldens.copy_store(TAG, tmp_path / "meta.db")
-    goldens.empty_store(TAG, tmp_path / "empty.db")
-    goldens.write_state(TAG, tmp_path / "state")
-    with sqlite3.connect("meta.db") as connection:
-        connection.execute(
-            "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"
-        )
-    connection.close()
-    return Shell(tmp_path, capsys)
+def shell(cluster: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(cluster, capsys)
 
 
 STORE = ("--meta-store", "sqlite:///meta.db")

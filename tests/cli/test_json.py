@@ -46,18 +46,8 @@ class Shell:
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    goldens.copy_store(TAG, tmp_path / "meta.db")
-    goldens.empty_store(TAG, tmp_path / "empty.db")
-    goldens.write_state(TAG, tmp_path / "state")
-    with sqlite3.connect("meta.db") as connection:
-        connection.execute(
-            "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"
-        )
-    connection.close()
+def shell(cluster: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    assert (cluster / "meta.db").exists()
     assert main(["backup", *STORE, *BACKUPS]) == 0
     return Shell(capsys)
 

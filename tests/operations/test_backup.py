@@ -299,7 +299,7 @@ def test_a_crash_before_the_manifest_leaves_an_orphan_only(
         raise MetasnapshotError("no manifest today")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Repository, "_swap", refuse)
+        patched.setattr(Repository, "_change", refuse)
         with pytest.raises(MetasnapshotError, match="no manifest today"):
             run(store, backups, state)
     names = [head.path for head in backups.store.list("")]

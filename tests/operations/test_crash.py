@@ -1,8 +1,8 @@
 """kill -9 at any step of backup, delete and restore: earlier snapshots live, a re-run converges.
 
 A first run counts the steps: every call that changes a file or asks for its durability, and every
-SQL statement. Then a process of its own dies at a step, before it or after it: at more than a hundred
-of them, spread evenly, or at every single one with METASNAPSHOT_EVERY_STEP set, as CI does.
+SQL statement. Then a process of its own dies at a step, before it or after it: at more than a
+hundred of them, spread evenly, or at every one with METASNAPSHOT_EVERY_STEP set, as CI does.
 """
 
 from __future__ import annotations

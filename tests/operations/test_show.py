@@ -73,7 +73,10 @@ def test_risks_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("messages", [False, True])
-def test_no_secret_is_shown_unless_asked_for(tmp_path: Path, messages: bool) -> None:  # noqa: FBT001
+def test_no_secret_is_shown_unless_asked_for(
+    tmp_path: Path,
+    messages: bool,  # noqa: FBT001
+) -> None:
     """Not by show, in no row of any section, in no encoding; with --with-secrets it is there."""
     backups = goldens.copy_backups(TAG, tmp_path)
     planted(tmp_path / "backup")

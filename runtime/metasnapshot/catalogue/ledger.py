@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from metasnapshot.errors import ConflictError, DamageError, ObjectMissing
+from metasnapshot.errors import DamageError, ObjectMissing
 from metasnapshot.store.port import Store, join
+from metasnapshot.store.swap import change_object
 
 LEDGER_NAME = "metasnapshot.json"
-SWAP_ATTEMPTS_MAX = 100
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -38,34 +38,35 @@ def read_ledger(store: Store, directory: str) -> Ledger:
     Raises:
         DamageError: it is none of ours.
     """
-    return _read(store, join(directory, LEDGER_NAME))[0]
+    path = join(directory, LEDGER_NAME)
+    try:
+        return _parse(path, store.read(path).data)
+    except ObjectMissing:
+        return Ledger(kept=[], verified={})
 
 
 def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]) -> Ledger:
-    """Change the ledger; if it changed meanwhile, change what is there now."""
+    """Change the ledger; if it changed meanwhile, change what is there now.
+
+    Raises:
+        DamageError: it is none of ours; it stays as it is.
+    """
     path = join(directory, LEDGER_NAME)
-    for _ in range(SWAP_ATTEMPTS_MAX):
-        ledger, etag = _read(store, path)
+    ledger = Ledger()
+
+    def apply(data: bytes | None) -> bytes:
+        nonlocal ledger
+        ledger = Ledger(kept=[], verified={}) if data is None else _parse(path, data)
         change(ledger)
-        data = msgspec.json.encode(ledger)
-        try:
-            if etag is None:
-                store.put_if_absent(path, data)
-            else:
-                store.put_if_match(path, data, etag)
-        except ConflictError:
-            continue
-        return ledger
-    raise ConflictError(f"{path} changed {SWAP_ATTEMPTS_MAX} times meanwhile", hint="try again")
+        return msgspec.json.encode(ledger)
+
+    change_object(store, path, apply)
+    return ledger
 
 
-def _read(store: Store, path: str) -> tuple[Ledger, str | None]:
+def _parse(path: str, data: bytes) -> Ledger:
     try:
-        found = store.read(path)
-        return msgspec.json.decode(found.data, type=Ledger), found.etag
-    except ObjectMissing:
-        return Ledger(kept=[], verified={}), None
+        return msgspec.json.decode(data, type=Ledger)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise DamageError(
-            f"{path} is damaged: {error}", hint="delete it: it holds notes only"
-        ) from error
+        hint = "delete it: it holds notes only"
+        raise DamageError(f"{path} is damaged: {error}", hint=hint) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
@@ -28,11 +28,10 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot, dumps, load
 from metasnapshot.hummock.objects import object_ids
 from metasnapshot.store.port import Store, join
+from metasnapshot.store.swap import change_object
 from metasnapshot_models.layouts import LAYOUTS
 
 CHANGE_LOGS_SECTION = "hummock_table_change_logs"
-SWAP_ATTEMPTS_MAX = 100
-"""How often a change of the manifest is tried on top of others before it gives up."""
 _SNAPSHOT_NAME = re.compile(r"(\d+)\.snapshot")
 
 
@@ -50,9 +49,9 @@ class Repository:
         self.store = store
         self.directory = directory
         self._manifest = Manifest()
-        self._etag: str | None = None
+        self._exists = False
         self._read()
-        if self._etag is None and (ids := self.file_ids()):
+        if not self._exists and (ids := self.file_ids()):
             raise ManifestMissing(
                 f"no {MANIFEST_NAME} in {self.url}, but snapshots {', '.join(map(str, ids))}",
                 hint="check --backup-storage-directory; the manifest may be in another copy of "
@@ -70,10 +69,10 @@ class Repository:
 
     def refresh_manifest(self) -> Manifest:
         """Read the manifest again; like upstream, take it only if its id is greater."""
-        known = self._manifest, self._etag
+        known = self._manifest
         self._read()
-        if self._manifest.manifest_id < known[0].manifest_id:
-            self._manifest, self._etag = known
+        if self._manifest.manifest_id < known.manifest_id:
+            self._manifest = known
         return self._manifest
 
     def entry(self, snapshot_id: int) -> ManifestEntry:
@@ -136,7 +135,7 @@ class Repository:
             entry = write(file)
             self._make_manifest()
         self._read_back(snapshot_id)
-        self._swap(lambda manifest: manifest.with_entry(entry))
+        self._change(lambda manifest: manifest.with_entry(entry))
         return entry
 
     def _make_manifest(self) -> None:
@@ -144,13 +143,11 @@ class Repository:
 
         Whoever dies between the two would leave a directory that says its manifest was lost.
         """
-        if self._etag is not None:
+        if self._exists:
             return
-        try:
-            path = join(self.directory, MANIFEST_NAME)
-            self._etag = self.store.put_if_absent(path, manifests.render(Manifest()))
-        except ConflictError:
-            self._read()
+        with suppress(ConflictError):  # somebody else made it
+            self.store.put_if_absent(self._manifest_path(), manifests.render(Manifest()))
+        self._read()
 
     def _read_back(self, snapshot_id: int) -> None:
         """Verify a file before the manifest names it; one that is damaged is deleted again."""
@@ -196,7 +193,7 @@ class Repository:
         upstream.
         """
         wanted = set(ids)
-        self._swap(lambda manifest: manifest.without(wanted))
+        self._change(lambda manifest: manifest.without(wanted))
         for snapshot_id in sorted(wanted):
             self.store.delete(self.path(snapshot_id))
 
@@ -209,27 +206,22 @@ class Repository:
 
     def _read(self) -> None:
         try:
-            found = self.store.read(join(self.directory, MANIFEST_NAME))
+            found = self.store.read(self._manifest_path())
         except ObjectMissing:
             return  # keeps what is known, as upstream does
-        self._manifest, self._etag = manifests.parse(found.data), found.etag
+        self._manifest, self._exists = manifests.parse(found.data), True
 
-    def _swap(self, change: Callable[[Manifest], Manifest]) -> None:
+    def _change(self, change: Callable[[Manifest], Manifest]) -> None:
         """Change the manifest; if it changed meanwhile, change what is there now."""
-        path = join(self.directory, MANIFEST_NAME)
-        for _ in range(SWAP_ATTEMPTS_MAX):
-            changed = change(self._manifest)
-            data = manifests.render(changed)
-            try:
-                if self._etag is None:
-                    self._etag = self.store.put_if_absent(path, data)
-                else:
-                    self._etag = self.store.put_if_match(path, data, self._etag)
-            except ConflictError:
-                self._read()
-                continue
-            self._manifest = changed
-            return
-        raise ConflictError(
-            f"{path} changed {SWAP_ATTEMPTS_MAX} times while it was being changed", hint="try again"
-        )
+        changed = self._manifest
+
+        def apply(data: bytes | None) -> bytes:
+            nonlocal changed
+            changed = change(self._manifest if data is None else manifests.parse(data))
+            return manifests.render(changed)
+
+        change_object(self.store, self._manifest_path(), apply)
+        self._manifest, self._exists = changed, True
+
+    def _manifest_path(self) -> str:
+        return join(self.directory, MANIFEST_NAME)

@@ -26,7 +26,8 @@ SECRET_BLOBS = frozenset(
 )
 """Column types whose bytes can hold credentials, whole or in part."""
 _SECRET_NAME = re.compile(
-    r"password|passwd|secret|token|credential|(access|api|account|ssl)[._-]?key|license|jaas|private",
+    r"password|passwd|secret|token|credential|(access|api|account|ssl)[._-]?key|license|jaas"
+    r"|private",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"""([\w.\-]+|"[^"]+")(\s*=\s*)'((?:[^']|'')*)'""")
