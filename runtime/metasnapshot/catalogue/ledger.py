@@ -6,7 +6,7 @@ but these notes. It changes by compare-and-swap, as the manifest does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -64,9 +64,24 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
     return ledger
 
 
+def forget(store: Store, directory: str, ids: Iterable[int]) -> None:
+    """Drop all notes about these ids, if there are any."""
+    gone = set(ids)
+    known = read_ledger(store, directory)
+    if gone.isdisjoint([*known.kept, *known.verified]):
+        return
+
+    def change(ledger: Ledger) -> None:
+        ledger.kept = [number for number in ledger.kept if number not in gone]
+        for number in gone:
+            ledger.verified.pop(number, None)
+
+    change_ledger(store, directory, change)
+
+
 def _parse(path: str, data: bytes) -> Ledger:
     try:
         return msgspec.json.decode(data, type=Ledger)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        hint = "delete it: it holds notes only"
+        hint = "move it away: it holds keep marks and notes of verifications, no snapshot needs it"
         raise DamageError(f"{path} is damaged: {error}", hint=hint) from error

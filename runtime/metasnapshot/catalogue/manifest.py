@@ -10,7 +10,7 @@ included. Source: src/storage/backup/src/lib.rs of each release.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -85,10 +85,14 @@ class Manifest:
         return replace(self, manifest_id=self.manifest_id + 1, entries=kept)
 
 
+SnapshotId = Annotated[int, msgspec.Meta(ge=0, lt=(1 << 63) - 1)]
+"""Ids come from a sequence that is an i64."""
+
+
 class _Entry(msgspec.Struct):
     """An entry as JSON, all dialects at once."""
 
-    id: int
+    id: SnapshotId
     hummock_version_id: int
     ssts: list[int]
     format_version: int = 0

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.entry import new_entry
+from metasnapshot.catalogue.ledger import forget
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.errors import (
     ConflictError,
@@ -32,7 +33,7 @@ from metasnapshot.store.swap import change_object
 from metasnapshot_models.layouts import LAYOUTS
 
 CHANGE_LOGS_SECTION = "hummock_table_change_logs"
-_SNAPSHOT_NAME = re.compile(r"(\d+)\.snapshot")
+_SNAPSHOT_NAME = re.compile(r"(\d{1,18})\.snapshot")
 
 
 class Repository:
@@ -135,6 +136,7 @@ class Repository:
             entry = write(file)
             self._make_manifest()
         self._read_back(snapshot_id)
+        forget(self.store, self.directory, [snapshot_id])  # notes of an earlier life of this id
         self._change(lambda manifest: manifest.with_entry(entry))
         return entry
 

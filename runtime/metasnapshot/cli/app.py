@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -46,14 +49,16 @@ app.command(keep)
 app.command(coverage)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a code each
     """Run the command line.
 
     Returns:
         The exit code: 0 ok, an error's own, 2 usage, 70 internal bug, 130 interrupted.
     """
+    _prepare()
     try:
         code = app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except cyclopts.CycloptsError as error:
         complain(" ".join(str(error).split()), "metasnapshot --help")
         return UsageError.exit_code
@@ -68,11 +73,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        complain(f"cannot write the output: {error.strerror or error}")
+        return MetasnapshotError.exit_code
     except Exception:  # noqa: BLE001 - the last resort: said to be a bug, with its own exit code
         traceback.print_exc()
         complain("this is a bug in metasnapshot", "please report it with the lines above")
         return INTERNAL_BUG
     return code if isinstance(code, int) else 0
+
+
+def _prepare() -> None:
+    """Make output and signals safe: a terminal may not know every letter; SIGTERM cleans up."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 if __name__ == "__main__":

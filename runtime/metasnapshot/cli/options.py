@@ -15,6 +15,7 @@ BACKUP_DIRECTORY = "backup"
 """Upstream's default of --backup-storage-directory. A server's own default is
 {data_directory}/backup since 1.7."""
 HUMMOCK_DIRECTORY = "hummock_001"
+ID_DIGITS_MAX = 19
 """Upstream's default of --hummock-storage-directory."""
 
 MetaStoreUrl = Annotated[
@@ -49,7 +50,10 @@ def duration(text: str) -> timedelta:
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
     if not text[:-1].isdecimal() or text[-1:] not in units:
         raise UsageError(f"not a duration: {text!r}", hint="a number and one of s, m, h, d, w")
-    return timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        return timedelta(**{units[text[-1]]: int(text[:-1])})
+    except (ValueError, OverflowError) as error:
+        raise UsageError("a duration of more than any calendar has") from error
 
 
 def snapshot_id(text: str, found: Repository) -> int:
@@ -64,6 +68,6 @@ def snapshot_id(text: str, found: Repository) -> int:
         if not ids:
             raise SnapshotNotFound(0, ids)
         return max(ids) if text == "latest" else min(ids)
-    if not text.isdecimal():
-        raise UsageError(f"not a snapshot id: {text!r}", hint="a number, latest or oldest")
+    if not text.isdecimal() or len(text) > ID_DIGITS_MAX:
+        raise UsageError(f"not a snapshot id: {text!r:.60}", hint="a number, latest or oldest")
     return int(text)

@@ -25,6 +25,7 @@ from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import restore as operation
 from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_plan import Overwrite, RestoreOptions, RestorePlan
+from metasnapshot.store.url import HUMMOCK_PREFIX
 
 
 def restore(
@@ -75,7 +76,7 @@ def restore(
     found = repository(backup_storage_url, backup_storage_directory)
     options = RestoreOptions(
         snapshot_id(id, found),
-        hummock_storage_url,
+        hummock_storage_url.removeprefix(HUMMOCK_PREFIX),
         hummock_storage_directory,
         overwrite,
         clean=clean,
@@ -130,4 +131,8 @@ def _overwrite(flag: bool, url: str | None, directory: str | None) -> Overwrite 
             "overwrite_backup_storage_directory must be set simultaneously",
             hint="give all three, or none",
         )
+    if not url or not directory:
+        raise UsageError("the overwritten backup place is empty", hint="give a URL and a directory")
+    if not url or not directory:
+        raise UsageError("the overwritten backup place is empty", hint="give a URL and a directory")
     return Overwrite(url, directory)

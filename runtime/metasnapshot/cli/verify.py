@@ -50,6 +50,8 @@ def verify(
     age_max = duration(if_older_than) if if_older_than is not None else None
     found = repository(backup_storage_url, backup_storage_directory)
     wanted = [snapshot_id(text, found) for text in ids] or list(found.manifest().ids)
+    if not wanted:
+        note(f"no snapshot in {found.url}: nothing was verified")
     for number in wanted:
         found.entry(number)
     verified = read_ledger(found.store, found.directory).verified

@@ -90,7 +90,8 @@ class HummockVersion:
         version: Any = decode(self.rows[0], VERSION, self.era)
         for row in self.rows[1:]:
             (table_id,) = _TABLE_ID.unpack_from(row)
-            version.table_change_logs[table_id].ParseFromString(row[_TABLE_ID.size :])
+            log = decode(row[_TABLE_ID.size :], CHANGE_LOG, messages.era_of(version))
+            version.table_change_logs[table_id].ParseFromString(log.SerializeToString())
         return version
 
     @property

@@ -8,10 +8,11 @@ SQLite's own backup API, because a long read would block the meta node's commits
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,8 +40,10 @@ class MetaStore:
         Raises:
             DatabaseError: the store cannot be read.
         """
-        with _translated(self.url), tempfile.TemporaryDirectory(prefix="metasnapshot-") as scratch:
-            path = self._path if self._is_wal() else self._copy(Path(scratch) / "meta.db")
+        with _translated(self.url), ExitStack() as stack:
+            path = self._path
+            if not self._is_readable_in_place():
+                path = self._copy(Path(stack.enter_context(_scratch())) / "meta.db")
             with _transaction(path, "ro", "BEGIN") as connection:
                 yield connection
 
@@ -62,16 +65,35 @@ class MetaStore:
                 tables = ", ".join(sorted({f"{row[0]} -> {row[2]}" for row in broken}))
                 raise InconsistentStore(f"{len(broken)} rows break foreign keys: {tables}")
 
-    def _is_wal(self) -> bool:
-        with closing(_connect(self._path, "ro")) as connection:
-            return connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    def _is_readable_in_place(self) -> bool:
+        """In WAL mode readers block nobody."""
+        try:
+            with closing(_connect(self._path, "ro")) as connection:
+                return connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            return False
 
     def _copy(self, target: Path) -> Path:
-        with (
-            closing(_connect(self._path, "ro")) as source,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            source.backup(copy)
+        """Copy by SQLite's own backup API.
+
+        A writer that was killed leaves a journal which must be rolled back first; that is done in a
+        copy of both files, never in the original.
+        """
+        try:
+            with (
+                closing(_connect(self._path, "ro")) as source,
+                closing(sqlite3.connect(target)) as copy,
+            ):
+                source.backup(copy)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            shutil.copyfile(self._path, target)
+            shutil.copyfile(f"{self._path}-journal", f"{target}-journal")
+            with closing(_connect(target, "rw")) as copy:
+                copy.execute("SELECT count(*) FROM sqlite_master")  # rolls back
         return target
 
 
@@ -88,7 +110,7 @@ def open_meta_store(url: str) -> Generator[MetaStore]:
     """
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError as error:
+    except (exc.ArgumentError, ValueError) as error:
         raise UsageError(
             "not a database URL",
             hint="--meta-store sqlite:///relative.db or sqlite:////absolute.db",
@@ -100,8 +122,14 @@ def open_meta_store(url: str) -> Generator[MetaStore]:
         )
     if not parsed.database or parsed.database == ":memory:":
         raise UsageError("a SQLite meta store needs a path", hint="--meta-store sqlite:///path")
+    if parsed.host:
+        raise UsageError("a SQLite URL has three slashes", hint="--meta-store sqlite:///path")
     path = Path(parsed.database)
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError) as error:
+        raise DatabaseError(f"cannot open {str(path)!r:.200}: {error}") from error
+    if not is_file:
         raise DatabaseError(f"no such SQLite file: {path}", hint="check --meta-store")
     yield MetaStore(path)
 
@@ -142,4 +170,24 @@ def _translated(url: str) -> Generator[None]:
     except exc.DBAPIError as error:
         raise DatabaseError(f"{url}: {error.orig}") from error
     except sqlite3.Error as error:
-        raise DatabaseError(f"{url}: {error}") from error
+        raise DatabaseError(f"{url}: {error}", hint=_hint(error)) from error
+    except UnicodeDecodeError as error:
+        raise DatabaseError(f"{url}: the schema is damaged: {error}") from error
+
+
+def _hint(error: sqlite3.Error) -> str:
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return "the copy that is read lies in TMPDIR: is there room?" if full else ""
+
+
+@contextmanager
+def _scratch() -> Generator[str]:
+    """A temporary directory, gone after the block."""
+    try:
+        directory = tempfile.TemporaryDirectory(prefix="metasnapshot-")
+    except OSError as error:
+        raise DatabaseError(
+            f"no room for a copy of the meta store: {error}", hint="set TMPDIR to a directory"
+        ) from error
+    with directory as name:
+        yield name

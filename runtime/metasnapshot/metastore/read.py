@@ -5,7 +5,7 @@ primary keys.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -16,6 +16,7 @@ from metasnapshot.metastore.values import from_sqlite
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 
+T = TypeVar("T")
 FETCH_ROWS = 32
 """Rows held at once while a table is read; they can be large."""
 
@@ -31,7 +32,7 @@ def find_layouts(connection: sa.Connection) -> Candidates:
             "no table seaql_migrations: not a RisingWave meta store", hint="check --meta-store"
         )
     rows = connection.exec_driver_sql('SELECT "version" FROM "seaql_migrations"')
-    names = [row[0] for row in rows]
+    names = [_typed(row[0], str, "seaql_migrations.version") for row in rows]
     if not names:
         raise UnknownFormat(
             "table seaql_migrations is empty: the meta store was emptied, or never started",
@@ -80,15 +81,28 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
 def sequences(connection: sa.Connection) -> dict[str, int]:
     """hummock_sequence by name: the next id of each kind."""
     rows = connection.exec_driver_sql('SELECT "name", "seq" FROM "hummock_sequence"')
-    return {row[0]: row[1] for row in rows}
+    column = "hummock_sequence.seq"
+    return {_typed(row[0], str, column): _typed(row[1], int, column) for row in rows}
 
 
 def system_parameters(connection: sa.Connection) -> dict[str, str]:
     """system_parameter by name."""
     rows = connection.exec_driver_sql('SELECT "name", "value" FROM "system_parameter"')
-    return {row[0]: row[1] for row in rows}
+    column = "system_parameter.value"
+    return {_typed(row[0], str, column): _typed(row[1], str, column) for row in rows}
 
 
 def last_delta_id(connection: sa.Connection) -> int | None:
     """The greatest id in hummock_version_delta, None if the table is empty."""
-    return connection.exec_driver_sql('SELECT max("id") FROM "hummock_version_delta"').scalar()
+    found = connection.exec_driver_sql('SELECT max("id") FROM "hummock_version_delta"').scalar()
+    return None if found is None else _typed(found, int, "hummock_version_delta.id")
+
+
+def _typed(value: Any, kind: type[T], column: str) -> T:
+    """A value that is looked at before any codec is."""
+    if not isinstance(value, kind):
+        table, _, name = column.partition(".")
+        raise RowError(
+            f"not a {kind.__name__}: {value!r:.60}", section=f"table {table}", column=name
+        )
+    return value

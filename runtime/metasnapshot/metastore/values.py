@@ -34,7 +34,14 @@ def from_sqlite(column: Column, era: str) -> FromDb:
     def checked(value: Any) -> Any:
         try:
             return convert(value)
-        except (ValueError, TypeError, KeyError, AttributeError, msgspec.MsgspecError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+            msgspec.MsgspecError,
+        ) as error:
             text = f"{value!r:.60}" if not is_blob(column.type) else "a value that is no blob"
             raise RowError(f"not a {column.type.name}: {text}", column=column.name) from error
 
@@ -78,7 +85,7 @@ _simple: dict[str, Callable[[ColumnType], FromDb]] = {
     "bool": lambda _: _bool,
     "string": lambda _: _str,
     "timestamp": lambda _: Timestamp.parse,
-    "uuid": lambda _: lambda value: UUID(bytes=value),
+    "uuid": lambda _: lambda value: UUID(bytes=_bytes(value)),
 }
 
 

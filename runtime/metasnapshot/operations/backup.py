@@ -33,8 +33,15 @@ from metasnapshot.metastore.read import (
     system_parameters,
 )
 from metasnapshot.operations.coverage import cover
+from metasnapshot.operations.places import (
+    DATA_DIRECTORY,
+    STATE_STORE,
+    check_cluster,
+    check_directory,
+    parameter,
+)
 from metasnapshot.store.port import Store
-from metasnapshot.store.url import HUMMOCK_PREFIX, open_store, same_place
+from metasnapshot.store.url import open_store
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.models import HummockSequence
@@ -42,8 +49,7 @@ from metasnapshot_models.models import HummockSequence
 SEQUENCES_SECTION = "hummock_sequences"
 BACKUP_SEQUENCE = "meta_backup"
 """The row of hummock_sequence that counts snapshots."""
-STATE_STORE = "state_store"
-DATA_DIRECTORY = "data_directory"
+CUT_ATTEMPTS_MAX = 10
 NOT_PINNED = (
     "not pinned: a running cluster's garbage collection does not know this snapshot and may delete "
     "objects that it needs; back up through the meta node, or stop it (--meta-node-stopped)"
@@ -126,15 +132,28 @@ def backup(
         DamageError: what was written does not read back; it was deleted again.
     """
     options = options or BackupOptions()
+    for text in (options.remarks or "", options.rw_version or ""):
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise UsageError("remarks and release must be valid UTF-8")
     with meta_store.read_transaction() as connection:
         find_layouts(connection)  # a meta store at all, before its parameters are asked for
         parameters = system_parameters(connection)
-    _check_directory(repository, parameters, options)
-    url = options.hummock_storage_url or _parameter(parameters, STATE_STORE)
-    directory = options.hummock_storage_directory or _parameter(parameters, DATA_DIRECTORY)
-    checkpoint = read_checkpoint_bytes(open_store(url) if store is None else store, directory)
-    with meta_store.read_transaction() as connection:
-        return _Backup(connection, repository, checkpoint, options).run()
+    if not options.into_cluster_directory:
+        check_directory(repository, parameters)
+    url = options.hummock_storage_url or parameter(parameters, STATE_STORE)
+    directory = options.hummock_storage_directory or parameter(parameters, DATA_DIRECTORY)
+    state = open_store(url) if store is None else store
+    for _ in range(CUT_ATTEMPTS_MAX):
+        checkpoint = read_checkpoint_bytes(state, directory)
+        with meta_store.read_transaction() as connection:
+            if read_checkpoint_bytes(state, directory) != checkpoint:
+                continue  # a meta node wrote one between the two: take both again
+            check_cluster(connection, state, directory)
+            return _Backup(connection, repository, checkpoint, options).run()
+    raise InconsistentStore(
+        f"the checkpoint changed {CUT_ATTEMPTS_MAX} times while the meta store was being read",
+        hint="try again, or stop the meta node",
+    )
 
 
 class _Backup:
@@ -284,36 +303,3 @@ class _Discard:
 
     def write(self, data: bytes, /) -> int:
         return len(data)
-
-
-def _check_directory(
-    repository: Repository, parameters: dict[str, str], options: BackupOptions
-) -> None:
-    """Keep out of the cluster's own backup directory.
-
-    The meta node holds that manifest in memory and overwrites it with its next change.
-    """
-    state_store = parameters.get(STATE_STORE, "")
-    own_url = parameters.get("backup_storage_url") or state_store
-    data_directory = parameters.get(DATA_DIRECTORY, "")
-    own_directory = parameters.get("backup_storage_directory") or f"{data_directory}/backup"
-    if options.into_cluster_directory or not own_url:
-        return
-    if same_place(repository.store.url, repository.directory, own_url, own_directory):
-        raise UsageError(
-            f"{repository.url} is the cluster's own backup directory: its meta node keeps the "
-            "manifest in memory and would overwrite this entry",
-            hint="take another directory; or --into-cluster-directory with the meta node stopped, "
-            "or restarted right after",
-        )
-
-
-def _parameter(parameters: dict[str, str], name: str) -> str:
-    """A system parameter that says where the cluster's state is."""
-    value = parameters.get(name)
-    if not value:
-        raise UsageError(
-            f"the meta store has no system parameter {name}",
-            hint="give --hummock-storage-url and --hummock-storage-directory",
-        )
-    return value.removeprefix(HUMMOCK_PREFIX)

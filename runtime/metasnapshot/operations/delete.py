@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from metasnapshot.catalogue.ledger import Ledger, change_ledger, read_ledger
+from metasnapshot.catalogue.ledger import Ledger, change_ledger, forget, read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import RetentionLocked
@@ -38,11 +38,7 @@ def delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
     entries = plan_delete(repository, ids)
     gone = [entry.id for entry in entries]
     repository.delete(gone)
-    if any(
-        snapshot_id in read_ledger(repository.store, repository.directory).verified
-        for snapshot_id in gone
-    ):
-        change_ledger(repository.store, repository.directory, lambda ledger: _forget(ledger, gone))
+    forget(repository.store, repository.directory, gone)
     return entries
 
 
@@ -59,8 +55,3 @@ def keep(repository: Repository, ids: Iterable[int], *, release: bool = False) -
         ledger.kept = sorted(kept - wanted if release else kept | wanted)
 
     return change_ledger(repository.store, repository.directory, change).kept
-
-
-def _forget(ledger: Ledger, ids: list[int]) -> None:
-    for snapshot_id in ids:
-        ledger.verified.pop(snapshot_id, None)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import xxhash
 
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import ConflictError, InconsistentStore
+from metasnapshot.errors import ConflictError, InconsistentStore, MetasnapshotError
 from metasnapshot.format.layout import model_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import (
@@ -126,9 +126,16 @@ def restore(
                 empty_tables(connection, plan.empties)
                 rows = _load(connection, planner, layout)
                 sequences = set_sequences(connection, rows)
+            kept = _keep_checkpoint(repository, store, options.hummock_storage_directory)
         version = reader.hummock_version.message
-        kept = _keep_checkpoint(repository, store, options.hummock_storage_directory)
-        path = write_checkpoint(store, options.hummock_storage_directory, version, layout)
+        try:
+            path = write_checkpoint(store, options.hummock_storage_directory, version, layout)
+        except MetasnapshotError as error:
+            error.hint = (
+                "the rows are loaded, the checkpoint is not written: do not start the meta node; "
+                "mend this and run the same restore again, it goes on from here"
+            )
+            raise
         _check_checkpoint(store, options.hummock_storage_directory, reader, layout)
     return RestoreResult(plan, rows, sequences, path, kept)
 

@@ -27,6 +27,7 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME
 from metasnapshot.metastore.load import digest_rows, digest_table, nonempty_tables
 from metasnapshot.metastore.schema import live_schema
+from metasnapshot.operations.places import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
 from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.url import HUMMOCK_PREFIX, without_credentials
@@ -38,12 +39,10 @@ from metasnapshot_models.models import HummockSequence
 SEQUENCES_SECTION = "hummock_sequences"
 PARAMETERS_SECTION = "system_parameters"
 CLUSTERS_SECTION = "clusters"
-STATE_STORE = "state_store"
-DATA_DIRECTORY = "data_directory"
 BACKUP_SEQUENCE = "meta_backup"
 OBJECT_SEQUENCE = "sstable_object"
 """The sequence that gives ids to SSTs and all other objects of Hummock."""
-CLUSTER_ID_NAME = "cluster_id/0"
+I64_MAX = (1 << 63) - 1
 
 
 class RestorePlanner:
@@ -115,11 +114,21 @@ class RestorePlanner:
         if newest_id == self.reader.id:
             self.plan.sequences = target
         else:
-            with self.repository.open(newest_id) as newest:
-                self.plan.sequences = list(newest.rows(SEQUENCES_SECTION))
+            self.plan.sequences = self._newest_sequences(newest_id)
             require_superset(target, self.plan.sequences, self.reader.id, newest_id)
         raised = self._bump() if self.options.bump_sequences else []
         return "; ".join([f"taken from snapshot {newest_id}, the newest", *raised])
+
+    def _newest_sequences(self, newest_id: int) -> list[HummockSequence]:
+        try:
+            with self.repository.open(newest_id) as newest:
+                return list(newest.rows(SEQUENCES_SECTION))
+        except (DamageError, ObjectMissing) as error:
+            raise DamageError(
+                f"the sequences of snapshot {newest_id}, the newest, cannot be read: {error}",
+                hint="without them ids could be given twice; if that snapshot is lost for good, "
+                "delete it and restore with --bump-sequences",
+            ) from error
 
     def _bump(self) -> list[str]:
         """Raise sequences above what any snapshot of the directory mentions."""
@@ -132,6 +141,8 @@ class RestorePlanner:
         raised: list[str] = []
         for row in self.plan.sequences:
             floor = floors.get(row.name, 0)
+            if floor > I64_MAX:
+                raise InconsistentStore(f"no {row.name} is left above {floor - 1}")
             if row.seq < floor:
                 raised.append(f"{row.name} raised from {row.seq} to {floor}")
                 row.seq = floor

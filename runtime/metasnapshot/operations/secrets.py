@@ -27,11 +27,13 @@ SECRET_BLOBS = frozenset(
 """Column types whose bytes can hold credentials, whole or in part."""
 _SECRET_NAME = re.compile(
     r"password|passwd|secret|token|credential|(access|api|account|ssl)[._-]?key|license|jaas"
-    r"|private",
+    r"|private|authorization|passphrase|pwd|service_account|user\.info|\bsig(nature)?$",
     re.IGNORECASE,
 )
-_OPTION = re.compile(r"""([\w.\-]+|"[^"]+")(\s*=\s*)'((?:[^']|'')*)'""")
-_URL_USERINFO = re.compile(r"(\w+://)[^\s/@'\"]+@")
+_OPTION = re.compile(r"""([\w.\-]+|"[^"]+")((?:\s|/\*.*?\*/)*=\s*)[eE]?'((?:[^']|'')*)'""")
+_URL_USERINFO = re.compile(r"(\w+://)[^\s'\"]*@")
+_URL_OPTION = re.compile(r"([?&;]([\w.\-]+)=)[^&;\s'\"]+")
+_BEARER = re.compile(r"(authorization\s*[=:]|bearer\s)[^'\",]+", re.IGNORECASE)
 
 
 def redact_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +67,11 @@ def redact_sql(text: str) -> str:
             return match[0]
         return f"{match[1]}{match[2]}'{REDACTED}'"
 
-    return _URL_USERINFO.sub(r"\1****@", _OPTION.sub(option, text))
+    def url_option(match: re.Match[str]) -> str:
+        return f"{match[1]}{REDACTED}" if is_secret_name(match[2]) else match[0]
+
+    text = _URL_USERINFO.sub(r"\1****@", _OPTION.sub(option, text))
+    return _BEARER.sub(rf"\1{REDACTED}", _URL_OPTION.sub(url_option, text))
 
 
 def is_secret_name(name: str) -> bool:

@@ -108,8 +108,11 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
 
 
 def epoch_time(epoch: int) -> datetime:
-    """The wall-clock time of an epoch, to the millisecond."""
-    return EPOCH_START + timedelta(milliseconds=epoch >> EPOCH_SHIFT)
+    """The wall-clock time of an epoch, to the millisecond; the last there is for one beyond it."""
+    try:
+        return EPOCH_START + timedelta(milliseconds=epoch >> EPOCH_SHIFT)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _names(reader: SnapshotReader) -> dict[str, list[str]]:

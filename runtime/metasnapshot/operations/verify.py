@@ -73,9 +73,13 @@ def verify(repository: Repository, snapshot_id: int, level: Level = "rows") -> V
 
 def is_fresh(verified: Verified | None, level: Level, age_max: timedelta) -> bool:
     """Whether a snapshot was verified at this level, or a deeper one, not longer ago than that."""
-    if verified is None or LEVELS.index(verified.level) < LEVELS.index(level):
+    if verified is None or verified.level not in LEVELS[LEVELS.index(level) :]:
         return False
-    return datetime.now(UTC) - datetime.fromisoformat(verified.at) <= age_max
+    try:
+        at = datetime.fromisoformat(verified.at)
+    except ValueError:
+        return False
+    return at.tzinfo is not None and datetime.now(UTC) - at <= age_max
 
 
 def _verify(repository: Repository, snapshot_id: int, level: Level) -> VerifyResult:

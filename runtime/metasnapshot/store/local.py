@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ BUFFER_SIZE = 1 << 16
 """A larger buffer would only be copied twice: rows larger than it go around it."""
 LOCK_NAME = ".metasnapshot.lock"
 TEMPORARY_PREFIX = ".metasnapshot-"
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)  # there is no other way to learn it
 
 
 class LocalStore:
@@ -104,6 +107,8 @@ class LocalStore:
             _sync_directory(target.parent)
 
     def _path(self, path: str) -> Path:
+        if self._root.exists() and not self._root.is_dir():
+            raise StorageError(f"{self.url} is a file, not a directory", hint="check the URL")
         return self._root / normalise(path)
 
     @contextmanager
@@ -115,10 +120,19 @@ class LocalStore:
             descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=directory)
             temporary = Path(name)
             try:
+                os.fchmod(descriptor, _mode(self._path(path)))
                 with os.fdopen(descriptor, "wb", buffering=BUFFER_SIZE) as file:
                     yield file, temporary
             finally:
                 temporary.unlink(missing_ok=True)
+
+
+def _mode(target: Path) -> int:
+    """The mode of the file that is replaced, or what the umask leaves of 0666."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except OSError:
+        return 0o666 & ~_UMASK
 
 
 def _create(temporary: Path, target: Path, path: str) -> None:

@@ -4,6 +4,7 @@ build_remote_object_store.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -30,10 +31,9 @@ def open_store(url: str) -> Store:
     scheme, separator, rest = plain.partition("://")
     if scheme == "fs" and separator and rest:
         return LocalStore(Path(rest))
+    known = separator and re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme)
     raise UsageError(
-        f"no object store for scheme {scheme!r}"
-        if separator
-        else f"not an object store URL: {url!r}",
+        f"no object store for scheme {scheme!r}" if known else "not an object store URL",
         hint=f"known forms: {', '.join(FORMS)}",
     )
 

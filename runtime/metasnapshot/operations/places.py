@@ -1,0 +1,63 @@
+"""Whose are the places that a backup uses? The meta store's own parameters say it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.errors import ObjectMissing, UsageError
+from metasnapshot.metastore.read import find_layouts, read_rows
+from metasnapshot.store.port import Store, join
+from metasnapshot.store.url import HUMMOCK_PREFIX, same_place
+
+CLUSTER_ID_NAME = "cluster_id/0"
+"""In the data directory: the id of the cluster that it belongs to."""
+STATE_STORE = "state_store"
+DATA_DIRECTORY = "data_directory"
+
+
+def check_directory(repository: Repository, parameters: dict[str, str]) -> None:
+    """Keep out of the cluster's own backup directory.
+
+    The meta node holds that manifest in memory and overwrites it with its next change.
+    """
+    state_store = parameters.get(STATE_STORE, "")
+    own_url = parameters.get("backup_storage_url") or state_store
+    data_directory = parameters.get(DATA_DIRECTORY, "")
+    own_directory = parameters.get("backup_storage_directory") or f"{data_directory}/backup"
+    if not own_url:
+        return
+    if same_place(repository.store.url, repository.directory, own_url, own_directory):
+        raise UsageError(
+            f"{repository.url} is the cluster's own backup directory: its meta node keeps the "
+            "manifest in memory and would overwrite this entry",
+            hint="take another directory; or --into-cluster-directory with the meta node stopped, "
+            "or restarted right after",
+        )
+
+
+def check_cluster(connection: sa.Connection, state: Store, directory: str) -> None:
+    """The data directory is this cluster's, as far as it says whose it is."""
+    try:
+        owner = state.read(join(directory, CLUSTER_ID_NAME)).data.decode("utf-8", "replace").strip()
+    except ObjectMissing:
+        return
+    layout = find_layouts(connection).layouts[0]
+    ids = [str(row.cluster_id) for row in read_rows(connection, layout, "cluster")]
+    if owner not in ids:
+        raise UsageError(
+            f"data directory {directory} in {state.url} is of cluster {owner}, the meta store of "
+            f"{', '.join(ids) or 'none'}",
+            hint="check --hummock-storage-url and --hummock-storage-directory",
+        )
+
+
+def parameter(parameters: dict[str, str], name: str) -> str:
+    """A system parameter that says where the cluster's state is."""
+    value = parameters.get(name)
+    if not value:
+        raise UsageError(
+            f"the meta store has no system parameter {name}",
+            hint="give --hummock-storage-url and --hummock-storage-directory",
+        )
+    return value.removeprefix(HUMMOCK_PREFIX)
