@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from metasnapshot.catalogue.manifest import ManifestEntry, StateTableInfo
+from metasnapshot.format.layout import is_since
 from metasnapshot.format.reader import V2
 from metasnapshot_models.definitions import Layout
-from metasnapshot_models.layouts import LAYOUTS
 
 STATE_TABLE_INFO_SINCE = "1.10.0"
 """First layout whose entries have state_table_info and rw_version."""
@@ -45,12 +45,12 @@ def new_entry(
         "ssts": list(object_ids),
     }
     epochs: tuple[int | None, int | None] = (None, None)
-    if not _since(layout, SNAKE_CASE_SINCE):
+    if not is_since(layout, SNAKE_CASE_SINCE):
         epochs = (_max_committed_epoch(version, tables, layout), version.safe_epoch)
         fields |= {"max_committed_epoch": epochs[0], "safe_epoch": epochs[1]}
     fields |= {"format_version": V2, "remarks": remarks}
-    if _since(layout, STATE_TABLE_INFO_SINCE):
-        write = _snake_case if _since(layout, SNAKE_CASE_SINCE) else _camel_case
+    if is_since(layout, STATE_TABLE_INFO_SINCE):
+        write = _snake_case if is_since(layout, SNAKE_CASE_SINCE) else _camel_case
         fields["state_table_info"] = {str(key): write(info) for key, info in tables.items()}
         fields["rw_version"] = rw_version
     else:
@@ -69,11 +69,6 @@ def new_entry(
     )
 
 
-def _since(layout: Layout, first: str) -> bool:
-    order = list(LAYOUTS)
-    return order.index(layout.name) >= order.index(first)
-
-
 def _state_table_info(version: Any) -> list[tuple[int, Any]]:
     return sorted(getattr(version, "state_table_info", {}).items())
 
@@ -85,7 +80,7 @@ def _info(info: Any) -> StateTableInfo:
 
 
 def _max_committed_epoch(version: Any, tables: dict[int, StateTableInfo], layout: Layout) -> int:
-    if _since(layout, TABLE_EPOCHS_SINCE):
+    if is_since(layout, TABLE_EPOCHS_SINCE):
         return max((info.committed_epoch for info in tables.values()), default=0)
     return int(version.max_committed_epoch)
 

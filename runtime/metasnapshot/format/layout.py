@@ -93,11 +93,15 @@ def shape_of(layout: Layout, model: str) -> Shape:
     return CODECS[model].shapes[layout.shapes[model]]
 
 
+def is_since(layout: Layout, first: str) -> bool:
+    """Whether a layout is this one or a later one."""
+    order = list(LAYOUTS)
+    return order.index(layout.name) >= order.index(first)
+
+
 def has_long_rows(layout: Layout) -> bool:
     """Whether a release of a layout reads rows with a u64 length."""
-    order = list(LAYOUTS)
-    since = order.index(layout.name) >= order.index(LONG_ROWS_SINCE)
-    return since or layout.hummock_version_form == "protobuf"
+    return is_since(layout, LONG_ROWS_SINCE) or layout.hummock_version_form == "protobuf"
 
 
 def model_of(layout: Layout, section: str) -> str:

@@ -18,9 +18,9 @@ from google.protobuf.message import DecodeError
 from metasnapshot.errors import ChecksumMismatch, ObjectMissing, VersionError
 from metasnapshot.format import messages
 from metasnapshot.format.hummock_version import decode
+from metasnapshot.format.layout import is_since
 from metasnapshot.store.port import Store, join
 from metasnapshot_models.definitions import Layout
-from metasnapshot_models.layouts import LAYOUTS
 
 CHECKPOINT_NAME = "checkpoint/0"
 CHECKPOINT = "hummock.HummockVersionCheckpoint"
@@ -110,8 +110,7 @@ def encode_checkpoint(version: Any, layout: Layout, compression: int = ZSTD) -> 
 
 def has_envelope(layout: Layout) -> bool:
     """Whether the releases of a layout write the envelope."""
-    order = list(LAYOUTS)
-    return order.index(layout.name) >= order.index(ENVELOPE_SINCE)
+    return is_since(layout, ENVELOPE_SINCE)
 
 
 def _payload(data: bytes) -> bytes:
