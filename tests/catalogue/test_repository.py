@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import goldens
+import msgspec
 import pytest
 
 import metasnapshot
 from metasnapshot import MetaSnapshot
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError, ManifestMissing, ObjectMissing, SnapshotNotFound
+from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.memory import MemoryStore
 
 
@@ -40,11 +43,12 @@ def test_create_and_get(repository: Repository, snapshot: MetaSnapshot) -> None:
 
 
 def test_paths_are_upstreams(repository: Repository, snapshot: MetaSnapshot) -> None:
-    """{directory}/manifest.json and {directory}/{id}.snapshot."""
+    """{directory}/manifest.json and {directory}/{id}.snapshot; the previous manifest is ours."""
     repository.create(snapshot)
     assert [head.path for head in repository.store.list("")] == [
         "backup/1.snapshot",
         "backup/manifest.json",
+        "backup/manifest.json.previous",
     ]
 
 
@@ -52,7 +56,8 @@ def test_an_empty_directory_is_the_root(snapshot: MetaSnapshot) -> None:
     """Directory "" gives /manifest.json, which is manifest.json."""
     store = MemoryStore()
     Repository(store, "").create(snapshot)
-    assert [head.path for head in store.list("")] == ["1.snapshot", "manifest.json"]
+    assert "1.snapshot" in [head.path for head in store.list("")]
+    assert store.head("manifest.json") is not None
     assert Repository(store, "").manifest().ids == (1,)
 
 
@@ -84,7 +89,7 @@ def test_delete_is_manifest_first(repository: Repository, snapshot: MetaSnapshot
     repository.create(snapshot)
     repository.delete([1, 77])
     assert (repository.manifest().ids, repository.manifest().manifest_id) == ((), 2)
-    assert [head.path for head in repository.store.list("")] == ["backup/manifest.json"]
+    assert repository.file_ids() == []
     repository.delete([78])
     assert repository.manifest().manifest_id == 3
 
@@ -150,3 +155,38 @@ def test_golden_directories_open(tag: Path, tmp_path: Path) -> None:
     for number in repository.manifest().ids:
         with repository.open(number) as reader:
             assert reader.id == number
+
+
+def test_a_reserved_id_is_nobody_elses(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """Two backups at once get two ids; an id that was deleted is not given again."""
+    other = Repository(repository.store, "backup")
+    with repository.reserve(1) as one, other.reserve(1) as two:
+        assert (one, two) == (1, 2)
+        assert other.reserved_ids() == [1, 2]
+    assert other.reserved_ids() == []
+    repository.create(snapshot)
+    repository.delete([1])
+    with other.reserve(1) as three:
+        assert three == 2
+
+
+def test_the_reservation_of_a_dead_process_is_dropped(repository: Repository) -> None:
+    """One of another host stays: nobody here knows whether it lives."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    dead = msgspec.json.encode(Holder(child, this_holder().host, this_holder().since))
+    away = msgspec.json.encode(Holder(child, "elsewhere", this_holder().since))
+    repository.store.put_if_absent("backup/3.reserved", dead)
+    repository.store.put_if_absent("backup/4.reserved", away)
+    with repository.reserve(1) as number:
+        assert (number, repository.reserved_ids()) == (5, [4, 5])
+
+
+def test_the_previous_manifest_is_kept(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """As it was before the last change, byte for byte."""
+    repository.create(snapshot)
+    before = repository.store.read("backup/manifest.json").data
+    repository.delete([1])
+    assert repository.store.read("backup/manifest.json.previous").data == before

@@ -30,7 +30,12 @@ def test_deleted_is_gone(backups: Repository) -> None:
     """From the manifest and from the store."""
     assert [entry.id for entry in delete(backups, [1, 2, 1])] == [1, 2]
     assert Repository(backups.store, "backup").manifest().ids == (7,)
-    assert files(backups) == ["backup/7.snapshot", "backup/manifest.json"]
+    assert files(backups) == [
+        "backup/7.snapshot",
+        "backup/manifest.json",
+        "backup/manifest.json.previous",
+        "backup/metasnapshot.json",
+    ]
 
 
 def test_an_unknown_id_deletes_nothing(backups: Repository) -> None:

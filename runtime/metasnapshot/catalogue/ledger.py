@@ -1,4 +1,5 @@
-"""What metasnapshot remembers about snapshots beside the manifest: verified when, and kept or not.
+"""What metasnapshot remembers about snapshots beside the manifest: verified when, kept or not, and
+the largest id that was ever deleted, because an id is never given twice.
 
 `{directory}/metasnapshot.json` is ours alone; RisingWave ignores it, and without it nothing is lost
 but these notes. It changes by compare-and-swap, as the manifest does.
@@ -30,6 +31,7 @@ class Ledger(msgspec.Struct, forbid_unknown_fields=True):
 
     kept: list[int] = []
     verified: dict[int, Verified] = {}
+    last_deleted: int = 0
 
 
 def read_ledger(store: Store, directory: str) -> Ledger:
@@ -42,7 +44,7 @@ def read_ledger(store: Store, directory: str) -> Ledger:
     try:
         return _parse(path, store.read(path).data)
     except ObjectMissing:
-        return Ledger(kept=[], verified={})
+        return _empty()
 
 
 def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]) -> Ledger:
@@ -56,7 +58,7 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
 
     def apply(data: bytes | None) -> bytes:
         nonlocal ledger
-        ledger = Ledger(kept=[], verified={}) if data is None else _parse(path, data)
+        ledger = _empty() if data is None else _parse(path, data)
         change(ledger)
         return msgspec.json.encode(ledger)
 
@@ -65,18 +67,24 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
 
 
 def forget(store: Store, directory: str, ids: Iterable[int]) -> None:
-    """Drop all notes about these ids, if there are any."""
+    """Drop all notes about ids that are deleted, and remember that they were in use."""
     gone = set(ids)
+    largest = max(gone, default=0)
     known = read_ledger(store, directory)
-    if gone.isdisjoint([*known.kept, *known.verified]):
+    if known.last_deleted >= largest and gone.isdisjoint([*known.kept, *known.verified]):
         return
 
     def change(ledger: Ledger) -> None:
         ledger.kept = [number for number in ledger.kept if number not in gone]
+        ledger.last_deleted = max(ledger.last_deleted, largest)
         for number in gone:
             ledger.verified.pop(number, None)
 
     change_ledger(store, directory, change)
+
+
+def _empty() -> Ledger:
+    return Ledger(kept=[], verified={})
 
 
 def _parse(path: str, data: bytes) -> Ledger:

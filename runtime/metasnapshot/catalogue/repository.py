@@ -2,21 +2,27 @@
 
 Paths are `{directory}/manifest.json` and `{directory}/{id}.snapshot`. Unlike upstream's, a
 snapshot's file is never overwritten, and the manifest changes by compare-and-swap: a change that
-meets another one is made again on top of it.
+meets another one is made again on top of it. What it replaces is kept as `manifest.json.previous`.
+While a backup is at work, `{id}.reserved` keeps its id and says who it is.
 Source: src/storage/backup/src/storage.rs.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.entry import new_entry
-from metasnapshot.catalogue.ledger import forget
+from metasnapshot.catalogue.ledger import forget, read_ledger
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
+from metasnapshot.catalogue.reservation import (
+    drop_stale,
+    named_ids,
+    reservation,
+    reserved_ids,
+)
 from metasnapshot.errors import (
     ConflictError,
     DamageError,
@@ -33,7 +39,8 @@ from metasnapshot.store.swap import change_object
 from metasnapshot_models.layouts import LAYOUTS
 
 CHANGE_LOGS_SECTION = "hummock_table_change_logs"
-_SNAPSHOT_NAME = re.compile(r"(\d{1,18})\.snapshot")
+PREVIOUS_NAME = f"{MANIFEST_NAME}.previous"
+RESERVE_ATTEMPTS_MAX = 1000
 
 
 class Repository:
@@ -89,14 +96,48 @@ class Repository:
 
     def next_id(self, sequence: int) -> int:
         """The id of a new snapshot: the sequence meta_backup, or one more than the largest id that
-        is taken.
+        is or was taken: by the manifest, a file, a backup at work, or a snapshot deleted here.
         """
-        return max(sequence, 1, *(taken + 1 for taken in (*self._manifest.ids, *self.file_ids())))
+        deleted = read_ledger(self.store, self.directory).last_deleted
+        taken = (*self._manifest.ids, *self.file_ids(), *self.reserved_ids(), deleted)
+        return max(sequence, 1, *(number + 1 for number in taken))
 
     def file_ids(self) -> list[int]:
         """Ids of the snapshot files in the directory, in the manifest or not, ascending."""
-        names = (head.path.rpartition("/")[2] for head in self.store.list(self._prefix()))
-        return sorted(int(match[1]) for name in names if (match := _SNAPSHOT_NAME.fullmatch(name)))
+        return named_ids(self.store, self.directory, "snapshot")
+
+    def reserved_ids(self) -> list[int]:
+        """Ids of backups that are at work, or died, ascending."""
+        return reserved_ids(self.store, self.directory)
+
+    @contextmanager
+    def reserve(self, sequence: int) -> Generator[int]:
+        """Take the next id for the block, so that no other backup gets it.
+
+        Whoever dies in the block wastes an id, nothing more.
+
+        Args:
+            sequence: meta_backup of the meta store.
+        """
+        self.refresh_manifest()
+        drop_stale(self.store, self.directory)
+        first = self.next_id(sequence)
+        for number in range(first, first + RESERVE_ATTEMPTS_MAX):
+            with reservation(self.store, self.directory, number) as got_it:
+                if got_it and not self._was_taken(number):
+                    yield number
+                    return
+        raise ConflictError(f"no id from {first} on could be reserved in {self.url}")
+
+    def _was_taken(self, number: int) -> bool:
+        """Whether a backup that held this id ended since we looked; ours is the reservation now, so
+        it left its traces by now.
+        """
+        return (
+            self.store.head(self.path(number)) is not None
+            or number in self.refresh_manifest().ids
+            or number <= read_ledger(self.store, self.directory).last_deleted
+        )
 
     def create(
         self, snapshot: MetaSnapshot, remarks: str | None = None, rw_version: str | None = None
@@ -136,7 +177,6 @@ class Repository:
             entry = write(file)
             self._make_manifest()
         self._read_back(snapshot_id)
-        forget(self.store, self.directory, [snapshot_id])  # notes of an earlier life of this id
         self._change(lambda manifest: manifest.with_entry(entry))
         return entry
 
@@ -195,6 +235,7 @@ class Repository:
         upstream.
         """
         wanted = set(ids)
+        forget(self.store, self.directory, wanted.intersection(self._manifest.ids))
         self._change(lambda manifest: manifest.without(wanted))
         for snapshot_id in sorted(wanted):
             self.store.delete(self.path(snapshot_id))
@@ -202,9 +243,6 @@ class Repository:
     def path(self, snapshot_id: int) -> str:
         """Where a snapshot's file lies in the store."""
         return join(self.directory, f"{snapshot_id}.snapshot")
-
-    def _prefix(self) -> str:
-        return join(self.directory, "x")[:-1]
 
     def _read(self) -> None:
         try:
@@ -220,10 +258,16 @@ class Repository:
         def apply(data: bytes | None) -> bytes:
             nonlocal changed
             changed = change(self._manifest if data is None else manifests.parse(data))
+            if data is not None:
+                self._keep_previous(data)
             return manifests.render(changed)
 
         change_object(self.store, self._manifest_path(), apply)
         self._manifest, self._exists = changed, True
+
+    def _keep_previous(self, data: bytes) -> None:
+        """Keep the manifest that is about to be replaced, for whoever has to mend one by hand."""
+        change_object(self.store, join(self.directory, PREVIOUS_NAME), lambda _: data)
 
     def _manifest_path(self) -> str:
         return join(self.directory, MANIFEST_NAME)

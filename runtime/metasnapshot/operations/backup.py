@@ -182,13 +182,14 @@ class _Backup:
     def run(self) -> BackupResult:
         self._check_version()
         known = sequences(self.connection)
-        snapshot_id = self.repository.next_id(known.get(BACKUP_SEQUENCE, 1))
+        sequence = known.get(BACKUP_SEQUENCE, 1)
         if self.options.dry_run:
-            entry = self._write(_Discard(), snapshot_id)
+            entry = self._write(_Discard(), self.repository.next_id(sequence))
         else:
-            entry = self.repository.create_stream(
-                snapshot_id, lambda file: self._write(file, snapshot_id)
-            )
+            with self.repository.reserve(sequence) as number:
+                entry = self.repository.create_stream(
+                    number, lambda file: self._write(file, number)
+                )
         return BackupResult(
             entry=entry,
             layout=self.layout.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from metasnapshot.catalogue.ledger import Ledger, change_ledger, forget, read_ledger
+from metasnapshot.catalogue.ledger import Ledger, change_ledger, read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import RetentionLocked
@@ -38,7 +38,6 @@ def delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
     entries = plan_delete(repository, ids)
     gone = [entry.id for entry in entries]
     repository.delete(gone)
-    forget(repository.store, repository.directory, gone)
     return entries
 
 

@@ -2,14 +2,13 @@
 
 A write goes to a temporary file in the same directory, is synced, and gets its name by link
 (create) or rename (replace); then the directory is synced. Replacing compares etags, hashes of the
-bytes, under an flock, so that processes on one machine, or on a file system with working locks,
-lose no update. Names that start with a dot are ours and never listed.
+bytes, under the directory's lock, so that processes on one machine, or on a file system with
+working locks, lose no update. Names that start with a dot are ours and never listed.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 import tempfile
@@ -21,11 +20,11 @@ from typing import BinaryIO
 import xxhash
 
 from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
+from metasnapshot.store.lock import locked
 from metasnapshot.store.port import ObjectHead, StoredObject, normalise
 
 BUFFER_SIZE = 1 << 16
 """A larger buffer would only be copied twice: rows larger than it go around it."""
-LOCK_NAME = ".metasnapshot.lock"
 TEMPORARY_PREFIX = ".metasnapshot-"
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # there is no other way to learn it
@@ -44,9 +43,8 @@ class LocalStore:
     def head(self, path: str) -> ObjectHead | None:
         target = self._path(path)
         with _translated(path):
-            if not target.is_file():
-                return None
-            return ObjectHead(normalise(path), target.stat().st_size)
+            size = _file_size(target)
+            return None if size is None else ObjectHead(normalise(path), size)
 
     def read(self, path: str) -> StoredObject:
         with self.open_reader(path) as file:
@@ -79,7 +77,7 @@ class LocalStore:
 
     def put_if_match(self, path: str, data: bytes, etag: str) -> str:
         target = self._path(path)
-        with self._temporary(path) as (file, temporary), _locked(target.parent):
+        with self._temporary(path) as (file, temporary), locked(target.parent):
             file.write(data)
             _sync(file)
             if not target.is_file() or _hash(target.read_bytes()) != etag:
@@ -97,14 +95,24 @@ class LocalStore:
             for file in sorted(base.rglob("*")) if base.is_dir() else []:
                 path = file.relative_to(self._root).as_posix()
                 hidden = any(part.startswith(".") for part in path.split("/"))
-                if path.startswith(wanted) and not hidden and file.is_file():
-                    yield ObjectHead(path, file.stat().st_size)
+                if not path.startswith(wanted) or hidden:
+                    continue
+                if (size := _file_size(file)) is not None:
+                    yield ObjectHead(path, size)
 
     def delete(self, path: str) -> None:
         target = self._path(path)
         with _translated(path), suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
             _sync_directory(target.parent)
+
+    @contextmanager
+    def exclusive(self, path: str) -> Generator[None]:
+        directory = self._path(path).parent
+        with _translated(path):
+            directory.mkdir(parents=True, exist_ok=True)
+            with locked(directory):
+                yield
 
     def _path(self, path: str) -> Path:
         if self._root.exists() and not self._root.is_dir():
@@ -125,6 +133,15 @@ class LocalStore:
                     yield file, temporary
             finally:
                 temporary.unlink(missing_ok=True)
+
+
+def _file_size(target: Path) -> int | None:
+    """The size of a file; None if there is none, or somebody just deleted it."""
+    try:
+        found = target.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _mode(target: Path) -> int:
@@ -150,18 +167,10 @@ def _create(temporary: Path, target: Path, path: str) -> None:
 
 def _create_without_links(temporary: Path, target: Path, path: str) -> None:
     """The same on a file system without hard links: under the lock, look, then rename."""
-    with _locked(target.parent):
+    with locked(target.parent):
         if target.exists():
             raise ConflictError(f"{normalise(path)} exists already")
         temporary.replace(target)
-
-
-@contextmanager
-def _locked(directory: Path) -> Generator[None]:
-    """Hold the lock of a directory; the system lets go of it if the process dies."""
-    with (directory / LOCK_NAME).open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _sync(file: BinaryIO) -> None:

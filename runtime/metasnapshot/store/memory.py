@@ -18,7 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._objects: dict[str, StoredObject] = {}
         self._writes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def url(self) -> str:
@@ -68,6 +68,11 @@ class MemoryStore:
     def delete(self, path: str) -> None:
         with self._lock:
             self._objects.pop(normalise(path), None)
+
+    @contextmanager
+    def exclusive(self, path: str) -> Generator[None]:  # noqa: ARG002 - one lock for all
+        with self._lock:
+            yield
 
     def _put(self, path: str, data: bytes) -> str:
         self._writes += 1

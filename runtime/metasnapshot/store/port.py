@@ -99,6 +99,17 @@ class Store(Protocol):
         """Delete an object."""
         ...
 
+    def exclusive(self, path: str) -> AbstractContextManager[None]:
+        """Keep others who ask for the same away while a small object is read, changed and written.
+
+        A courtesy that saves them vain attempts: only put_if_match makes a change safe. A store
+        that has no locks lets everybody in.
+
+        Raises:
+            ConflictError: another holds it, and goes on doing so; the message says who.
+        """
+        ...
+
 
 def normalise(path: str) -> str:
     """The path without empty parts.

@@ -19,19 +19,21 @@ def change_object(store: Store, path: str, change: Callable[[bytes | None], byte
     Raises:
         ConflictError: others changed it again and again.
     """
-    for _ in range(ATTEMPTS_MAX):
-        try:
-            found = store.read(path)
-        except ObjectMissing:
-            found = None
-        try:
-            if found is None:
-                store.put_if_absent(path, change(None))
-            else:
-                store.put_if_match(path, change(found.data), found.etag)
-        except ConflictError:
-            continue
-        return
+    with store.exclusive(path):
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                found = store.read(path)
+            except ObjectMissing:
+                found = None
+            data = change(None if found is None else found.data)
+            try:
+                if found is None:
+                    store.put_if_absent(path, data)
+                else:
+                    store.put_if_match(path, data, found.etag)
+            except ConflictError:
+                continue
+            return
     raise ConflictError(
         f"{path} changed {ATTEMPTS_MAX} times while it was being changed", hint="try again"
     )

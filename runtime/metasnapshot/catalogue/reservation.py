@@ -1,0 +1,68 @@
+"""Ids of a backup directory: which are in use, and `{id}.reserved`, which keeps one for a backup at
+work.
+
+A reservation is a small object that is only ever created, with the name of its holder in it; of two
+that want an id one gets it, on every store. RisingWave ignores these objects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import msgspec
+
+from metasnapshot.errors import ConflictError, ObjectMissing
+from metasnapshot.store.lock import parse_holder, this_holder
+from metasnapshot.store.port import Store, join
+
+RESERVED = "reserved"
+
+
+def named_ids(store: Store, directory: str, suffix: str) -> list[int]:
+    """Ids of the objects `{id}.{suffix}` right in a directory, ascending."""
+    prefix = join(directory, "x")[:-1]
+    wanted = re.compile(rf"{re.escape(prefix)}(\d{{1,18}})\.{suffix}")
+    paths = (head.path for head in store.list(prefix))
+    return sorted(int(match[1]) for path in paths if (match := wanted.fullmatch(path)))
+
+
+def reserved_ids(store: Store, directory: str) -> list[int]:
+    """Ids of backups that are at work, or died, ascending."""
+    return named_ids(store, directory, RESERVED)
+
+
+@contextmanager
+def reservation(store: Store, directory: str, number: int) -> Generator[bool]:
+    """Reserve an id for the block; gives False if somebody else has it."""
+    path = _path(directory, number)
+    try:
+        store.put_if_absent(path, msgspec.json.encode(this_holder()))
+    except ConflictError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        store.delete(path)
+
+
+def drop_stale(store: Store, directory: str) -> list[int]:
+    """Delete reservations whose holder was a process of this host and is no more; returns their
+    ids.
+    """
+    stale: list[int] = []
+    for number in reserved_ids(store, directory):
+        try:
+            holder = parse_holder(store.read(_path(directory, number)).data)
+        except ObjectMissing:
+            continue
+        if holder is not None and holder.is_gone:
+            store.delete(_path(directory, number))
+            stale.append(number)
+    return stale
+
+
+def _path(directory: str, number: int) -> str:
+    return join(directory, f"{number}.{RESERVED}")

@@ -1,0 +1,118 @@
+"""The lock of a local directory, with the name of who holds it.
+
+The lock is the system's (flock on `.metasnapshot.lock`): it is gone when its holder is, however
+that died, so a lock that can be taken is free whatever the file says. The text in the file is for
+people: who holds it, or held it and died.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from metasnapshot.errors import ConflictError
+
+LOCK_NAME = ".metasnapshot.lock"
+LOCK_WAIT_S = 60.0
+"""How long to wait for a lock. It is held while a small object is changed, no longer."""
+POLL_MAX_S = 0.02
+HOLDER_SIZE_MAX = 4096
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock, or is at work on something: process, host, since when (UTC, ISO 8601)."""
+
+    pid: int
+    host: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was a process of this host that is no more. Of another host nobody knows."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+
+class _Held(threading.local):
+    """Directories whose lock this thread holds."""
+
+    def __init__(self) -> None:
+        self.directories: set[Path] = set()
+
+
+_held = _Held()
+
+
+def this_holder() -> Holder:
+    """This process."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Holder(os.getpid(), socket.gethostname(), now)
+
+
+def parse_holder(data: bytes) -> Holder | None:
+    """The holder that a lock or reservation names, or None if it names none."""
+    try:
+        return msgspec.json.decode(data, type=Holder)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+@contextmanager
+def locked(directory: Path, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
+    """Hold the lock of a directory; a thread that holds it already goes on.
+
+    Raises:
+        ConflictError: somebody else holds it, and goes on doing so; the message says who.
+    """
+    if directory in _held.directories:
+        yield
+        return
+    with (directory / LOCK_NAME).open("a+b") as file:
+        _acquire(file, directory, wait_s)
+        file.truncate(0)
+        file.write(msgspec.json.encode(this_holder()))
+        file.flush()
+        _held.directories.add(directory)
+        try:
+            yield
+        finally:
+            _held.directories.discard(directory)
+            file.truncate(0)
+
+
+def _acquire(file: BinaryIO, directory: Path, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                holder = parse_holder(file.read(HOLDER_SIZE_MAX)) or "somebody"
+                raise ConflictError(
+                    f"{directory} is locked by {holder}", hint="try again when it has ended"
+                ) from error
+            time.sleep(random.uniform(0.001, POLL_MAX_S))  # noqa: S311 - no secret
+        else:
+            return
