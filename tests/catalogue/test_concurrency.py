@@ -19,7 +19,7 @@ from metasnapshot.format.snapshot import MetaSnapshot, loads
 from metasnapshot.store.local import LocalStore
 
 PROCESSES = 8
-OPERATIONS = 2_000 if os.environ.get("METASNAPSHOT_EVERY_STEP") else 60
+OPERATIONS = 2_000 if os.environ.get("TEST_EVERY_STEP") else 60
 KEPT_MAX = 5
 """How many snapshots a process leaves before it deletes one for each that it creates."""
 

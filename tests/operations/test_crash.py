@@ -2,7 +2,7 @@
 
 A first run counts the steps: every call that changes a file or asks for its durability, and every
 SQL statement. Then a process of its own dies at a step, before it or after it: at more than a
-hundred of them, spread evenly, or at every one with METASNAPSHOT_EVERY_STEP set, as CI does.
+hundred of them, spread evenly, or at every one with TEST_EVERY_STEP set, as CI does.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class World:
 def deaths(job: str, tmp_path: Path) -> tuple[range, Callable[[int], World]]:
     """Places to die in a job, and what makes a world in which it died there."""
     count = in_child(getattr(World(tmp_path / "whole"), job), None)
-    stride = 1 if os.environ.get("METASNAPSHOT_EVERY_STEP") else max(1, count // POINTS_MIN)
+    stride = 1 if os.environ.get("TEST_EVERY_STEP") else max(1, count // POINTS_MIN)
 
     def died(number: int) -> World:
         world = World(tmp_path / str(number))

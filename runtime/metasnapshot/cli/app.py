@@ -10,30 +10,36 @@ import threading
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
 
 import cyclopts
+from cyclopts import Parameter
 
 from metasnapshot.cli import documents
 from metasnapshot.cli.backup import backup
+from metasnapshot.cli.config import app as config_app
+from metasnapshot.cli.config import configuration
 from metasnapshot.cli.coverage import coverage
 from metasnapshot.cli.delete import delete, keep
 from metasnapshot.cli.list import list_snapshots
 from metasnapshot.cli.restore import restore
+from metasnapshot.cli.settings import CONFIG_VARIABLE
 from metasnapshot.cli.show import cat, drill, show
-from metasnapshot.cli.text import complain, say_json
+from metasnapshot.cli.text import complain, say, say_json
 from metasnapshot.cli.verify import verify
 from metasnapshot.errors import MetasnapshotError, UsageError
 
 INTERNAL_BUG = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-ENVIRONMENT_PREFIX = "METASNAPSHOT_"
+Shell = Literal["bash", "zsh", "fish"]
 
 app = cyclopts.App(
     name="metasnapshot",
     help="Back up, verify and restore the metadata of RisingWave clusters.",
     version=version("metasnapshot"),
-    config=cyclopts.config.Env(ENVIRONMENT_PREFIX, command=False),
+    config=configuration,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
@@ -47,6 +53,36 @@ app.command(restore)
 app.command(delete)
 app.command(keep)
 app.command(coverage)
+app.command(config_app)
+
+
+@app.command
+def completion(shell: Shell, /) -> int:
+    """Print a completion script for a shell.
+
+    Example: metasnapshot completion bash > /etc/bash_completion.d/metasnapshot
+    """
+    say(app.generate_completion(shell=shell))
+    return 0
+
+
+app.meta.suppress_keyboard_interrupt = False
+
+
+@app.meta.default
+def run(
+    *arguments: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Annotated[
+        Path | None,
+        Parameter(
+            env_var=CONFIG_VARIABLE,
+            help="Settings; metasnapshot.toml in the working directory if it is there.",
+        ),
+    ] = None,
+) -> object:
+    """Read the settings, then run the verb."""
+    configuration.load(config)
+    return app(arguments, exit_on_error=False, print_error=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a code each
@@ -57,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a co
     """
     _prepare()
     try:
-        code = app(arguments, exit_on_error=False, print_error=False)
+        code = app.meta(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except cyclopts.CycloptsError as error:
         complain(" ".join(str(error).split()), "metasnapshot --help")

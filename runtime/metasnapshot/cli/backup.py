@@ -8,13 +8,13 @@ from cyclopts import Parameter
 
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
-    BACKUP_DIRECTORY,
     BackupDirectory,
     BackupUrl,
     Json,
     MetaStoreUrl,
     repository,
 )
+from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
 from metasnapshot.cli.text import note, releases, say, say_json
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import backup as operation
@@ -27,16 +27,20 @@ def backup(
     backup_storage_url: BackupUrl,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
     hummock_storage_url: Annotated[
-        str | None, Parameter(help="State store; by default system parameter state_store.")
+        str | None,
+        setting("--hummock-storage-url", "State store; by default system parameter state_store."),
     ] = None,
     hummock_storage_directory: Annotated[
         str | None,
-        Parameter(help="Data directory in it; by default system parameter data_directory."),
+        setting(
+            "--hummock-storage-directory",
+            "Data directory in it; by default system parameter data_directory.",
+        ),
     ] = None,
     remarks: Annotated[str | None, Parameter(help="A note, shown by list.")] = None,
     rw_version: Annotated[
         str | None,
-        Parameter(help="The cluster's release, for the manifest, where it is not certain."),
+        setting("--rw-version", "The cluster's release, where its migrations leave a doubt."),
     ] = None,
     dry_run: Annotated[
         bool, Parameter(negative="", help="Read and encode everything, write nothing.")

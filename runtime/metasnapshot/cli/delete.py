@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
-    BACKUP_DIRECTORY,
     BackupDirectory,
     BackupUrl,
     Json,
@@ -17,6 +16,7 @@ from metasnapshot.cli.options import (
     repository,
     snapshot_id,
 )
+from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import confirm, say, say_json
 from metasnapshot.errors import UsageError
 from metasnapshot.operations import delete as operation

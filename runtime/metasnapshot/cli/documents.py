@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metasnapshot.catalogue.ledger import Ledger
 from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
+from metasnapshot.cli.settings import Setting, Value
 from metasnapshot.errors import MetasnapshotError
 from metasnapshot.operations.backup import BackupResult
 from metasnapshot.operations.coverage import Coverage
@@ -14,6 +16,7 @@ from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_plan import RestorePlan
 from metasnapshot.operations.show import Summary, epoch_time
 from metasnapshot.operations.verify import VerifyResult
+from metasnapshot.store.url import without_credentials
 
 Document = dict[str, Any]
 
@@ -119,8 +122,8 @@ def restoration(result: RestoreResult, snapshot_id: int) -> Document:
     }
 
 
-def coverage(result: Coverage) -> Document:
-    """Coverage"""
+def coverage(result: Coverage, scaffold: Sequence[str] = ()) -> Document:
+    """Coverage; scaffold is empty unless it was asked for"""
     return {
         "layout": result.layout,
         "releases": list(result.candidates.releases),
@@ -130,7 +133,7 @@ def coverage(result: Coverage) -> Document:
         "excluded": {item.name: item.reason for item in result.excluded},
         "unknown": [item.name for item in result.unknown],
         "missing": [item.name for item in result.missing],
-        "scaffold": result.scaffold,
+        "scaffold": list(scaffold),
     }
 
 
@@ -166,4 +169,20 @@ def drill(found: DrillResult) -> Document:
         "rows": found.rows,
         "hummock_version_id": found.hummock_version_id,
         "differences": list(found.differences),
+    }
+
+
+def settings(found: Mapping[Setting, Value]) -> Document:
+    """Config show"""
+    return {
+        "settings": [
+            {
+                "option": item.option,
+                "key": f"{item.table}.{item.key}",
+                "variable": item.variable,
+                "value": None if value.text is None else without_credentials(value.text),
+                "origin": value.origin,
+            }
+            for item, value in found.items()
+        ]
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from metasnapshot.catalogue.ledger import Ledger, read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.cli import documents
-from metasnapshot.cli.options import BACKUP_DIRECTORY, BackupDirectory, BackupUrl, Json, repository
+from metasnapshot.cli.options import BackupDirectory, BackupUrl, Json, repository
+from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import say, say_json, table
 
 V1_FORMATS = (0, 1)

@@ -8,28 +8,22 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.cli.progress import with_progress
+from metasnapshot.cli.settings import setting
 from metasnapshot.errors import SnapshotNotFound, UsageError
 from metasnapshot.store.url import open_store
 
-BACKUP_DIRECTORY = "backup"
-"""Upstream's default of --backup-storage-directory. A server's own default is
-{data_directory}/backup since 1.7."""
-HUMMOCK_DIRECTORY = "hummock_001"
 ID_DIGITS_MAX = 19
-"""Upstream's default of --hummock-storage-directory."""
 
 MetaStoreUrl = Annotated[
     str,
-    Parameter(
-        "--meta-store", help="Meta store, as sqlite:///relative.db or sqlite:////absolute.db."
-    ),
+    setting("--meta-store", "Meta store, as sqlite:///relative.db or sqlite:////absolute.db."),
 ]
 BackupUrl = Annotated[
-    str,
-    Parameter("--backup-storage-url", help="Object store of the backups, as fs:///srv/backups."),
+    str, setting("--backup-storage-url", "Object store of the backups, as fs:///srv/backups.")
 ]
 BackupDirectory = Annotated[
-    str, Parameter("--backup-storage-directory", help="Directory in it that holds manifest.json.")
+    str, setting("--backup-storage-directory", "Directory in it that holds manifest.json.")
 ]
 Json = Annotated[bool, Parameter("--json", negative="", help="Print JSON (docs/guide.md).")]
 Yes = Annotated[bool, Parameter("--yes", negative="", help="Do not ask.")]
@@ -38,7 +32,7 @@ SnapshotId = Annotated[str, Parameter(help="Snapshot id, or latest, or oldest.")
 
 def repository(url: str, directory: str) -> Repository:
     """Open the backup directory that the options name."""
-    return Repository(open_store(url), directory)
+    return Repository(with_progress(open_store(url)), directory)
 
 
 def duration(text: str) -> timedelta:

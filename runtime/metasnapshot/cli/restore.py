@@ -8,8 +8,6 @@ from cyclopts import Parameter
 
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
-    BACKUP_DIRECTORY,
-    HUMMOCK_DIRECTORY,
     BackupDirectory,
     BackupUrl,
     Json,
@@ -19,6 +17,7 @@ from metasnapshot.cli.options import (
     repository,
     snapshot_id,
 )
+from metasnapshot.cli.settings import BACKUP_DIRECTORY, HUMMOCK_DIRECTORY, setting
 from metasnapshot.cli.text import confirm, say, say_json
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.connect import open_meta_store
@@ -35,9 +34,11 @@ def restore(
     meta_store: MetaStoreUrl,
     backup_storage_url: BackupUrl,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
-    hummock_storage_url: Annotated[str, Parameter(help="State store of the restored cluster.")],
+    hummock_storage_url: Annotated[
+        str, setting("--hummock-storage-url", "State store of the restored cluster.")
+    ],
     hummock_storage_directory: Annotated[
-        str, Parameter(help="Data directory in it.")
+        str, setting("--hummock-storage-directory", "Data directory in it.")
     ] = HUMMOCK_DIRECTORY,
     overwrite_hummock_storage_endpoint: Annotated[
         bool,

@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
-    BACKUP_DIRECTORY,
     BackupDirectory,
     BackupUrl,
     Json,
@@ -16,6 +15,7 @@ from metasnapshot.cli.options import (
     repository,
     snapshot_id,
 )
+from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import complain, printable, releases, say, say_json, table
 from metasnapshot.errors import DamageError
 from metasnapshot.operations.drill import drill as run_drill

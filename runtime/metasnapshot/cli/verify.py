@@ -9,7 +9,6 @@ from cyclopts import Parameter
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
-    BACKUP_DIRECTORY,
     BackupDirectory,
     BackupUrl,
     Json,
@@ -18,6 +17,7 @@ from metasnapshot.cli.options import (
     repository,
     snapshot_id,
 )
+from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
 from metasnapshot.cli.text import complain, note, say, say_json
 from metasnapshot.errors import UsageError
 from metasnapshot.operations import verify as operation
@@ -34,10 +34,11 @@ def verify(
         bool, Parameter("--all", negative="", help="Every snapshot; so does naming none.")
     ] = False,
     level: Annotated[
-        Level, Parameter(help="file: checksum and frame. rows: every row too.")
+        Level, setting("--level", "file: checksum and frame. rows: every row too.")
     ] = "rows",
     if_older_than: Annotated[
-        str | None, Parameter(help="Skip what was found sound within this time, such as 7d.")
+        str | None,
+        setting("--if-older-than", "Skip what was found sound within this time, such as 7d."),
     ] = None,
     json: Json = False,
 ) -> int:

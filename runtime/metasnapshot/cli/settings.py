@@ -1,0 +1,141 @@
+"""Settings: the options that need not be typed. The command line wins over the environment, that
+over metasnapshot.toml, that over the default.
+
+Only what says *where* things are, and how deep to look, can be set. What asks for consent (--yes,
+--clean) or changes what a command does must stand on its command line. A key that nobody knows is
+an error: a setting with a typing error would otherwise be none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from cyclopts import Parameter
+
+from metasnapshot.errors import UsageError
+
+ENVIRONMENT_PREFIX = "METASNAPSHOT_"
+CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
+FILE_NAME = "metasnapshot.toml"
+BACKUP_DIRECTORY = "backup"
+"""Upstream's default of --backup-storage-directory. A server's own default is
+{data_directory}/backup since 1.7."""
+HUMMOCK_DIRECTORY = "hummock_001"
+"""Upstream's default of --hummock-storage-directory of a restore; a backup takes it from the system
+parameters."""
+
+
+class Setting(NamedTuple):
+    """A setting: its place in metasnapshot.toml and its option."""
+
+    table: str
+    key: str
+    option: str
+    default: str | None = None
+
+    @property
+    def variable(self) -> str:
+        """Its variable in the environment."""
+        return ENVIRONMENT_PREFIX + self.option.removeprefix("--").replace("-", "_").upper()
+
+
+SETTINGS = (
+    Setting("meta_store", "url", "--meta-store"),
+    Setting("storage", "backup_storage_url", "--backup-storage-url"),
+    Setting("storage", "backup_storage_directory", "--backup-storage-directory", BACKUP_DIRECTORY),
+    Setting("storage", "hummock_storage_url", "--hummock-storage-url"),
+    Setting("storage", "hummock_storage_directory", "--hummock-storage-directory"),
+    Setting("backup", "rw_version", "--rw-version"),
+    Setting("verify", "level", "--level", "rows"),
+    Setting("verify", "if_older_than", "--if-older-than"),
+)
+_BY_OPTION = {setting.option: setting for setting in SETTINGS}
+
+
+class Value(NamedTuple):
+    """A setting's value and where it comes from."""
+
+    text: str | None
+    origin: str
+
+
+def setting(option: str, help: str) -> Parameter:  # noqa: A002 - Parameter's own word
+    """The parameter of an option that can be set."""
+    return Parameter(option, env_var=_BY_OPTION[option].variable, help=help)
+
+
+def read_file(path: Path | None) -> dict[str, Value]:
+    """What a file sets, by option.
+
+    Args:
+        path: the file; None for metasnapshot.toml in the working directory, if it is there.
+
+    Raises:
+        UsageError: it cannot be read, is no TOML, or has a key that is no setting.
+    """
+    found = Path(FILE_NAME) if path is None else path
+    if path is None and not found.is_file():
+        return {}
+    try:
+        document = tomllib.loads(found.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {found}: {error}", hint="check --config") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{found} is not TOML: {error}") from error
+    known = {(item.table, item.key): item.option for item in SETTINGS}
+    values: dict[str, Value] = {}
+    for table, content in document.items():
+        for key, value in _pairs(content):
+            option = known.get((table, key))
+            name = f"{table}.{key}" if key else table
+            if option is None:
+                raise _unknown(f"{found}: unknown key {name}", name, map(".".join, known))
+            if not isinstance(value, str):
+                raise UsageError(f"{found}: {name} is not a text", hint="put it in quotes")
+            values[option] = Value(value, f"{found}, {name}")
+    return values
+
+
+def check_environment(environment: Mapping[str, str] | None = None) -> None:
+    """Refuse METASNAPSHOT_ variables that set nothing.
+
+    Raises:
+        UsageError: there is one.
+    """
+    variables = os.environ if environment is None else environment
+    known = [CONFIG_VARIABLE, *(item.variable for item in SETTINGS)]
+    for name in variables:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+            raise _unknown(f"unknown environment variable {name}", name, known)
+
+
+def resolve(values: Mapping[str, Value]) -> dict[Setting, Value]:
+    """Every setting with its value and origin, the command line aside."""
+    found: dict[Setting, Value] = {}
+    for item in SETTINGS:
+        if item.variable in os.environ:
+            found[item] = Value(os.environ[item.variable], f"environment, {item.variable}")
+        elif item.option in values:
+            found[item] = values[item.option]
+        else:
+            found[item] = Value(item.default, "default" if item.default else "not set")
+    return found
+
+
+def _pairs(content: Any) -> list[tuple[str, Any]]:
+    """The keys of a table; a key outside any table is a table's name with nothing in it."""
+    if not isinstance(content, dict):
+        return [("", content)]
+    return list(cast("dict[str, Any]", content).items())
+
+
+def _unknown(text: str, name: str, known: Any) -> UsageError:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+    return UsageError(text, hint=hint)
