@@ -17,6 +17,7 @@
     │   └── ObjectMissing                an object that must exist does not
     ├── DatabaseError                18  the database cannot be reached or refuses
     └── InconsistentStore             1  the meta store contradicts itself or its checkpoint
+        └── DeltaError                   a version delta does not fit the version before it
 
 Upstream's BackupError (src/storage/backup/src/error.rs) and what stands for its kinds here:
 
@@ -195,6 +196,20 @@ class InconsistentStore(MetasnapshotError):
     """A meta store contradicts itself or its checkpoint, so that no right snapshot can be made of
     it.
     """
+
+
+class DeltaError(InconsistentStore):
+    """A version delta does not fit the version before it: a meta node would panic. `delta_id`,
+    `group_id` (None outside any compaction group) and `rule` say where.
+    """
+
+    def __init__(self, reason: str, delta_id: int, group_id: int | None, rule: str) -> None:
+        group = "" if group_id is None else f", compaction group {group_id}"
+        super().__init__(f"version delta {delta_id}{group}, {rule}: {reason}")
+        self.reason = reason
+        self.delta_id = delta_id
+        self.group_id = group_id
+        self.rule = rule
 
 
 class DatabaseError(MetasnapshotError):
