@@ -16,6 +16,8 @@
     ├── StorageError                 17  the object store cannot be reached or refuses
     │   └── ObjectMissing                an object that must exist does not
     ├── DatabaseError                18  the database cannot be reached or refuses
+    ├── InternalError                70  a bug in metasnapshot
+    ├── Interrupted                 130  somebody pressed Ctrl-C, or sent SIGTERM
     └── InconsistentStore             1  the meta store contradicts itself or its checkpoint
         └── DeltaError                   a version delta does not fit the version before it
 
@@ -216,3 +218,15 @@ class DatabaseError(MetasnapshotError):
     """The meta store cannot be reached or refuses."""
 
     exit_code = 18
+
+
+class InternalError(MetasnapshotError):
+    """Something that cannot happen happened; only the command line makes one, of what it caught."""
+
+    exit_code = 70
+
+
+class Interrupted(MetasnapshotError):
+    """Somebody interrupted the command; only the command line makes one."""
+
+    exit_code = 130

@@ -13,6 +13,7 @@ import pytest
 import metasnapshot
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import (
+    DeltaError,
     InconsistentStore,
     MetasnapshotError,
     ObjectMissing,
@@ -20,7 +21,8 @@ from metasnapshot.errors import (
     UnknownFormat,
     UsageError,
 )
-from metasnapshot.hummock.checkpoint import write_checkpoint
+from metasnapshot.format import messages
+from metasnapshot.hummock.checkpoint import CHECKPOINT, write_checkpoint
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.backup import NOT_PINNED, BackupOptions, BackupResult, backup
 from metasnapshot.store.local import LocalStore
@@ -124,18 +126,15 @@ def test_a_release_without_doubt_is_named(tmp_path: Path) -> None:
             assert entry.rw_version == expected
 
 
-def test_deltas_beyond_the_checkpoint_are_an_error(
+def test_deltas_that_lead_nowhere_are_an_error(
     store: Path, state: Path, backups: Repository
 ) -> None:
     """Both ids are named and nothing is written: a snapshot of the older version would be wrong."""
     with sqlite3.connect(store) as connection:
-        connection.execute(
-            "INSERT INTO hummock_version_delta SELECT 106, 105, max_committed_epoch, safe_epoch, "
-            "trivial_move, "
-            "full_version_delta FROM hummock_version_delta WHERE id = 105"
-        )
+        connection.execute("DELETE FROM hummock_version_delta WHERE id < 105")
+        connection.execute("UPDATE hummock_version_delta SET id = 106, prev_id = 105")
     connection.close()
-    with pytest.raises(InconsistentStore, match=r"checkpoint has version 105, .* goes on to 106"):
+    with pytest.raises(DeltaError, match="version delta 105, id: its row has id 106"):
         run(store, backups, state)
     assert list(backups.store.list("")) == []
 
@@ -290,10 +289,10 @@ def test_newer_migrations_without_new_tables_are_noted(
     assert "m20990101_000000_data_only" in result.warnings[1]
 
 
-def test_a_crash_before_the_manifest_leaves_an_orphan_only(
+def test_a_manifest_that_cannot_be_written_leaves_no_file(
     store: Path, state: Path, backups: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the manifest cannot be written, it is as it was, and the next backup takes another id."""
+    """The manifest is as it was, and a cron job that tries again and again fills no disk."""
 
     def refuse(*_: object) -> None:
         raise MetasnapshotError("no manifest today")
@@ -302,20 +301,50 @@ def test_a_crash_before_the_manifest_leaves_an_orphan_only(
         patched.setattr(Repository, "_change", refuse)
         with pytest.raises(MetasnapshotError, match="no manifest today"):
             run(store, backups, state)
-    names = [head.path for head in backups.store.list("")]
-    assert names == ["backup/9.snapshot", "backup/manifest.json"]
+    assert [head.path for head in backups.store.list("")] == ["backup/manifest.json"]
     again = Repository(backups.store, "backup")
-    assert run(store, again, state).entry.id == 10
+    assert run(store, again, state).entry.id == 9
 
 
 def test_a_newer_checkpoint_than_the_deltas(
     store: Path, tmp_path: Path, backups: Repository
 ) -> None:
-    """A checkpoint beyond the last delta is what it says: deltas are trimmed behind it."""
+    """Without deltas it is what it says; older ones mean a meta store from another time."""
     layout = LAYOUTS["3.0.1"]
     version = metasnapshot.loads(
         (TAG / "backup" / "7.snapshot").read_bytes()
     ).hummock_version.message
     version.id = 200
     write_checkpoint(LocalStore(tmp_path / "ahead"), goldens.DATA_DIRECTORY, version, layout)
+    with pytest.raises(InconsistentStore, match="expected 105, actual 200"):
+        run(store, backups, tmp_path / "ahead")
+    with sqlite3.connect(store) as connection:
+        connection.execute("DELETE FROM hummock_version_delta")
+    connection.close()
     assert run(store, backups, tmp_path / "ahead").entry.hummock_version_id == 200
+
+
+def base_version(tag: Path) -> bytes | None:
+    """The checkpoint that the builder of a tag's snapshot 7 started from."""
+    path = tag / "hummock_version_base.pb"
+    return path.read_bytes() if path.exists() else None
+
+
+@pytest.mark.parametrize("tag", goldens.STORES, ids=goldens.name)
+def test_deltas_after_the_checkpoint_are_replayed(tag: Path, tmp_path: Path) -> None:
+    """Base 100 and the deltas 99 to 105 of every golden store give version 105 of snapshot 7."""
+    data = base_version(tag)
+    if data is None:
+        pytest.skip("this tag's base is not shipped")
+    golden = metasnapshot.loads((tag / "backup" / "7.snapshot").read_bytes())
+    checkpoint: Any = messages.message_class(CHECKPOINT, golden.hummock_version.era)()
+    checkpoint.version.ParseFromString(data)
+    state = LocalStore(tmp_path / "state")
+    path = f"{goldens.DATA_DIRECTORY}/checkpoint/0"
+    state.put_if_absent(path, checkpoint.SerializeToString())
+    backups = Repository(LocalStore(tmp_path / "backups"), "backup")
+    made = run(tag / "meta.db", backups, tmp_path / "state").entry
+    assert made.hummock_version_id == 105
+    found = backups.get(made.id).hummock_version.message
+    assert found == golden.hummock_version.message
+    assert sorted(made.ssts) == sorted(goldens.copy_backups(tag, tmp_path / "g").entry(7).ssts)

@@ -27,6 +27,7 @@ from metasnapshot.errors import (
     ConflictError,
     DamageError,
     ManifestMissing,
+    MetasnapshotError,
     ObjectMissing,
     SnapshotNotFound,
     UnknownFormat,
@@ -177,8 +178,19 @@ class Repository:
             entry = write(file)
             self._make_manifest()
         self._read_back(snapshot_id)
-        self._change(lambda manifest: manifest.with_entry(entry))
+        try:
+            self._change(lambda manifest: manifest.with_entry(entry))
+        except MetasnapshotError:
+            self._drop_unnamed(snapshot_id)
+            raise
         return entry
+
+    def _drop_unnamed(self, snapshot_id: int) -> None:
+        """Delete a file that the manifest could not be made to name, unless it does after all."""
+        with suppress(MetasnapshotError):  # the first error is the one to tell
+            self._read()
+            if snapshot_id not in self._manifest.ids:
+                self.store.delete(self.path(snapshot_id))
 
     def _make_manifest(self) -> None:
         """See to it that there is a manifest before there is a snapshot.

@@ -22,16 +22,16 @@ from metasnapshot.cli.config import app as config_app
 from metasnapshot.cli.config import configuration
 from metasnapshot.cli.coverage import coverage
 from metasnapshot.cli.delete import delete, keep
+from metasnapshot.cli.diff import diff
+from metasnapshot.cli.export import export
 from metasnapshot.cli.list import list_snapshots
 from metasnapshot.cli.restore import restore
 from metasnapshot.cli.settings import CONFIG_VARIABLE
 from metasnapshot.cli.show import cat, drill, show
 from metasnapshot.cli.text import complain, say, say_json
 from metasnapshot.cli.verify import verify
-from metasnapshot.errors import MetasnapshotError, UsageError
+from metasnapshot.errors import InternalError, Interrupted, MetasnapshotError, UsageError
 
-INTERNAL_BUG = 70
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -48,6 +48,8 @@ app.command(list_snapshots, name="list")
 app.command(show)
 app.command(cat)
 app.command(verify)
+app.command(diff)
+app.command(export)
 app.command(drill)
 app.command(restore)
 app.command(delete)
@@ -92,31 +94,44 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a co
         The exit code: 0 ok, an error's own, 2 usage, 70 internal bug, 130 interrupted.
     """
     _prepare()
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     try:
         code = app.meta(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except cyclopts.CycloptsError as error:
-        complain(" ".join(str(error).split()), "metasnapshot --help")
+        complain(_our_style(str(error)), "metasnapshot --help")
         return UsageError.exit_code
     except MetasnapshotError as error:
-        if "--json" in (sys.argv[1:] if arguments is None else arguments):
-            say_json(documents.error(error))
-        complain(str(error), error.hint)
-        return error.exit_code
+        return _fail(error, as_json=as_json)
     except KeyboardInterrupt:
-        complain("interrupted")
-        return INTERRUPTED
+        return _fail(Interrupted("interrupted"), as_json=as_json)
     except BrokenPipeError:  # whoever read our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as error:
         complain(f"cannot write the output: {error.strerror or error}")
         return MetasnapshotError.exit_code
-    except Exception:  # noqa: BLE001 - the last resort: said to be a bug, with its own exit code
+    except Exception as error:  # noqa: BLE001 - the last resort: said to be a bug
         traceback.print_exc()
-        complain("this is a bug in metasnapshot", "please report it with the lines above")
-        return INTERNAL_BUG
+        bug = InternalError(f"this is a bug in metasnapshot: {type(error).__name__}: {error}")
+        bug.hint = "please report it with the lines above"
+        return _fail(bug, as_json=as_json)
     return code if isinstance(code, int) else 0
+
+
+def _fail(error: MetasnapshotError, *, as_json: bool) -> int:
+    """Tell an error; returns its exit code."""
+    if as_json:
+        say_json(documents.error(error))
+    complain(str(error), error.hint)
+    return error.exit_code
+
+
+def _our_style(text: str) -> str:
+    """A message of cyclopts in one line, in lower case, without a full stop."""
+    line = " ".join(text.split())
+    line = line if line.endswith("...") else line.removesuffix(".")
+    return line[:1].lower() + line[1:]
 
 
 def _prepare() -> None:

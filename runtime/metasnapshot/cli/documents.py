@@ -11,6 +11,7 @@ from metasnapshot.cli.settings import Setting, Value
 from metasnapshot.errors import MetasnapshotError
 from metasnapshot.operations.backup import BackupResult
 from metasnapshot.operations.coverage import Coverage
+from metasnapshot.operations.diff import ADDED, CHANGED, REMOVED, Change, Objects
 from metasnapshot.operations.drill import DrillResult
 from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_plan import RestorePlan
@@ -186,3 +187,27 @@ def settings(found: Mapping[Setting, Value]) -> Document:
             for item, value in found.items()
         ]
     }
+
+
+def change(by: str, found: Change) -> Document:
+    """A line of diff: by name or by row."""
+    document: Document = {
+        "by": by,
+        "kind": found.kind,
+        "change": found.change,
+        "key": ".".join(map(str, found.key)) if by == "name" else list(found.key),
+        "columns": list(found.columns),
+    }
+    values = {"before": found.before, "after": found.after}
+    return document | {name: text for name, text in values.items() if text is not None}
+
+
+def differences(counts: Mapping[tuple[str, str], int], objects: Objects | None) -> Document:
+    """The last line of diff."""
+    sections: dict[str, dict[str, int]] = {}
+    for (section, word), count in counts.items():
+        sections.setdefault(section, dict.fromkeys((ADDED, REMOVED, CHANGED), 0))[word] = count
+    document: Document = {"summary": True, "equal": not sections, "rows": sections}
+    if objects is not None:
+        document |= {"objects_added": objects[0], "objects_removed": objects[1]}
+    return document

@@ -27,6 +27,9 @@ BackupDirectory = Annotated[
 ]
 Json = Annotated[bool, Parameter("--json", negative="", help="Print JSON (docs/guide.md).")]
 Yes = Annotated[bool, Parameter("--yes", negative="", help="Do not ask.")]
+WithSecrets = Annotated[
+    bool, Parameter("--with-secrets", negative="", help="Show passwords, keys and secret values.")
+]
 SnapshotId = Annotated[str, Parameter(help="Snapshot id, or latest, or oldest.")]
 
 

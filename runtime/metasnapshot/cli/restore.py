@@ -134,6 +134,4 @@ def _overwrite(flag: bool, url: str | None, directory: str | None) -> Overwrite 
         )
     if not url or not directory:
         raise UsageError("the overwritten backup place is empty", hint="give a URL and a directory")
-    if not url or not directory:
-        raise UsageError("the overwritten backup place is empty", hint="give a URL and a directory")
     return Overwrite(url, directory)

@@ -12,6 +12,7 @@ from metasnapshot.cli.options import (
     BackupUrl,
     Json,
     SnapshotId,
+    WithSecrets,
     repository,
     snapshot_id,
 )
@@ -53,9 +54,7 @@ def cat(
     *,
     backup_storage_url: BackupUrl,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
-    with_secrets: Annotated[
-        bool, Parameter(negative="", help="Show passwords, keys and secret values.")
-    ] = False,
+    with_secrets: WithSecrets = False,
     messages: Annotated[
         bool, Parameter(negative="", help="Show blobs as protobuf messages, not base64.")
     ] = False,

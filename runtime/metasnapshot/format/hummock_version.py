@@ -117,17 +117,25 @@ class HummockVersion:
 def decode(data: bytes, name: str, era: str) -> Message:
     """Decode a Hummock message in the first era, from this one on, that knows all its fields.
 
+    What an upgraded cluster's older release wrote may have fields that are gone by now: if an
+    earlier era knows them all, they are dropped, as the newer release drops them when it reads.
+
     Raises:
         VersionError: no era does, or the bytes are no such message.
     """
     try:
-        for candidate in messages.eras_from(era):
+        for candidate in (*messages.eras_from(era), *messages.eras_before(era)):
             message = messages.parse(data, name, candidate)
-            if not messages.has_unknown_fields(message):
+            if messages.has_unknown_fields(message):
+                continue
+            if candidate not in messages.eras_before(era):
                 return message
+            message = messages.parse(data, name, era)
+            message.DiscardUnknownFields()
+            return message
     except RowError as error:
         raise VersionError(str(error)) from error
-    raise VersionError(f"{name} has fields that no release from {era} to {messages.NEWEST} knows")
+    raise VersionError(f"{name} has fields that no release up to {messages.NEWEST} knows")
 
 
 def decode_json(text: bytes, era: str) -> Message:

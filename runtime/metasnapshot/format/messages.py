@@ -61,6 +61,16 @@ def eras_from(era: str) -> tuple[str, ...]:
     return STATES[STATES.index(era) :]
 
 
+def eras_before(era: str) -> tuple[str, ...]:
+    """All earlier eras, the latest first."""
+    return STATES[: STATES.index(era)][::-1]
+
+
+def later_era(era: str, other: str) -> str:
+    """The later of two eras."""
+    return max(era, other, key=STATES.index)
+
+
 def era_of(message: Message) -> str:
     """The era whose class a message is of."""
     return message.DESCRIPTOR.file.name.removesuffix(PROTO_SUFFIX)

@@ -2,8 +2,9 @@
 not there.
 
 The driver sends no BEGIN before a SELECT, so a reader would see what others commit meanwhile: every
-transaction here begins explicitly. A SQLite file that is not in WAL mode is copied first by
-SQLite's own backup API, because a long read would block the meta node's commits.
+transaction here begins explicitly. A SQLite file in WAL mode that a process has open is read where
+it is. Any other is copied first: without WAL a long read would block the meta node's commits, and
+with it even a read-only connection makes files beside the store, which would be ours.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from metasnapshot.errors import DatabaseError, InconsistentStore, UsageError
 
 BUSY_TIMEOUT_S = 30.0
 """How long to wait for another process's lock."""
+COPY_ATTEMPTS_MAX = 10
+WAL_OFFSET, WAL_VERSIONS = 18, b"\x02\x02"
+"""Where a SQLite file says its write and read version, and what they are in WAL mode."""
 
 
 class MetaStore:
@@ -42,7 +46,7 @@ class MetaStore:
         """
         with _translated(self.url), ExitStack() as stack:
             path = self._path
-            if not self._is_readable_in_place():
+            if not self._is_open_in_wal_mode():
                 path = self._copy(Path(stack.enter_context(_scratch())) / "meta.db")
             with _transaction(path, "ro", "BEGIN") as connection:
                 yield connection
@@ -65,21 +69,40 @@ class MetaStore:
                 tables = ", ".join(sorted({f"{row[0]} -> {row[2]}" for row in broken}))
                 raise InconsistentStore(f"{len(broken)} rows break foreign keys: {tables}")
 
-    def _is_readable_in_place(self) -> bool:
-        """In WAL mode readers block nobody."""
-        try:
-            with closing(_connect(self._path, "ro")) as connection:
-                return connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-                raise
-            return False
+    def _is_open_in_wal_mode(self) -> bool:
+        """In WAL mode readers block nobody; whoever has the store open made the file for it."""
+        return self._is_in_wal_mode() and Path(f"{self._path}-shm").exists()
+
+    def _is_in_wal_mode(self) -> bool:
+        with self._path.open("rb") as file:
+            file.seek(WAL_OFFSET)
+            return file.read(len(WAL_VERSIONS)) == WAL_VERSIONS
 
     def _copy(self, target: Path) -> Path:
-        """Copy by SQLite's own backup API.
+        """Copy the store, with what its last writer may have left to be replayed or rolled back.
 
-        A writer that was killed leaves a journal which must be rolled back first; that is done in a
-        copy of both files, never in the original.
+        Raises:
+            DatabaseError: it goes on changing meanwhile.
+        """
+        for _ in range(COPY_ATTEMPTS_MAX):
+            if not self._is_in_wal_mode() and self._copy_by_sqlite(target):
+                return target
+            before = self._state()
+            for suffix in ("", "-wal", "-journal"):
+                source = Path(f"{self._path}{suffix}")
+                if source.exists():
+                    shutil.copyfile(source, f"{target}{suffix}")
+            if self._state() == before:
+                with closing(_connect(target, "rw")) as copy:
+                    copy.execute("SELECT count(*) FROM sqlite_master")  # replays, rolls back
+                return target
+        raise DatabaseError(
+            f"{self.url} changed {COPY_ATTEMPTS_MAX} times while it was copied", hint="try again"
+        )
+
+    def _copy_by_sqlite(self, target: Path) -> bool:
+        """Copy under SQLite's own locks; False if a writer that was killed left a journal, which a
+        copy of both files rolls back, never the original.
         """
         try:
             with (
@@ -90,11 +113,18 @@ class MetaStore:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
                 raise
-            shutil.copyfile(self._path, target)
-            shutil.copyfile(f"{self._path}-journal", f"{target}-journal")
-            with closing(_connect(target, "rw")) as copy:
-                copy.execute("SELECT count(*) FROM sqlite_master")  # rolls back
-        return target
+            target.unlink(missing_ok=True)
+            return False
+        return True
+
+    def _state(self) -> list[tuple[int, int] | None]:
+        """Size and time of change of the store's files."""
+        found: list[tuple[int, int] | None] = []
+        for suffix in ("", "-wal", "-journal"):
+            path = Path(f"{self._path}{suffix}")
+            stat = path.stat() if path.exists() else None
+            found.append(stat and (stat.st_size, stat.st_mtime_ns))
+        return found
 
 
 @contextmanager

@@ -92,10 +92,18 @@ def system_parameters(connection: sa.Connection) -> dict[str, str]:
     return {_typed(row[0], str, column): _typed(row[1], str, column) for row in rows}
 
 
-def last_delta_id(connection: sa.Connection) -> int | None:
-    """The greatest id in hummock_version_delta, None if the table is empty."""
-    found = connection.exec_driver_sql('SELECT max("id") FROM "hummock_version_delta"').scalar()
-    return None if found is None else _typed(found, int, "hummock_version_delta.id")
+def version_deltas(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
+    """Id and HummockVersionDelta of each row of hummock_version_delta, by id."""
+    statement: Any = (
+        sa.select(sa.column("id"), sa.column("full_version_delta"))
+        .select_from(sa.table("hummock_version_delta"))
+        .order_by(sa.column("id"))
+        .execution_options(yield_per=FETCH_ROWS)
+    )
+    table = "hummock_version_delta"
+    found: Any = connection.execute(statement)
+    for row_id, data in found:
+        yield _typed(row_id, int, f"{table}.id"), _typed(data, bytes, f"{table}.full_version_delta")
 
 
 def _typed(value: Any, kind: type[T], column: str) -> T:

@@ -1,8 +1,8 @@
 """backup: meta store + checkpoint -> a snapshot that RisingWave of that release reads, and its
 entry in the manifest.
 
-The checkpoint is read first, then everything else in one read transaction, streamed: a row at a
-time from the table into the file. The manifest comes last.
+The checkpoint is read first, then everything else in one read transaction: the version deltas after
+it are replayed, the tables streamed, a row at a time, into the file. The manifest comes last.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from metasnapshot.format.framing import WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names
 from metasnapshot.format.writer import SnapshotWriter
-from metasnapshot.hummock.checkpoint import decode_checkpoint, read_checkpoint_bytes
+from metasnapshot.hummock.checkpoint import read_checkpoint_bytes
 from metasnapshot.hummock.objects import change_log_objects, object_ids
+from metasnapshot.hummock.replay.stream import Replayed, replay_checkpoint
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.read import (
     count_rows,
     find_layouts,
-    last_delta_id,
     read_rows,
     sequences,
     system_parameters,
+    version_deltas,
 )
 from metasnapshot.operations.coverage import cover
 from metasnapshot.operations.places import (
@@ -126,8 +127,8 @@ def backup(
         UsageError: the directory is the cluster's own.
         UnknownFormat: the schema is of no known release, or has something that a snapshot would
             leave out.
-        InconsistentStore: the checkpoint is behind the version deltas, or the store contradicts
-            itself.
+        InconsistentStore: the version deltas do not lead on from the checkpoint, or the store
+            contradicts itself.
         ObjectMissing: there is no checkpoint.
         DamageError: what was written does not read back; it was deleted again.
     """
@@ -146,10 +147,15 @@ def backup(
     for _ in range(CUT_ATTEMPTS_MAX):
         checkpoint = read_checkpoint_bytes(state, directory)
         with meta_store.read_transaction() as connection:
-            if read_checkpoint_bytes(state, directory) != checkpoint:
-                continue  # a meta node wrote one between the two: take both again
             check_cluster(connection, state, directory)
-            return _Backup(connection, repository, checkpoint, options).run()
+            try:
+                found = _Backup(connection, repository, checkpoint, options)
+            except InconsistentStore:
+                if checkpoint == read_checkpoint_bytes(state, directory):
+                    raise
+                continue  # a newer one was written and deltas after this one are trimmed: again
+            if found.replayed.applied or checkpoint == read_checkpoint_bytes(state, directory):
+                return found.run()
     raise InconsistentStore(
         f"the checkpoint changed {CUT_ATTEMPTS_MAX} times while the meta store was being read",
         hint="try again, or stop the meta node",
@@ -174,13 +180,13 @@ class _Backup:
         self.omitted = tuple(item.name for item in self.coverage.unknown)
         self.layout: Layout = self.coverage.candidates.layouts[0]
         self.releases = self.coverage.candidates.releases
-        self.version = decode_checkpoint(checkpoint, self.layout.era)
+        self.replayed = self._replay(checkpoint)
+        self.version = self.replayed.version
         self.rows: dict[str, int] = {}
         self.size = 0
         self.checksum = 0
 
     def run(self) -> BackupResult:
-        self._check_version()
         known = sequences(self.connection)
         sequence = known.get(BACKUP_SEQUENCE, 1)
         if self.options.dry_run:
@@ -202,17 +208,12 @@ class _Backup:
             warnings=tuple(self._warnings()),
         )
 
-    def _check_version(self) -> None:
-        """The checkpoint must be as new as the last version delta."""
-        last = last_delta_id(self.connection)
-        if last is not None and last > self.version.id:
-            raise InconsistentStore(
-                f"inconsistent hummock version: the checkpoint has version {self.version.id}, "
-                f"hummock_version_delta goes on to {last}",
-                hint="deltas after the checkpoint cannot be replayed yet: stop the meta node "
-                "after it wrote a "
-                "checkpoint, or back up through it (risectl meta backup-meta)",
-            )
+    def _replay(self, checkpoint: bytes) -> Replayed:
+        """The version that the meta node has in memory at this moment."""
+        named = self.options.rw_version
+        releases = (named,) if named in self.releases else self.releases
+        deltas = version_deltas(self.connection)
+        return replay_checkpoint(checkpoint, deltas, releases, self.layout.era)
 
     def _write(self, file: WritableFile, snapshot_id: int) -> ManifestEntry:
         writer = SnapshotWriter(file, snapshot_id, self.layout)
@@ -265,6 +266,8 @@ class _Backup:
         found = self.coverage.candidates
         if not self.options.meta_node_stopped:
             yield NOT_PINNED
+        if self.replayed.doubt:
+            yield self.replayed.doubt
         for name in self.omitted:
             yield f"{name} is unknown and left out: a restore loses it"
         if not found.exact:

@@ -1,30 +1,47 @@
-"""cat and export: rows as JSON lines, read to the end of the section, whose hash must fit.
+"""cat and export: rows for people and other programs, read to the end of each section, whose hash
+must fit.
 
-Values are shown as a person reads them: enums by name, timestamps and uuids as text, blobs as
-base64 or as their messages. Secrets are left out unless asked for.
+Values are shown as a person reads them: enums by name, timestamps and uuids as text. Secrets are
+left out unless asked for. A file appears complete or not at all.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from typing import Any
+import os
+import sqlite3
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
 
-from metasnapshot.errors import RowError
+from metasnapshot.errors import ConflictError, MetasnapshotError, RowError
 from metasnapshot.format.hummock_version import VERSION
-from metasnapshot.format.layout import HUMMOCK_VERSION
+from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob, Timestamp
 from metasnapshot.operations.secrets import redact_row
+from metasnapshot_models.layouts import LAYOUTS
+
+Row = dict[str, Any]
+
+
+class Output(Protocol):
+    """Where text goes."""
+
+    def write(self, text: str, /) -> object:
+        """As io.TextIOBase.write."""
+        ...
 
 
 def export_rows(
     reader: SnapshotReader, section: str, *, with_secrets: bool = False, messages: bool = False
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """The rows of a section, ready for JSON.
 
     Args:
@@ -37,6 +54,98 @@ def export_rows(
         UnknownFormat: there is no such section.
         DamageError: the section is damaged; rows that came before are not to be trusted then.
     """
+    for row in _shown_rows(reader, section, with_secrets=with_secrets):
+        yield {name: _plain(value, messages=messages) for name, value in row.items()}
+
+
+def write_jsonl(
+    reader: SnapshotReader, sections: Sequence[str], file: Output, *, with_secrets: bool = False
+) -> dict[str, int]:
+    """Write a line of JSON a row, `{"section": …, "row": {…}}`, and a summary as the last: whoever
+    reads one without it has a part. Returns rows by section.
+
+    Raises:
+        DamageError: a section is damaged; no summary was written.
+    """
+    counts: dict[str, int] = {}
+    for section in sections:
+        count = 0
+        for row in export_rows(reader, section, with_secrets=with_secrets):
+            file.write(_json({"section": section, "row": row}) + "\n")
+            count += 1
+        counts[section] = count
+    summary = {"snapshot_id": reader.id, "checksum": f"{reader.checksum:016x}", "rows": counts}
+    file.write(_json({"summary": summary}) + "\n")
+    return counts
+
+
+def write_csv(
+    reader: SnapshotReader, section: str, file: Output, *, with_secrets: bool = False
+) -> int:
+    """Write a section as CSV with a head: every value in quotes, NULL as nothing, blobs as base64,
+    lists and maps as JSON. Returns its rows.
+
+    Raises:
+        DamageError: the section is damaged; what was written is not to be trusted.
+    """
+    names = _columns(reader, section)
+    file.write(",".join(map(_quoted, names)) + "\n")
+    count = 0
+    for row in export_rows(reader, section, with_secrets=with_secrets):
+        file.write(",".join(_cell(row[name]) for name in names) + "\n")
+        count += 1
+    return count
+
+
+def write_sqlite(
+    reader: SnapshotReader, sections: Sequence[str], path: Path, *, with_secrets: bool = False
+) -> dict[str, int]:
+    """Write a SQLite file to look around in: a table a section, blobs as they are, lists and maps
+    as JSON. It is no meta store; `restore` makes one. Returns rows by section.
+
+    Raises:
+        DamageError: a section is damaged.
+    """
+    counts: dict[str, int] = {}
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for section in sections:
+            names = _columns(reader, section)
+            columns = ", ".join(f'"{name}"' for name in names)
+            connection.execute(f'CREATE TABLE "{section}" ({columns})')
+            marks = ", ".join("?" * len(names))
+            statement = f'INSERT INTO "{section}" VALUES ({marks})'
+            rows = _shown_rows(reader, section, with_secrets=with_secrets)
+            values = ([_sqlite(row[name]) for name in names] for row in rows)
+            counts[section] = connection.executemany(statement, values).rowcount
+    return {section: max(count, 0) for section, count in counts.items()}
+
+
+@contextmanager
+def new_path(path: Path) -> Generator[Path]:
+    """A path to write to that becomes this one when the block ends well; file or directory.
+
+    Raises:
+        ConflictError: there is something already.
+        MetasnapshotError: it cannot be written.
+    """
+    try:
+        _require_absent(path)
+        with tempfile.TemporaryDirectory(prefix=".metasnapshot-", dir=path.parent) as scratch:
+            yield Path(scratch) / path.name
+            _require_absent(path)  # somebody may have been faster
+            (Path(scratch) / path.name).rename(path)
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MetasnapshotError(f"cannot write {path}: {reason}") from error
+
+
+def _require_absent(path: Path) -> None:
+    """Refuse a path that leads to something, or to nothing as a broken link does."""
+    if os.path.lexists(path):
+        raise ConflictError(f"{path} exists already", hint="export overwrites nothing")
+
+
+def _shown_rows(reader: SnapshotReader, section: str, *, with_secrets: bool) -> Iterator[Row]:
     if section == HUMMOCK_VERSION:
         yield {VERSION: reader.hummock_version.json}
         return
@@ -46,11 +155,17 @@ def export_rows(
             for name in row.__struct_fields__
             if (value := getattr(row, name)) is not UNSET
         }
-        shown = values if with_secrets else redact_row(values)
-        yield {name: _plain(value, messages=messages) for name, value in shown.items()}
+        yield values if with_secrets else redact_row(values)
 
 
-def _plain(value: Any, *, messages: bool) -> Any:
+def _columns(reader: SnapshotReader, section: str) -> list[str]:
+    if section == HUMMOCK_VERSION:
+        return [VERSION]
+    layout = LAYOUTS[reader.layout]
+    return [column.name for column in shape_of(layout, model_of(layout, section)).columns]
+
+
+def _plain(value: Any, *, messages: bool = False) -> Any:
     if isinstance(value, Blob):
         return _blob(value) if messages else base64.b64encode(value.bytes).decode("ascii")
     if isinstance(value, (Timestamp, UUID)):
@@ -65,3 +180,24 @@ def _blob(value: Blob) -> Any:
         return text if value.message is None else value.json
     except RowError:
         return text
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return _quoted(value if isinstance(value, str) else _json(value))
+
+
+def _sqlite(value: Any) -> Any:
+    if isinstance(value, Blob):
+        return value.bytes
+    plain = _plain(value)
+    return _json(plain) if isinstance(plain, (dict, list)) else plain

@@ -10,30 +10,13 @@ from typing import Any
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.operations.names import SECTIONS, TABLE_KINDS, TABLES_SECTION, kind_of
 from metasnapshot.operations.secrets import redact
-from metasnapshot_models.enums import TableType
 
 EPOCH_START = datetime(2021, 4, 1, tzinfo=UTC)
 """Where RisingWave's epochs start to count (src/common/src/util/epoch.rs)."""
 EPOCH_SHIFT = 16
 """An epoch is milliseconds since then, shifted by this many bits."""
-NAMED_SECTIONS = {
-    "databases": "databases",
-    "schemas": "schemas",
-    "sources": "sources",
-    "sinks": "sinks",
-    "views": "views",
-    "indexes": "indexes",
-    "functions": "functions",
-    "connections": "connections",
-    "subscriptions": "subscriptions",
-    "secrets": "secrets",
-    "users": "users",
-}
-TABLE_KINDS = {
-    TableType.TABLE: "tables",
-    TableType.MATERIALIZED_VIEW: "materialized views",
-}
 
 
 @dataclass(frozen=True)
@@ -116,13 +99,12 @@ def epoch_time(epoch: int) -> datetime:
 
 
 def _names(reader: SnapshotReader) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = {kind: [] for kind in TABLE_KINDS.values()}
-    for row in reader.rows("tables"):
-        if row.table_type in TABLE_KINDS:
-            names[TABLE_KINDS[row.table_type]].append(row.name)
-    for section, kind in NAMED_SECTIONS.items():
-        if section in reader.section_names:
-            names[kind] = [row.name for row in reader.rows(section)]
+    names: dict[str, list[str]] = {kind: [] for kind in (*TABLE_KINDS.values(), *SECTIONS.values())}
+    for section in (TABLES_SECTION, *SECTIONS):
+        for row in reader.rows(section) if section in reader.section_names else ():
+            kind = kind_of(section, row)
+            if kind is not None:
+                names[kind].append(row.name)
     return {kind: sorted(found) for kind, found in names.items()}
 
 

@@ -205,5 +205,10 @@ def _translated(path: str) -> Generator[None]:
 
 def _storage_error(path: str, error: OSError) -> StorageError:
     name = error.filename or path
-    hint = "free some space" if error.errno == errno.ENOSPC else ""
+    hint = "free some space" if _is_full(error) else ""
     return StorageError(f"{name}: {error.strerror or error}", hint=hint)
+
+
+def _is_full(error: OSError) -> bool:
+    """Whether a disk, a quota or the largest size of a file is used up."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

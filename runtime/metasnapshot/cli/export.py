@@ -1,0 +1,126 @@
+"""metasnapshot export"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TextIO
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.options import (
+    BackupDirectory,
+    BackupUrl,
+    Json,
+    SnapshotId,
+    WithSecrets,
+    repository,
+    snapshot_id,
+)
+from metasnapshot.cli.settings import BACKUP_DIRECTORY
+from metasnapshot.cli.text import note, say, say_json
+from metasnapshot.errors import MetasnapshotError, UsageError
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.operations.export import new_path, write_csv, write_jsonl, write_sqlite
+
+Format = Literal["jsonl", "sqlite", "csv"]
+
+
+class Stdout:
+    """Standard output, in UTF-8 wherever it goes. Its errors are its own: where a snapshot is read
+    they would pass for the store's.
+    """
+
+    def __init__(self) -> None:
+        stream: TextIO = sys.stdout
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
+
+    def write(self, text: str) -> None:
+        """Write, or say that one cannot; a pipe that broke is for whoever made it."""
+        try:
+            sys.stdout.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise MetasnapshotError(f"cannot write the output: {error.strerror}") from error
+
+
+def export(
+    id: SnapshotId,  # noqa: A002 - the word in --help
+    /,
+    *,
+    backup_storage_url: BackupUrl,
+    backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    format: Annotated[  # noqa: A002 - the word in --help
+        Format, Parameter(help="jsonl: a line a row. csv: a file a section. sqlite: a table each.")
+    ] = "jsonl",
+    section: Annotated[
+        tuple[str, ...], Parameter(help="Only this section; may be given again.", negative="")
+    ] = (),
+    to: Annotated[
+        Path | None,
+        Parameter(help="A new file, or for csv a new directory; by default stdout, where it can."),
+    ] = None,
+    with_secrets: WithSecrets = False,
+    json: Json = False,
+) -> int:
+    """Write the rows of a snapshot for other programs, without secret values.
+
+    Example: metasnapshot export latest --format sqlite --to look.db \
+--backup-storage-url fs:///srv/backups
+    """
+    wanted = tuple(dict.fromkeys(section))
+    if to is None and (format == "sqlite" or (format == "csv" and len(wanted) != 1)):
+        raise UsageError(f"--format {format} needs --to", hint="a path that is not there yet")
+    if to is None and json:
+        raise UsageError("--json describes a file", hint="give --to, or leave --json")
+    found = repository(backup_storage_url, backup_storage_directory)
+    with found.open(snapshot_id(id, found)) as reader:
+        sections = wanted or reader.section_names
+        for name in sections:
+            reader.place(name)
+        if reader.opaque_size:
+            note(f"not exported: {reader.opaque_size} bytes beyond layout {reader.layout}")
+        if to is None:
+            _to_stdout(reader, sections, format, with_secrets=with_secrets)
+            return 0
+        with new_path(to) as path:
+            counts = _to_path(reader, sections, format, path, with_secrets=with_secrets)
+    if json:
+        say_json({"snapshot_id": reader.id, "format": format, "path": str(to), "rows": counts})
+    else:
+        say(f"{to}: {sum(counts.values())} rows of {len(counts)} sections of snapshot {reader.id}")
+    return 0
+
+
+def _to_stdout(
+    reader: SnapshotReader, sections: tuple[str, ...], form: Format, *, with_secrets: bool
+) -> None:
+    if form == "csv":
+        write_csv(reader, sections[0], Stdout(), with_secrets=with_secrets)
+    else:
+        write_jsonl(reader, sections, Stdout(), with_secrets=with_secrets)
+
+
+def _to_path(
+    reader: SnapshotReader,
+    sections: tuple[str, ...],
+    form: Format,
+    path: Path,
+    *,
+    with_secrets: bool,
+) -> dict[str, int]:
+    """Write a file, or for csv a directory; returns rows by section."""
+    if form == "sqlite":
+        return write_sqlite(reader, sections, path, with_secrets=with_secrets)
+    if form == "jsonl":
+        with path.open("w", encoding="utf-8") as file:
+            return write_jsonl(reader, sections, file, with_secrets=with_secrets)
+    path.mkdir()
+    counts: dict[str, int] = {}
+    for name in sections:
+        with (path / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            counts[name] = write_csv(reader, name, file, with_secrets=with_secrets)
+    return counts
