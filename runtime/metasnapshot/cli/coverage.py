@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import Json, MetaStoreUrl
 from metasnapshot.cli.text import complain, releases, say, say_json
 from metasnapshot.errors import UnknownFormat
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.operations.coverage import Coverage, cover
+from metasnapshot.operations.coverage import ADD_RELEASE, Coverage, cover
+from metasnapshot.operations.declarations import read_tables
+from metasnapshot.operations.scaffold import check_release, scaffold
+
+Scaffold = Annotated[
+    str | None,
+    Parameter("--scaffold", help="Print the lines that add this release to schema/models.yaml."),
+]
 
 
-def coverage(*, meta_store: MetaStoreUrl, json: Json = False) -> int:
+def coverage(
+    *, meta_store: MetaStoreUrl, scaffold_release: Scaffold = None, json: Json = False
+) -> int:
     """Compare a live meta store's tables and columns with the registry. Exit 14 if one of them
     lacks something.
 
     Example: metasnapshot coverage --meta-store sqlite:///meta.db
     """
+    if scaffold_release is not None:
+        check_release(scaffold_release)
+    lines: list[str] = []
     with open_meta_store(meta_store) as store, store.read_transaction() as connection:
         result = cover(connection)
+        if scaffold_release is not None:
+            lines = scaffold(scaffold_release, result, read_tables(connection))
     if json:
-        say_json(documents.coverage(result))
+        say_json(documents.coverage(result, lines))
+    elif lines:
+        say("\n".join(lines))
     else:
         _print(result)
-    return UnknownFormat.exit_code if result.unknown or result.missing else 0
+    is_covered = not result.unknown and not result.missing
+    return 0 if is_covered or lines else UnknownFormat.exit_code
 
 
 def _print(result: Coverage) -> None:
@@ -37,11 +58,7 @@ def _print(result: Coverage) -> None:
     for reason in dict.fromkeys(item.reason for item in result.excluded):
         names = [item.name for item in result.excluded if item.reason == reason]
         say(f"excluded, {reason}: {', '.join(names)}")
-    for item in result.unknown:
-        complain(f"unknown: {item.name}: a snapshot would leave it out")
-    for item in result.missing:
-        complain(f"missing: {item.name}: the registry expects it")
-    if result.scaffold:
-        say("\nlines for schema/models.yaml, NEW being the new layout:\n")
-        for line in result.scaffold:
-            say(line)
+    problems = [f"unknown: {item.name}: a snapshot would leave it out" for item in result.unknown]
+    problems += [f"missing: {item.name}: the registry expects it" for item in result.missing]
+    for problem in problems:
+        complain(problem, ADD_RELEASE if problem == problems[-1] else "")

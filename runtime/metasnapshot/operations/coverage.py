@@ -19,16 +19,10 @@ from metasnapshot.metastore.schema import LiveColumn, live_schema
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 
-SQL_TYPES = {
-    "blob": "Vec<u8>",
-    "boolean": "bool",
-    "bigint": "i64",
-    "smallint": "i16",
-    "integer": "i32",
-    "int": "i32",
-}
-"""Column types of the registry by the name of the SQL type; anything else is suggested as
-String."""
+ADD_RELEASE = (
+    "`metasnapshot coverage --scaffold RELEASE` prints the lines to add to schema/models.yaml"
+)
+"""The next step for whoever finds a meta store that the registry does not cover."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,6 @@ class Coverage:
         excluded: tables and columns that are left out for a reason.
         unknown: tables and columns that the registry does not have.
         missing: tables and columns that the registry has and the store does not.
-        scaffold: lines for models.yaml that would cover what is unknown.
     """
 
     layout: str
@@ -65,7 +58,6 @@ class Coverage:
     excluded: list[Item]
     unknown: list[Item]
     missing: list[Item]
-    scaffold: list[str]
 
     def require(self, *, allow_unknown: bool = False) -> None:
         """Refuse a store whose snapshot would not be complete.
@@ -78,7 +70,7 @@ class Coverage:
         if problems:
             raise UnknownFormat(
                 f"meta store does not fit layout {self.layout}: {', '.join(problems)}",
-                hint="`metasnapshot coverage` prints the lines to add to schema/models.yaml; "
+                hint=f"{ADD_RELEASE}; "
                 "--allow-unknown-tables leaves unknown ones out and says so in the remarks",
             )
 
@@ -92,15 +84,13 @@ def cover(connection: sa.Connection) -> Coverage:
     found = find_layouts(connection)
     layout = found.layouts[0]
     live = live_schema(connection)
-    unknown = list(_unknown(layout, live))
     return Coverage(
         layout=layout.name,
         candidates=found,
         covered=list(_covered(layout, live)),
         excluded=list(_excluded(layout, live)),
-        unknown=unknown,
+        unknown=list(_unknown(layout, live)),
         missing=list(_missing(layout, live)),
-        scaffold=list(_scaffold(unknown, live)),
     )
 
 
@@ -153,29 +143,3 @@ def _missing(layout: Layout, live: dict[str, list[LiveColumn]]) -> Iterator[Item
             continue
         names = {column.name for column in live[table]}
         yield from (Item(table, name) for name in _columns(layout, model) if name not in names)
-
-
-def _scaffold(unknown: list[Item], live: dict[str, list[LiveColumn]]) -> Iterator[str]:
-    """Lines for models.yaml, with NEW where the new layout's name belongs."""
-    for item in unknown:
-        columns = {column.name: column for column in live[item.table]}
-        if item.column:
-            yield f"# models, {item.table}, columns, at the column's place:"
-            yield _column_line(columns[item.column], ", since: NEW")
-            continue
-        yield "# sections, load_order and models (or excluded, with a reason):"
-        yield f"- {{section: {item.table}, model: {item.table}, since: NEW}}"
-        yield f"- {item.table}"
-        yield f"  {item.table}:"
-        yield f"    table: {item.table}"
-        yield "    since: NEW"
-        yield "    columns:"
-        yield from (_column_line(column, "") for column in columns.values())
-
-
-def _column_line(column: LiveColumn, life: str) -> str:
-    type_name = SQL_TYPES.get(column.sql_type.lower().partition("(")[0], "String")
-    flags = (", pk: true" if column.pk else "") + (
-        ", nullable: true" if column.nullable and not column.pk else ""
-    )
-    return f"    - {{name: {column.name}, type: {type_name}{flags}{life}}}"

@@ -1,0 +1,130 @@
+"""Tables as their database declares them, and the registry's types that a declaration suggests.
+
+Nothing is decoded by this: it helps an author to write the registry's lines. A type is suggested so
+that rows of another fail loudly where they can; what to check is said beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from metasnapshot.metastore.schema import LiveColumn, live_schema
+from metasnapshot_models.definitions import ColumnType
+
+JSON_TYPE = "I32Array"
+"""Stands for any JSON: String would take every structure and write wrong bytes."""
+SQL_TYPES = {
+    "bool": "boolean bool tinyint bit",
+    "i16": "smallint",
+    "i32": "integer int",
+    "i64": "bigint",
+    "String": "varchar char text tinytext mediumtext longtext",
+    "DateTime": "datetime_text datetime timestamp",
+    "Uuid": "uuid_text uuid binary",
+    "Vec<u8>": "blob bytea tinyblob mediumblob longblob varbinary",
+    JSON_TYPE: "jsonb_text json_text jsonb json",
+}
+"""Types of the registry and the words by which SQLite, PostgreSQL and MySQL declare them."""
+FAMILIES = {
+    "string": "String",
+    "enum": "String",
+    "timestamp": "DateTime",
+    "uuid": "Uuid",
+    "bytes": "Vec<u8>",
+    "message": "Vec<u8>",
+    "json": JSON_TYPE,
+    "u32": "i32",
+    "u64": "i64",
+}
+"""What is suggested for a column of a kind, or an integer, that no database can tell from it."""
+CHECKS = {
+    "varchar": "an enum? then under enums",
+    "Vec<u8>": "raw bytes, or which message? then under types",
+    JSON_TYPE: "which structure? then under types",
+}
+"""What to ask of a declared or a suggested type."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column as its database declares it."""
+
+    name: str
+    sql_type: str
+    pk: bool
+    auto_increment: bool
+    unique: bool
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns, and the tables that its foreign keys name."""
+
+    columns: tuple[Field, ...]
+    refers_to: frozenset[str]
+
+
+def read_tables(connection: sa.Connection) -> dict[str, Table]:
+    """The live tables by name."""
+    return {
+        name: _read_table(connection, name, columns)
+        for name, columns in live_schema(connection).items()
+    }
+
+
+def suggest(sql_type: str) -> tuple[str, str]:
+    """A type of the registry for a declared one, and what to check of it."""
+    word = "".join(re.findall(r"^[a-z_]+", sql_type.lower()))
+    for name, words in SQL_TYPES.items():
+        if word in words.split():
+            return name, CHECKS.get(word, CHECKS.get(name, ""))
+    return "String", f"which type is {sql_type!r:.30}?"
+
+
+def family(column_type: ColumnType) -> str:
+    """What `suggest` makes of a column of a type that the registry knows."""
+    kind = column_type.integer or column_type.kind
+    return FAMILIES.get(kind, kind)
+
+
+def _read_table(connection: sa.Connection, name: str, columns: Iterable[LiveColumn]) -> Table:
+    inspector = sa.inspect(connection)
+    types, counted = _declared(connection, name)
+    unique = {
+        item["column_names"][0]
+        for item in inspector.get_unique_constraints(name)
+        if len(item["column_names"]) == 1
+    }
+    fields = tuple(
+        Field(
+            column.name,
+            types.get(column.name, column.sql_type),
+            pk=column.pk,
+            auto_increment=column.pk and column.name in counted,
+            unique=column.name in unique,
+            nullable=column.nullable and not column.pk,
+        )
+        for column in columns
+    )
+    keys = inspector.get_foreign_keys(name)
+    return Table(fields, frozenset(key["referred_table"] for key in keys))
+
+
+def _declared(connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:
+    """Types that reflection blurs (it makes TEXT of SQLite's uuid_text), and the columns that count
+    up by themselves.
+    """
+    if connection.dialect.name != "sqlite":
+        reflected = sa.inspect(connection).get_columns(table)
+        return {}, {item["name"] for item in reflected if item.get("autoincrement") is True}
+    named = {"table": table}
+    ddl = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table")
+    counts = "AUTOINCREMENT" in str(connection.execute(ddl, named).scalar()).upper()
+    info = sa.text("SELECT name, type, pk FROM pragma_table_info(:table)")
+    rows = connection.execute(info, named).all()
+    return {row[0]: row[1] for row in rows}, {row[0] for row in rows if counts and row[2]}
