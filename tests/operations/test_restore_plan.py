@@ -28,6 +28,7 @@ from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
 TAG = goldens.SHIPPED / "v3.0.3"
 CHECKS = [
     "snapshot verified",
+    "hummock objects",
     "nothing unknown in it",
     "hummock sequences",
     "storage",

@@ -34,12 +34,11 @@ from metasnapshot.errors import (
 )
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot, dumps, load
-from metasnapshot.hummock.objects import object_ids
+from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, object_ids
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.swap import change_object
 from metasnapshot_models.layouts import LAYOUTS
 
-CHANGE_LOGS_SECTION = "hummock_table_change_logs"
 PREVIOUS_NAME = f"{MANIFEST_NAME}.previous"
 RESERVE_ATTEMPTS_MAX = 1000
 

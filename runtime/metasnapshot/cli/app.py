@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,6 +26,7 @@ from metasnapshot.cli.delete import delete, keep
 from metasnapshot.cli.diff import diff
 from metasnapshot.cli.export import export
 from metasnapshot.cli.list import list_snapshots
+from metasnapshot.cli.pins import epoch, pins
 from metasnapshot.cli.restore import restore
 from metasnapshot.cli.settings import CONFIG_VARIABLE
 from metasnapshot.cli.show import cat, drill, show
@@ -50,6 +52,8 @@ app.command(cat)
 app.command(verify)
 app.command(diff)
 app.command(export)
+app.command(pins)
+app.command(epoch)
 app.command(drill)
 app.command(restore)
 app.command(delete)
@@ -122,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a co
 def _fail(error: MetasnapshotError, *, as_json: bool) -> int:
     """Tell an error; returns its exit code."""
     if as_json:
-        say_json(documents.error(error))
+        with suppress(MetasnapshotError):  # stdout may be what failed
+            say_json(documents.error(error))
     complain(str(error), error.hint)
     return error.exit_code
 

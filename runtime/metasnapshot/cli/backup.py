@@ -10,6 +10,8 @@ from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
     BackupDirectory,
     BackupUrl,
+    HummockDirectory,
+    HummockUrl,
     Json,
     MetaStoreUrl,
     repository,
@@ -26,17 +28,8 @@ def backup(
     meta_store: MetaStoreUrl,
     backup_storage_url: BackupUrl,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
-    hummock_storage_url: Annotated[
-        str | None,
-        setting("--hummock-storage-url", "State store; by default system parameter state_store."),
-    ] = None,
-    hummock_storage_directory: Annotated[
-        str | None,
-        setting(
-            "--hummock-storage-directory",
-            "Data directory in it; by default system parameter data_directory.",
-        ),
-    ] = None,
+    hummock_storage_url: HummockUrl = None,
+    hummock_storage_directory: HummockDirectory = None,
     remarks: Annotated[str | None, Parameter(help="A note, shown by list.")] = None,
     rw_version: Annotated[
         str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from metasnapshot.catalogue.ledger import Ledger
@@ -13,6 +14,7 @@ from metasnapshot.operations.backup import BackupResult
 from metasnapshot.operations.coverage import Coverage
 from metasnapshot.operations.diff import ADDED, CHANGED, REMOVED, Change, Objects
 from metasnapshot.operations.drill import DrillResult
+from metasnapshot.operations.pins import Pins
 from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_plan import RestorePlan
 from metasnapshot.operations.show import Summary, epoch_time
@@ -88,6 +90,8 @@ def verification(result: VerifyResult, *, skipped: bool = False) -> Document:
         "rows": result.rows,
         "layout": result.layout,
         "checksum": f"{result.checksum:016x}",
+        "findings": [asdict(item) for item in result.findings.kept],
+        "counts": dict(result.findings.counts),
     }
     return document if result.error is None else document | error(result.error)
 
@@ -211,3 +215,20 @@ def differences(counts: Mapping[tuple[str, str], int], objects: Objects | None) 
     if objects is not None:
         document |= {"objects_added": objects[0], "objects_removed": objects[1]}
     return document
+
+
+def pins(found: Pins) -> Document:
+    """Pins"""
+    document: Document = {
+        "snapshot_ids": list(found.snapshot_ids),
+        "objects": found.objects,
+        "bytes": found.size,
+        "own_objects": found.own_objects,
+        "own_bytes": found.own_size,
+    }
+    if found.lost is None:
+        return document
+    return document | {
+        "missing": found.lost.missing,
+        "findings": [asdict(item) for item in found.lost.kept],
+    }

@@ -25,6 +25,17 @@ BackupUrl = Annotated[
 BackupDirectory = Annotated[
     str, setting("--backup-storage-directory", "Directory in it that holds manifest.json.")
 ]
+HummockUrl = Annotated[
+    str | None,
+    setting("--hummock-storage-url", "State store; by default system parameter state_store."),
+]
+HummockDirectory = Annotated[
+    str | None,
+    setting(
+        "--hummock-storage-directory",
+        "Data directory in it; by default system parameter data_directory.",
+    ),
+]
 Json = Annotated[bool, Parameter("--json", negative="", help="Print JSON (docs/guide.md).")]
 Yes = Annotated[bool, Parameter("--yes", negative="", help="Do not ask.")]
 WithSecrets = Annotated[
@@ -68,3 +79,19 @@ def snapshot_id(text: str, found: Repository) -> int:
     if not text.isdecimal() or len(text) > ID_DIGITS_MAX:
         raise UsageError(f"not a snapshot id: {text!r:.60}", hint="a number, latest or oldest")
     return int(text)
+
+
+def state_store(url: str | None, directory: str | None) -> tuple[str, str] | None:
+    """URL and directory of the state store, if they are given.
+
+    Raises:
+        UsageError: one is given without the other.
+    """
+    if url is None and directory is None:
+        return None
+    if url is None or directory is None:
+        raise UsageError(
+            "--hummock-storage-url and --hummock-storage-directory go together",
+            hint="give both, or none to take them from the snapshot",
+        )
+    return url, directory

@@ -23,8 +23,12 @@ from metasnapshot.errors import UsageError
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import restore as operation
 from metasnapshot.operations.restore import RestoreResult
+from metasnapshot.operations.restore_checks import OBJECTS_CHECK
 from metasnapshot.operations.restore_plan import Overwrite, RestoreOptions, RestorePlan
 from metasnapshot.store.url import HUMMOCK_PREFIX
+
+INTEGRITY = {"ok": "Succeed integrity validation.", "failed": "Fail integrity validation."}
+"""Upstream's own words, which scripts look for."""
 
 
 def restore(
@@ -59,6 +63,9 @@ def restore(
     bump_sequences: Annotated[
         bool, Parameter(negative="", help="Raise sequences above every id of any snapshot.")
     ] = False,
+    validate_integrity: Annotated[
+        bool, Parameter(negative="", help="First look for every object that the snapshot needs.")
+    ] = False,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
@@ -82,6 +89,7 @@ def restore(
         overwrite,
         clean=clean,
         bump_sequences=bump_sequences,
+        validate_integrity=validate_integrity,
     )
     with open_meta_store(meta_store) as store:
         planned = operation.plan_restore(found, store, options)
@@ -89,7 +97,7 @@ def restore(
             say_json(documents.plan(planned))
             return planned.error.exit_code if planned.error else 0
         if not json:
-            _print_plan(planned)
+            _print_plan(planned, validated=validate_integrity)
         planned.require()
         if plan:
             say("nothing was written")
@@ -105,9 +113,11 @@ def restore(
     return 0
 
 
-def _print_plan(planned: RestorePlan) -> None:
+def _print_plan(planned: RestorePlan, *, validated: bool) -> None:
     for check in planned.checks:
         say(f"{check.result:>11}  {check.name}: {check.reason}")
+        if validated and check.name == OBJECTS_CHECK and check.result in INTEGRITY:
+            say(INTEGRITY[check.result])
 
 
 def _print_result(result: RestoreResult, number: int) -> None:

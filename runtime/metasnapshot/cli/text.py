@@ -8,22 +8,37 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from metasnapshot.errors import UsageError
+from metasnapshot.errors import MetasnapshotError, UsageError
+from metasnapshot.operations.findings import Finding
 
 
 def say(text: str) -> None:
-    """A result."""
-    print(text)
+    """A result.
+
+    Raises:
+        MetasnapshotError: stdout takes no more.
+    """
+    try:
+        print(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise MetasnapshotError(f"cannot write the output: {error.strerror or error}") from error
 
 
 def say_json(document: Mapping[str, Any]) -> None:
-    """A result as one line of JSON."""
-    print(json.dumps(document, ensure_ascii=False))
+    """A result as one line of JSON, in ASCII: no terminal and no encoding changes it."""
+    say(json.dumps(document))
 
 
 def note(text: str) -> None:
     """Something the operator should know."""
     print(f"warning: {text}", file=sys.stderr)
+
+
+def tell(finding: Finding) -> None:
+    """What a check found."""
+    print(f"{finding.severity}: {printable(str(finding))}", file=sys.stderr)
 
 
 def complain(text: str, hint: str = "") -> None:

@@ -11,14 +11,17 @@ from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
     BackupDirectory,
     BackupUrl,
+    HummockDirectory,
+    HummockUrl,
     Json,
     SnapshotId,
     duration,
     repository,
     snapshot_id,
+    state_store,
 )
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
-from metasnapshot.cli.text import complain, note, say, say_json
+from metasnapshot.cli.text import complain, note, say, say_json, tell
 from metasnapshot.errors import UsageError
 from metasnapshot.operations import verify as operation
 from metasnapshot.operations.verify import Level, VerifyResult
@@ -34,12 +37,19 @@ def verify(
         bool, Parameter("--all", negative="", help="Every snapshot; so does naming none.")
     ] = False,
     level: Annotated[
-        Level, setting("--level", "file: checksum and frame. rows: every row too.")
+        Level,
+        setting(
+            "--level",
+            "file: checksum and frame. rows: every row too. refs: what they refer to too. "
+            "objects: every object in the state store too.",
+        ),
     ] = "rows",
     if_older_than: Annotated[
         str | None,
         setting("--if-older-than", "Skip what was found sound within this time, such as 7d."),
     ] = None,
+    hummock_storage_url: HummockUrl = None,
+    hummock_storage_directory: HummockDirectory = None,
     json: Json = False,
 ) -> int:
     """Verify snapshots. Exit 4 for damage, 3 if only some failed.
@@ -48,6 +58,7 @@ def verify(
     """
     if ids and all_snapshots:
         raise UsageError("--all and ids exclude each other", hint="give one of the two")
+    state = state_store(hummock_storage_url, hummock_storage_directory)
     age_max = duration(if_older_than) if if_older_than is not None else None
     found = repository(backup_storage_url, backup_storage_directory)
     wanted = [snapshot_id(text, found) for text in ids] or list(found.manifest().ids)
@@ -59,7 +70,9 @@ def verify(
     results: list[tuple[VerifyResult, bool]] = []
     for number in dict.fromkeys(wanted):
         skip = age_max is not None and operation.is_fresh(verified.get(number), level, age_max)
-        result = VerifyResult(number, level) if skip else operation.verify(found, number, level)
+        result = (
+            VerifyResult(number, level) if skip else operation.verify(found, number, level, state)
+        )
         results.append((result, skip))
         if not json:
             _print(result, skipped=skip)
@@ -75,6 +88,8 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
     if skipped:
         say(f"snapshot {result.snapshot_id}: skipped, verified recently")
         return
+    for finding in result.findings.kept:
+        tell(finding)
     if result.error is not None:
         complain(f"snapshot {result.snapshot_id}: {result.error}", result.error.hint)
         return

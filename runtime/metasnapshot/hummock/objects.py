@@ -9,57 +9,121 @@ Source: MetaSnapshotMetadata::new, src/storage/backup/src/lib.rs at 1.10.0, 2.1.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.hummock.paths import DATA, GRAPH, SUFFIXES, VECTOR
 from metasnapshot_models.models import HummockTableChangeLog
+
+CHANGE_LOGS_SECTION = "hummock_table_change_logs"
+
+
+class NeededObject(NamedTuple):
+    """An object that a version refers to: its id, its suffix, its size in bytes."""
+
+    id: int
+    suffix: str
+    size: int
+
+
+class NeededObjects:
+    """Objects by id, each once, in a few bytes each: a million of them take some 20 MB."""
+
+    def __init__(self, objects: Iterable[NeededObject]) -> None:
+        ids, sizes, kinds = array("Q"), array("Q"), bytearray()
+        for item in objects:
+            ids.append(item.id)
+            sizes.append(item.size)
+            kinds.append(SUFFIXES.index(item.suffix))
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        self.ids, self.sizes, self.kinds = array("Q"), array("Q"), bytearray()
+        for place in order:
+            if not self.ids or self.ids[-1] != ids[place]:
+                self.ids.append(ids[place])
+                self.sizes.append(sizes[place])
+                self.kinds.append(kinds[place])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, place: int) -> NeededObject:
+        return NeededObject(self.ids[place], SUFFIXES[self.kinds[place]], self.sizes[place])
+
+    def __iter__(self) -> Iterator[NeededObject]:
+        return (self[place] for place in range(len(self)))
+
+    def place(self, object_id: int) -> int | None:
+        """Where an object stands, None if it is not needed."""
+        place = bisect_left(self.ids, object_id)
+        return place if place < len(self.ids) and self.ids[place] == object_id else None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of them."""
+        return sum(self.sizes)
+
+
+def needed_by(reader: SnapshotReader) -> NeededObjects:
+    """The objects that a snapshot needs."""
+    logged = CHANGE_LOGS_SECTION in reader.section_names
+    logs = reader.rows(CHANGE_LOGS_SECTION) if logged else None
+    return NeededObjects(needed_objects(reader.hummock_version.message, logs))
 
 
 def object_ids(version: Any, change_logs: Iterable[HummockTableChangeLog] | None) -> list[int]:
-    """Ids of the objects that a snapshot needs, ascending.
+    """Ids of the objects that a snapshot needs, ascending; arguments as needed_objects."""
+    return sorted({item.id for item in needed_objects(version, change_logs)})
+
+
+def needed_objects(
+    version: Any, change_logs: Iterable[HummockTableChangeLog] | None
+) -> Iterator[NeededObject]:
+    """The objects that a snapshot needs, as often as it refers to them.
 
     Args:
         version: a HummockVersion message.
         change_logs: rows of hummock_table_change_log; None before 3.0, where the version holds the
             logs itself.
     """
-    ids = set(_level_objects(version))
-    ids.update(_vector_objects(version))
+    for levels in version.levels.values():
+        for level in (*levels.levels, *levels.l0.sub_levels):
+            yield from map(_data, level.table_infos)
+    yield from _vector_objects(version)
     if change_logs is None:
-        ids.update(_own_change_logs(version))
+        yield from _own_change_logs(version)
     else:
         for row in change_logs:
-            ids.update(change_log_objects(row))
-    return sorted(ids)
+            yield from change_log_objects(row)
 
 
-def change_log_objects(row: HummockTableChangeLog) -> Iterator[int]:
-    """Ids of the objects that a row of hummock_table_change_log refers to."""
+def change_log_objects(row: HummockTableChangeLog) -> Iterator[NeededObject]:
+    """The objects that a row of hummock_table_change_log refers to."""
     for blob in (row.new_value_sst, row.old_value_sst):
         message = blob.message
         ssts: list[Any] = message if isinstance(message, list) else []
-        yield from (sst.object_id for sst in ssts)
+        yield from map(_data, ssts)
 
 
-def _level_objects(version: Any) -> Iterator[int]:
-    for levels in version.levels.values():
-        for level in (*levels.levels, *levels.l0.sub_levels):
-            yield from (sst.object_id for sst in level.table_infos)
+def _data(sst: Any) -> NeededObject:
+    return NeededObject(sst.object_id, DATA, sst.file_size)
 
 
-def _own_change_logs(version: Any) -> Iterator[int]:
+def _own_change_logs(version: Any) -> Iterator[NeededObject]:
     for logs in getattr(version, "table_change_logs", {}).values():
         for log in logs.change_logs:
-            for sst in (*log.new_value, *log.old_value):
-                yield sst.object_id
+            yield from map(_data, (*log.new_value, *log.old_value))
 
 
-def _vector_objects(version: Any) -> Iterator[int]:
+def _vector_objects(version: Any) -> Iterator[NeededObject]:
     for index in getattr(version, "vector_indexes", {}).values():
         kind = index.WhichOneof("variant")
         if kind is None:
             continue
         variant = getattr(index, kind)
-        yield from (file.object_id for file in variant.vector_files)
+        for file in variant.vector_files:
+            yield NeededObject(file.object_id, VECTOR, file.file_size)
         if kind == "hnsw_flat" and variant.HasField("graph_file"):
-            yield variant.graph_file.object_id
+            yield NeededObject(variant.graph_file.object_id, GRAPH, variant.graph_file.file_size)

@@ -94,14 +94,10 @@ def system_parameters(connection: sa.Connection) -> dict[str, str]:
 
 def version_deltas(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
     """Id and HummockVersionDelta of each row of hummock_version_delta, by id."""
-    statement: Any = (
-        sa.select(sa.column("id"), sa.column("full_version_delta"))
-        .select_from(sa.table("hummock_version_delta"))
-        .order_by(sa.column("id"))
-        .execution_options(yield_per=FETCH_ROWS)
-    )
     table = "hummock_version_delta"
-    found: Any = connection.execute(statement)
+    found: Any = connection.execution_options(yield_per=FETCH_ROWS).exec_driver_sql(
+        f'SELECT "id", "full_version_delta" FROM "{table}" ORDER BY "id"'
+    )
     for row_id, data in found:
         yield _typed(row_id, int, f"{table}.id"), _typed(data, bytes, f"{table}.full_version_delta")
 

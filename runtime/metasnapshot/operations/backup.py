@@ -15,14 +15,14 @@ import sqlalchemy as sa
 
 from metasnapshot.catalogue.entry import new_entry
 from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.catalogue.repository import CHANGE_LOGS_SECTION, Repository
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import InconsistentStore, UsageError
 from metasnapshot.format.framing import WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names
 from metasnapshot.format.writer import SnapshotWriter
 from metasnapshot.hummock.checkpoint import read_checkpoint_bytes
-from metasnapshot.hummock.objects import change_log_objects, object_ids
+from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, change_log_objects, object_ids
 from metasnapshot.hummock.replay.stream import Replayed, replay_checkpoint
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.read import (
@@ -298,7 +298,7 @@ def _noting_objects(rows: Iterable[Any], ids: set[int]) -> Iterator[Any]:
     way.
     """
     for row in rows:
-        ids.update(change_log_objects(row))
+        ids.update(item.id for item in change_log_objects(row))
         yield row
 
 

@@ -25,8 +25,11 @@ from metasnapshot.errors import (
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME
+from metasnapshot.hummock.objects import needed_by
 from metasnapshot.metastore.load import digest_rows, digest_table, nonempty_tables
 from metasnapshot.metastore.schema import live_schema
+from metasnapshot.operations.findings import Findings
+from metasnapshot.operations.object_check import largest_object, look_for
 from metasnapshot.operations.places import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
 from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan
 from metasnapshot.store.port import Store, join
@@ -42,6 +45,7 @@ CLUSTERS_SECTION = "clusters"
 BACKUP_SEQUENCE = "meta_backup"
 OBJECT_SEQUENCE = "sstable_object"
 """The sequence that gives ids to SSTs and all other objects of Hummock."""
+OBJECTS_CHECK = "hummock objects"
 I64_MAX = (1 << 63) - 1
 
 
@@ -62,6 +66,7 @@ class RestorePlanner:
         """Run every check against an open transaction on the target."""
         steps: list[tuple[str, Callable[[], str]]] = [
             ("snapshot verified", self._snapshot),
+            (OBJECTS_CHECK, self._objects),
             ("nothing unknown in it", self._opaque),
             ("hummock sequences", self._sequences),
             ("storage", self._storage),
@@ -96,6 +101,20 @@ class RestorePlanner:
             f"id {reader.id}, xxh64 {reader.checksum:016x}, layout {reader.layout}, "
             f"{sum(self.plan.rows.values())} rows, Hummock version {version_id}"
         )
+
+    def _objects(self) -> str:
+        """Every object that the snapshot needs is in the state store."""
+        options = self.options
+        if not options.validate_integrity:
+            return "not looked for (--validate-integrity)"
+        state = options.hummock_storage_url, options.hummock_storage_directory
+        needed = needed_by(self.reader)
+        findings = Findings()
+        findings.add(look_for(self.store, *state, self.reader, needed))
+        error = findings.error(f"snapshot {self.reader.id}")
+        if error is not None:
+            raise error
+        return f"all {len(needed)} are there, {needed.size} bytes"
 
     def _opaque(self) -> str:
         if self.reader.opaque_size:
@@ -134,6 +153,7 @@ class RestorePlanner:
         """Raise sequences above what any snapshot of the directory mentions."""
         entries = self.repository.manifest().entries
         objects = [number for entry in entries for number in entry.ssts]
+        objects.append(largest_object(self.store, self.options.hummock_storage_directory))
         floors = {
             BACKUP_SEQUENCE: max(*self.repository.manifest().ids, *self.repository.file_ids()) + 1,
             OBJECT_SEQUENCE: max(objects, default=0) + 1,

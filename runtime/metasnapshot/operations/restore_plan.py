@@ -30,7 +30,9 @@ class RestoreOptions:
         hummock_storage_directory: the data directory in it.
         overwrite: given if state or backups moved; otherwise both must be where the snapshot says.
         clean: empty the target's tables first instead of refusing rows.
-        bump_sequences: raise sequences above every id that any snapshot of the directory mentions.
+        bump_sequences: raise sequences above every id that any snapshot of the directory mentions,
+            and above every object in the state store.
+        validate_integrity: first look for every object that the snapshot needs.
     """
 
     snapshot_id: int
@@ -39,6 +41,7 @@ class RestoreOptions:
     overwrite: Overwrite | None = None
     clean: bool = False
     bump_sequences: bool = False
+    validate_integrity: bool = False
 
 
 @dataclass(frozen=True)

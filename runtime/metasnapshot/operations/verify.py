@@ -1,12 +1,14 @@
-"""verify: are a snapshot's bytes what was written, and does every row decode?
+"""verify: are a snapshot's bytes what was written, and would a cluster live with what they say?
 
-Level `file` hashes the file and compares the checksum, header, frame and manifest entry; level
-`rows` decodes every row and the Hummock version as well.
+Each level includes those before it. `file` hashes the file and compares the checksum, header, frame
+and manifest entry; `rows` decodes every row and the Hummock version; `refs` follows every reference
+between rows, version and sequences; `objects` looks for every object in the state store.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
@@ -15,8 +17,15 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import DamageError, MetasnapshotError, StorageError
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.hummock.objects import needed_by
+from metasnapshot.operations.findings import Finding, Findings
+from metasnapshot.operations.object_check import look_for
+from metasnapshot.operations.places import DATA_DIRECTORY, STATE_STORE, parameter
+from metasnapshot.operations.references import check_references
+from metasnapshot.operations.version_check import check_version
+from metasnapshot.store.url import open_store
 
-Level = Literal["file", "rows"]
+Level = Literal["file", "rows", "refs", "objects"]
 LEVELS: tuple[str, ...] = get_args(Level)
 """From the quickest to the deepest."""
 
@@ -34,6 +43,7 @@ class VerifyResult:
         rows: rows in all sections.
         error: None if it is sound.
         remembered: whether the ledger could be written.
+        findings: of the levels refs and objects.
     """
 
     snapshot_id: int
@@ -44,16 +54,29 @@ class VerifyResult:
     rows: int = 0
     error: MetasnapshotError | None = None
     remembered: bool = True
+    findings: Findings = field(default_factory=Findings)
 
 
-def verify(repository: Repository, snapshot_id: int, level: Level = "rows") -> VerifyResult:
+def verify(
+    repository: Repository,
+    snapshot_id: int,
+    level: Level = "rows",
+    state: tuple[str, str] | None = None,
+) -> VerifyResult:
     """Verify one snapshot. Damage is in the result, not raised; soundness goes into the ledger.
+
+    Args:
+        repository: where it is.
+        snapshot_id: which one.
+        level: how deep to look.
+        state: URL and data directory of the state store, for level objects; by default what the
+            snapshot's system parameters say.
 
     Raises:
         SnapshotNotFound: the manifest has no such id.
     """
     repository.entry(snapshot_id)
-    result = _verify(repository, snapshot_id, level)
+    result = _verify(repository, snapshot_id, level, state)
     note = Verified(
         datetime.now(UTC).isoformat(timespec="seconds"), level, f"{result.checksum:016x}"
     )
@@ -82,18 +105,52 @@ def is_fresh(verified: Verified | None, level: Level, age_max: timedelta) -> boo
     return at.tzinfo is not None and datetime.now(UTC) - at <= age_max
 
 
-def _verify(repository: Repository, snapshot_id: int, level: Level) -> VerifyResult:
+def _verify(
+    repository: Repository, snapshot_id: int, level: Level, state: tuple[str, str] | None
+) -> VerifyResult:
+    depth, findings = LEVELS.index(level), Findings()
     try:
         with repository.open(snapshot_id) as reader:
             _check_entry(repository, snapshot_id, reader)
-            if level == "rows":
+            if depth >= LEVELS.index("rows"):
                 _decode(reader, repository.entry(snapshot_id).hummock_version_id)
+            if depth >= LEVELS.index("refs"):
+                findings.add(check_references(reader))
+                findings.add(check_version(reader, repository.entry(snapshot_id)))
+            if depth >= LEVELS.index("objects"):
+                findings.add(find_lost_objects(reader, state))
             rows = sum(place.count for place in reader.places if place.name != HUMMOCK_VERSION)
             return VerifyResult(
-                snapshot_id, level, reader.size, reader.checksum, reader.layout, rows
+                snapshot_id,
+                level,
+                reader.size,
+                reader.checksum,
+                reader.layout,
+                rows,
+                findings.error(f"snapshot {snapshot_id}"),
+                findings=findings,
             )
     except MetasnapshotError as error:
         return VerifyResult(snapshot_id, level, error=error)
+
+
+def find_lost_objects(
+    reader: SnapshotReader, state: tuple[str, str] | None = None
+) -> Iterator[Finding]:
+    """Look for every object that a snapshot needs.
+
+    Args:
+        reader: the snapshot, opened.
+        state: URL and data directory of the state store; by default what the snapshot's system
+            parameters say.
+
+    Raises:
+        StorageError: the store cannot be listed.
+    """
+    parameters = {row.name: row.value for row in reader.rows("system_parameters")}
+    own = parameter(parameters, STATE_STORE), parameter(parameters, DATA_DIRECTORY)
+    url, directory = state or own
+    return look_for(open_store(url), url, directory, reader, needed_by(reader))
 
 
 def _check_entry(repository: Repository, snapshot_id: int, reader: SnapshotReader) -> None:

@@ -90,15 +90,8 @@ class LocalStore:
         wanted = "/".join(part for part in prefix.split("/") if part)
         if prefix.endswith("/") and wanted:
             wanted += "/"
-        base = self._root / wanted.rpartition("/")[0]
         with _translated(prefix):
-            for file in sorted(base.rglob("*")) if base.is_dir() else []:
-                path = file.relative_to(self._root).as_posix()
-                hidden = any(part.startswith(".") for part in path.split("/"))
-                if not path.startswith(wanted) or hidden:
-                    continue
-                if (size := _file_size(file)) is not None:
-                    yield ObjectHead(path, size)
+            yield from _walk(self._root, wanted.rpartition("/")[0], wanted)
 
     def delete(self, path: str) -> None:
         target = self._path(path)
@@ -133,6 +126,30 @@ class LocalStore:
                     yield file, temporary
             finally:
                 temporary.unlink(missing_ok=True)
+
+
+def _walk(root: Path, directory: str, wanted: str) -> Iterator[ObjectHead]:
+    """Files below a directory whose path starts with what is wanted, by path; ours are left out.
+
+    Holds the names of one directory at a time.
+    """
+    try:
+        with os.scandir(root / directory) as entries:
+            names = sorted(_sort_name(entry) for entry in entries if entry.name[0] != ".")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        path = f"{directory}/{name}" if directory else name
+        if name.endswith("/"):
+            if path.startswith(wanted) or wanted.startswith(path):
+                yield from _walk(root, path.removesuffix("/"), wanted)
+        elif path.startswith(wanted) and (size := _file_size(root / path)) is not None:
+            yield ObjectHead(path, size)
+
+
+def _sort_name(entry: os.DirEntry[str]) -> str:
+    """A directory sorts as the paths in it do."""
+    return f"{entry.name}/" if entry.is_dir() else entry.name
 
 
 def _file_size(target: Path) -> int | None:

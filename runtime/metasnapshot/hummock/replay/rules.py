@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from metasnapshot.errors import UnknownFormat
+from metasnapshot.errors import UnknownFormat, UsageError
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
 
 Number = tuple[int, int, int]
@@ -112,8 +112,15 @@ def era_of_release(release: str) -> str:
 
 
 def release_number(release: str) -> Number:
-    """A release's number, to compare."""
-    match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", release)
+    """A release's number, to compare.
+
+    Raises:
+        UsageError: it is no release.
+    """
+    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", release)
     if match:
         return int(match[1]), int(match[2]), int(match[3])
-    return next(number for name, number in _BRANCHES.items() if release.startswith(name))
+    for name, number in _BRANCHES.items():
+        if release.startswith(name):
+            return number
+    raise UsageError(f"not a release: {release!r:.60}", hint="such as 3.0.3")

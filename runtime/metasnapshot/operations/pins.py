@@ -1,0 +1,103 @@
+"""pins: which of Hummock's objects do snapshots need, and what would a delete give free?
+
+A cluster's garbage collection keeps what its manifest names. What this says a delete frees is what
+no other snapshot needs; the running cluster may need it all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.hummock.objects import NeededObjects, needed_by
+from metasnapshot.operations.findings import Finding, Findings
+from metasnapshot.operations.verify import find_lost_objects
+
+
+@dataclass(frozen=True)
+class Pins:
+    """What a snapshot, or some, need.
+
+    Attributes:
+        snapshot_ids: which ones.
+        objects: how many objects they need.
+        size: bytes of them.
+        own_objects: how many no other snapshot of the directory needs: what a delete would free.
+        own_size: bytes of those.
+        lost: missing objects, if the state store was looked at.
+    """
+
+    snapshot_ids: tuple[int, ...]
+    objects: int
+    size: int
+    own_objects: int
+    own_size: int
+    lost: Findings | None = field(default=None)
+
+
+def pinned_ids(repository: Repository, without: Iterable[int] = ()) -> Any:
+    """Ids of all objects that the snapshots of a directory need, ascending, as an array of u64:
+    what garbage collection must keep.
+
+    Args:
+        repository: the directory, by its manifest, as the meta node reads it.
+        without: snapshots that do not count.
+    """
+    skipped = set(without)
+    ids = [
+        np.array(entry.ssts, dtype=np.uint64)
+        for entry in repository.manifest().entries
+        if entry.id not in skipped
+    ]
+    return np.unique(np.concatenate([np.empty(0, dtype=np.uint64), *ids]))
+
+
+def pins(
+    repository: Repository,
+    snapshot_ids: Iterable[int],
+    *,
+    state: tuple[str, str] | None = None,
+    look: bool = False,
+) -> Pins:
+    """Work out what snapshots need.
+
+    Args:
+        repository: the directory.
+        snapshot_ids: which ones.
+        state: URL and data directory of the state store; by default what each snapshot says.
+        look: look for every object in it.
+
+    Raises:
+        SnapshotNotFound: there is no such snapshot.
+        DamageError: one is damaged.
+        StorageError: the state store cannot be listed.
+    """
+    wanted = tuple(dict.fromkeys(snapshot_ids))
+    lost = Findings()
+    together: list[NeededObjects] = []
+    for number in wanted:
+        with repository.open(number) as reader:
+            together.append(needed_by(reader))
+            if look:
+                lost.add(_missing(find_lost_objects(reader, state)))
+    needed = NeededObjects(item for objects in together for item in objects)
+    others = pinned_ids(repository, wanted)
+    ids = np.frombuffer(needed.ids, dtype=np.uint64)
+    own = np.isin(ids, others, assume_unique=True, invert=True)
+    sizes = np.frombuffer(needed.sizes, dtype=np.uint64)
+    return Pins(
+        wanted,
+        len(needed),
+        needed.size,
+        int(own.sum()),
+        int(sizes[own].sum()),
+        lost if look else None,
+    )
+
+
+def _missing(findings: Iterable[Finding]) -> Iterable[Finding]:
+    return (item for item in findings if item.missing)

@@ -1,0 +1,185 @@
+"""Do the rows of a snapshot refer to rows that are there?
+
+References are those of RisingWave's own foreign keys (its migrations, as the schema of each release
+has them), and what the code takes for granted: an object has its row in the table of its kind, and
+a blob is the message that its column holds. Ids are held as arrays of 8 bytes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from metasnapshot.errors import RowError
+from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.format.scalars import Blob
+from metasnapshot.operations.findings import ERROR, Finding
+from metasnapshot_models.codecs import CODECS
+from metasnapshot_models.enums import ObjectType
+from metasnapshot_models.layouts import LAYOUTS
+
+Column = tuple[str, str]
+"""A table and a column of it."""
+
+REFERENCES: dict[Column, Column] = {
+    ("actor", "fragment_id"): ("fragment", "fragment_id"),
+    ("actor_dispatcher", "actor_id"): ("actor", "actor_id"),
+    ("cdc_table_snapshot_splits", "table_id"): ("object", "oid"),
+    ("connection", "connection_id"): ("object", "oid"),
+    ("database", "database_id"): ("object", "oid"),
+    ("fragment", "job_id"): ("object", "oid"),
+    ("fragment_relation", "source_fragment_id"): ("fragment", "fragment_id"),
+    ("fragment_relation", "target_fragment_id"): ("fragment", "fragment_id"),
+    ("fragment_splits", "fragment_id"): ("fragment", "fragment_id"),
+    ("function", "function_id"): ("object", "oid"),
+    ("index", "index_id"): ("object", "oid"),
+    ("index", "index_table_id"): ("table", "table_id"),
+    ("index", "primary_table_id"): ("table", "table_id"),
+    ("object", "database_id"): ("database", "database_id"),
+    ("object", "owner_id"): ("user", "user_id"),
+    ("object", "schema_id"): ("schema", "schema_id"),
+    ("object_dependency", "oid"): ("object", "oid"),
+    ("object_dependency", "used_by"): ("object", "oid"),
+    ("pending_sink_state", "sink_id"): ("object", "oid"),
+    ("refresh_job", "table_id"): ("table", "table_id"),
+    ("schema", "schema_id"): ("object", "oid"),
+    ("secret", "secret_id"): ("object", "oid"),
+    ("sink", "connection_id"): ("connection", "connection_id"),
+    ("sink", "sink_id"): ("object", "oid"),
+    ("sink", "target_table"): ("table", "table_id"),
+    ("source", "connection_id"): ("connection", "connection_id"),
+    ("source", "optional_associated_table_id"): ("object", "oid"),
+    ("source", "source_id"): ("object", "oid"),
+    ("streaming_job", "job_id"): ("object", "oid"),
+    ("subscription", "dependent_table_id"): ("object", "oid"),
+    ("subscription", "subscription_id"): ("object", "oid"),
+    ("table", "belongs_to_job_id"): ("object", "oid"),
+    ("table", "dml_fragment_id"): ("fragment", "fragment_id"),
+    ("table", "fragment_id"): ("fragment", "fragment_id"),
+    ("table", "optional_associated_source_id"): ("object", "oid"),
+    ("table", "table_id"): ("object", "oid"),
+    ("user_default_privilege", "database_id"): ("database", "database_id"),
+    ("user_default_privilege", "grantee"): ("user", "user_id"),
+    ("user_default_privilege", "granted_by"): ("user", "user_id"),
+    ("user_default_privilege", "schema_id"): ("schema", "schema_id"),
+    ("user_default_privilege", "user_id"): ("user", "user_id"),
+    ("user_privilege", "dependent_id"): ("user_privilege", "id"),
+    ("user_privilege", "granted_by"): ("user", "user_id"),
+    ("user_privilege", "oid"): ("object", "oid"),
+    ("user_privilege", "user_id"): ("user", "user_id"),
+    ("view", "view_id"): ("object", "oid"),
+    ("worker_property", "worker_id"): ("worker", "worker_id"),
+}
+"""What refers to what; a column that a layout lacks, and a NULL, refer to nothing."""
+KINDS: dict[ObjectType, Column] = {
+    ObjectType.DATABASE: ("database", "database_id"),
+    ObjectType.SCHEMA: ("schema", "schema_id"),
+    ObjectType.TABLE: ("table", "table_id"),
+    ObjectType.SOURCE: ("source", "source_id"),
+    ObjectType.SINK: ("sink", "sink_id"),
+    ObjectType.VIEW: ("view", "view_id"),
+    ObjectType.INDEX: ("index", "index_id"),
+    ObjectType.FUNCTION: ("function", "function_id"),
+    ObjectType.CONNECTION: ("connection", "connection_id"),
+    ObjectType.SUBSCRIPTION: ("subscription", "subscription_id"),
+    ObjectType.SECRET: ("secret", "secret_id"),
+}
+"""Where the row of an object of each kind stands."""
+_COLUMNS = {*REFERENCES, *REFERENCES.values(), *KINDS.values()}
+LOST = "a restored cluster would miss it"
+
+Ids = dict[Column, Any]
+"""The ids in a column, each once, ascending."""
+
+
+def check_references(reader: SnapshotReader) -> Iterator[Finding]:
+    """Look at every row of a snapshot.
+
+    Raises:
+        DamageError: a row does not decode.
+    """
+    ids: dict[Column, array[int]] = defaultdict(lambda: array("q"))
+    kinds: dict[ObjectType, array[int]] = defaultdict(lambda: array("q"))
+    for section in reader.section_names:
+        if section != HUMMOCK_VERSION:
+            yield from _collect(reader, section, ids, kinds)
+    known: Ids = {
+        column: np.unique(np.frombuffer(found, dtype=np.int64)) for column, found in ids.items()
+    }
+    names = _section_names(reader)
+    for column, target in REFERENCES.items():
+        if column[0] in names and target[0] in names:
+            yield from _dangling(names[column[0]], column, target, known)
+    for kind, column in KINDS.items():
+        if column[0] in names:
+            objects = np.unique(np.frombuffer(kinds[kind], dtype=np.int64))
+            yield from _without_row(kind, names[column[0]], objects, known.get(column))
+
+
+def _collect(
+    reader: SnapshotReader,
+    section: str,
+    ids: dict[Column, array[int]],
+    kinds: dict[ObjectType, array[int]],
+) -> Iterator[Finding]:
+    """Note the ids of a section, and look into its blobs."""
+    layout = LAYOUTS[reader.layout]
+    model = model_of(layout, section)
+    table = CODECS[model].table
+    columns = shape_of(layout, model).columns
+    noted = [
+        (column.name, ids[table, column.name])
+        for column in columns
+        if (table, column.name) in _COLUMNS
+    ]
+    keys = [column.name for column in columns if column.pk]
+    blobs = [column.name for column in columns if column.type.message]
+    for row in reader.rows(section):
+        for name, found in noted:
+            value = getattr(row, name)
+            if value is not None:
+                found.append(value)
+        if table == "object":
+            kinds[row.obj_type].append(row.oid)
+        for name in blobs:
+            text = _no_message(getattr(row, name))
+            if text:
+                key = ", ".join(str(getattr(row, key)) for key in keys)
+                yield Finding(ERROR, section, key, f"column {name}: {text}")
+
+
+def _no_message(blob: Blob | None) -> str:
+    """Why a blob is not the message of its column; "" if it is."""
+    try:
+        _ = blob and blob.message
+    except RowError as error:
+        return error.reason
+    return ""
+
+
+def _section_names(reader: SnapshotReader) -> dict[str, str]:
+    """Sections by table."""
+    layout = LAYOUTS[reader.layout]
+    return {CODECS[model].table: section for section, model in layout.sections}
+
+
+def _dangling(section: str, column: Column, target: Column, known: Ids) -> Iterator[Finding]:
+    refer, there = known.get(column), known.get(target)
+    if refer is None:
+        return
+    missing = refer if there is None else np.setdiff1d(refer, there, assume_unique=True)
+    for number in missing.tolist():
+        what = f"{target[0]} {number} is not there"
+        yield Finding(ERROR, section, f"{column[1]} {number}", what, LOST)
+
+
+def _without_row(kind: ObjectType, section: str, objects: Any, rows: Any) -> Iterator[Finding]:
+    missing = objects if rows is None else np.setdiff1d(objects, rows, assume_unique=True)
+    for number in missing.tolist():
+        what = f"object {number} is a {kind.value}, but there is no such row"
+        yield Finding(ERROR, section, f"object {number}", what, LOST)

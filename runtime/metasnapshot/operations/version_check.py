@@ -1,0 +1,150 @@
+"""Is a Hummock version one that a meta node could have, and does it fit the rows around it?
+
+The first half is upstream's validate_version (hummock_version_ext.rs at v3.0.3, risectl), the other
+what a restored cluster takes for granted: groups, tables and sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.format.layout import HUMMOCK_VERSION
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.hummock.keys import ends_before
+from metasnapshot.hummock.objects import needed_by
+from metasnapshot.operations.findings import ERROR, WARNING, Finding
+
+NONOVERLAPPING = 1
+GROUP_SEQUENCE, OBJECT_SEQUENCE, BACKUP_SEQUENCE = (
+    "compaction_group",
+    "sstable_object",
+    "meta_backup",
+)
+STATIC_GROUPS_END = 5
+"""Groups below it exist from the start, with the default config."""
+TWICE = "two things would get one id"
+
+
+def check_version(reader: SnapshotReader, entry: ManifestEntry) -> Iterator[Finding]:
+    """Look at a snapshot's version.
+
+    Args:
+        reader: the snapshot, opened.
+        entry: its entry in the manifest.
+
+    Raises:
+        DamageError: it does not decode.
+    """
+    version: Any = reader.hummock_version.message
+    tables = {row.table_id for row in reader.rows("tables")}
+    for group_id, levels in sorted(version.levels.items()):
+        yield from _check_group(group_id, levels)
+    yield from _check_tables(version, tables)
+    yield from _check_configs(version, reader)
+    needed = np.frombuffer(needed_by(reader).ids, dtype=np.uint64)
+    yield from _check_sequences(version, int(needed.max(initial=0)), reader)
+    pinned = np.unique(np.array(entry.ssts, dtype=np.uint64))
+    for number in np.setdiff1d(needed, pinned, assume_unique=True).tolist():
+        yield _version(ERROR, f"object {number}", "is needed, but the manifest does not pin it")
+    for number in np.setdiff1d(pinned, needed, assume_unique=True).tolist():
+        yield _version(WARNING, f"object {number}", "is in the manifest, but nothing needs it")
+
+
+def _check_group(group_id: int, levels: Any) -> Iterator[Finding]:
+    name = f"group {group_id}"
+    if levels.group_id != group_id:
+        yield _version(ERROR, name, f"its levels say group {levels.group_id}")
+    newest = -1
+    for level in levels.l0.sub_levels:
+        place = f"{name}, L0 sub level {level.sub_level_id}"
+        if not level.table_infos:
+            yield _version(WARNING, place, "is empty")
+        if level.sub_level_id <= newest:
+            yield _version(ERROR, place, f"comes after sub level {newest}")
+        newest = level.sub_level_id
+        yield from _check_level(place, level)
+    for number, level in enumerate(levels.levels, 1):
+        place = f"{name}, level {number}"
+        if level.level_idx != number:
+            yield _version(ERROR, place, f"says that it is level {level.level_idx}")
+        if level.level_type != NONOVERLAPPING:
+            yield _version(ERROR, place, "is not of the type that does not overlap")
+        yield from _check_level(place, level)
+
+
+def _check_level(place: str, level: Any) -> Iterator[Finding]:
+    ssts: Sequence[Any] = level.table_infos
+    for sst in ssts:
+        tables = list(sst.table_ids)
+        if tables != sorted(set(tables)):
+            yield _version(ERROR, place, f"table ids of SST {sst.sst_id} are not ascending")
+    if level.level_type == NONOVERLAPPING:
+        for one, other in pairwise(ssts):
+            if not ends_before(one.key_range, other.key_range):
+                what = f"SSTs {one.sst_id} and {other.sst_id} overlap"
+                yield _version(ERROR, place, what)
+
+
+def _check_tables(version: Any, tables: set[int]) -> Iterator[Finding]:
+    """Tables with state, their groups, and the tables that SSTs have keys of."""
+    infos = getattr(version, "state_table_info", {})
+    for table, info in sorted(infos.items()):
+        if info.compaction_group_id not in version.levels:
+            what = f"its compaction group {info.compaction_group_id} has no levels"
+            yield _version(ERROR, f"table {table}", what)
+        if table not in tables:
+            yield _version(WARNING, f"table {table}", "has state, but is in no catalog")
+    if not infos:
+        return
+    used = {
+        table
+        for levels in version.levels.values()
+        for level in (*levels.l0.sub_levels, *levels.levels)
+        for sst in level.table_infos
+        for table in sst.table_ids
+    }
+    for table in sorted(used.difference(infos)):
+        what = "SSTs have keys of it, but it has no state: compaction will drop them"
+        yield _version(WARNING, f"table {table}", what)
+
+
+def _check_configs(version: Any, reader: SnapshotReader) -> Iterator[Finding]:
+    configs = {row.compaction_group_id for row in reader.rows("compaction_configs")}
+    own = {group_id for group_id in version.levels if group_id >= STATIC_GROUPS_END}
+    for group_id in sorted(own.difference(configs)):
+        what = "has no compaction config: the meta node will make a new one"
+        yield _version(WARNING, f"group {group_id}", what)
+
+
+def _check_sequences(
+    version: Any, largest_object: int, reader: SnapshotReader
+) -> Iterator[Finding]:
+    """Sequences give the next id: it must be above all that are in use."""
+    if "hummock_sequences" not in reader.section_names:
+        return
+    ssts = (
+        sst.sst_id
+        for levels in version.levels.values()
+        for level in (*levels.l0.sub_levels, *levels.levels)
+        for sst in level.table_infos
+    )
+    used = {
+        OBJECT_SEQUENCE: max(ssts, default=0),
+        GROUP_SEQUENCE: max(version.levels, default=0),
+        BACKUP_SEQUENCE: reader.id,
+    }
+    used[OBJECT_SEQUENCE] = max(used[OBJECT_SEQUENCE], largest_object)
+    for row in reader.rows("hummock_sequences"):
+        if row.seq <= used.get(row.name, -1):
+            what = f"stands at {row.seq}, but {used[row.name]} is in use"
+            hint = f"{TWICE}; restore with --bump-sequences"
+            yield Finding(ERROR, "hummock_sequences", row.name, what, hint)
+
+
+def _version(severity: str, row: str, what: str) -> Finding:
+    return Finding(severity, HUMMOCK_VERSION, row, what)
