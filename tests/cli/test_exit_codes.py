@@ -42,8 +42,7 @@ SNAPSHOT = Path("backups/backup/9.snapshot")
 CHECKPOINT = Path("state/hummock_001/checkpoint/0")
 NO_VERB_YET = {5, 15}
 """Stale, and authentication: no verb ends with them yet."""
-OF_THE_COMMAND = {70, 130}
-"""A bug and an interrupt have tests of their own below."""
+OF_THE_COMMAND = {70, 130}  # tests of their own below
 TIMEOUT_S = 60
 STYLE = re.compile(r"error: [^A-Z].*([^.]|\.\.\.)\n(hint: .+\n)?")
 """Lower case, no full stop, then the hint."""

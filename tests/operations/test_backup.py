@@ -21,8 +21,7 @@ from metasnapshot.errors import (
     UnknownFormat,
     UsageError,
 )
-from metasnapshot.format import messages
-from metasnapshot.hummock.checkpoint import CHECKPOINT, write_checkpoint
+from metasnapshot.hummock.checkpoint import write_checkpoint
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.backup import NOT_PINNED, BackupOptions, BackupResult, backup
 from metasnapshot.store.local import LocalStore
@@ -322,29 +321,3 @@ def test_a_newer_checkpoint_than_the_deltas(
         connection.execute("DELETE FROM hummock_version_delta")
     connection.close()
     assert run(store, backups, tmp_path / "ahead").entry.hummock_version_id == 200
-
-
-def base_version(tag: Path) -> bytes | None:
-    """The checkpoint that the builder of a tag's snapshot 7 started from."""
-    path = tag / "hummock_version_base.pb"
-    return path.read_bytes() if path.exists() else None
-
-
-@pytest.mark.parametrize("tag", goldens.STORES, ids=goldens.name)
-def test_deltas_after_the_checkpoint_are_replayed(tag: Path, tmp_path: Path) -> None:
-    """Base 100 and the deltas 99 to 105 of every golden store give version 105 of snapshot 7."""
-    data = base_version(tag)
-    if data is None:
-        pytest.skip("this tag's base is not shipped")
-    golden = metasnapshot.loads((tag / "backup" / "7.snapshot").read_bytes())
-    checkpoint: Any = messages.message_class(CHECKPOINT, golden.hummock_version.era)()
-    checkpoint.version.ParseFromString(data)
-    state = LocalStore(tmp_path / "state")
-    path = f"{goldens.DATA_DIRECTORY}/checkpoint/0"
-    state.put_if_absent(path, checkpoint.SerializeToString())
-    backups = Repository(LocalStore(tmp_path / "backups"), "backup")
-    made = run(tag / "meta.db", backups, tmp_path / "state").entry
-    assert made.hummock_version_id == 105
-    found = backups.get(made.id).hummock_version.message
-    assert found == golden.hummock_version.message
-    assert sorted(made.ssts) == sorted(goldens.copy_backups(tag, tmp_path / "g").entry(7).ssts)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.ledger import read_ledger
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
     BackupDirectory,
@@ -66,22 +68,35 @@ def verify(
         note(f"no snapshot in {found.url}: nothing was verified")
     for number in wanted:
         found.entry(number)
-    verified = read_ledger(found.store, found.directory).verified
-    results: list[tuple[VerifyResult, bool]] = []
-    for number in dict.fromkeys(wanted):
-        skip = age_max is not None and operation.is_fresh(verified.get(number), level, age_max)
-        result = (
-            VerifyResult(number, level) if skip else operation.verify(found, number, level, state)
-        )
-        results.append((result, skip))
-        if not json:
-            _print(result, skipped=skip)
-    if json:
+    results = _verify_each(found, wanted, level, age_max, state)
+    if not json:
+        for result, skipped in results:
+            _print(result, skipped=skipped)
+    else:
         say_json({"snapshots": [documents.verification(item, skipped=s) for item, s in results]})
     failed = [item.error for item, _ in results if item.error is not None]
     if not failed:
         return 0
     return SOME_FAILED if len(failed) < len(results) else failed[0].exit_code
+
+
+def _verify_each(
+    found: Repository,
+    wanted: list[int],
+    level: Level,
+    age_max: timedelta | None,
+    state: tuple[str, str] | None,
+) -> list[tuple[VerifyResult, bool]]:
+    """Results, and whether each was skipped because it was verified not long ago."""
+    verified = read_ledger(found.store, found.directory).verified
+    results: list[tuple[VerifyResult, bool]] = []
+    for number in dict.fromkeys(wanted):
+        skip = age_max is not None and operation.is_fresh(verified.get(number), level, age_max)
+        if skip:
+            results.append((VerifyResult(number, level), True))
+        else:
+            results.append((operation.verify(found, number, level, state), False))
+    return results
 
 
 def _print(result: VerifyResult, *, skipped: bool) -> None:
