@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check gen freeze bench lock clean
+.PHONY: demo test check integration gen freeze bench lock clean
 
 demo: $(READY)
 	@$(BIN)/python tests/demo.py
@@ -19,6 +19,10 @@ check: $(READY)
 	@$(BIN)/basedpyright --level error
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/metasnapshot-codegen --check
+
+# Starts PostgreSQL and MariaDB on loopback by itself, and stops them.
+integration: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 integration_tests
 
 gen: $(READY)
 	@$(BIN)/metasnapshot-codegen

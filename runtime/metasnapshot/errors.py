@@ -11,10 +11,12 @@
     ├── ConflictError                11  locked, or exists already, or changed meanwhile
     ├── SnapshotNotFound             12  the manifest has no such id
     ├── TargetNotEmpty               13  a restore would write into tables that have rows
+    ├── AuthenticationError          15  user or password is wrong
     ├── RetentionLocked              16  a snapshot is kept and must not be deleted
     ├── UnknownFormat                14  a format, layout or schema that is not in the registry
     ├── StorageError                 17  the object store cannot be reached or refuses
     │   └── ObjectMissing                an object that must exist does not
+    ├── ValueUnfit                    1  a value that the target's engine cannot hold
     ├── DatabaseError                18  the database cannot be reached or refuses
     ├── InternalError                70  a bug in metasnapshot
     ├── Interrupted                 130  somebody pressed Ctrl-C, or sent SIGTERM
@@ -174,6 +176,12 @@ class UnknownFormat(MetasnapshotError):
     exit_code = 14
 
 
+class AuthenticationError(MetasnapshotError):
+    """A server does not let this user in, or not with this password."""
+
+    exit_code = 15
+
+
 class RetentionLocked(MetasnapshotError):
     """A snapshot carries a keep mark."""
 
@@ -218,6 +226,10 @@ class DatabaseError(MetasnapshotError):
     """The meta store cannot be reached or refuses."""
 
     exit_code = 18
+
+
+class ValueUnfit(MetasnapshotError):
+    """A value that the engine of the target would change or refuse. Nothing was written."""
 
 
 class InternalError(MetasnapshotError):

@@ -119,9 +119,8 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         "meta.db",
         "sqlite://",
         "sqlite:///:memory:",
-        "postgresql://h/db",
         "nonsense://x",
-        "mysql://u:secret@h/d",
+        "oracle://u:secret@h/d",
     ],
 )
 def test_urls_that_name_no_sqlite_file(bad: str) -> None:

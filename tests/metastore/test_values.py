@@ -10,7 +10,7 @@ import pytest
 
 from metasnapshot.errors import RowError
 from metasnapshot.format.scalars import Blob, Fixed, Timestamp
-from metasnapshot.metastore.values import from_sqlite, to_sqlite
+from metasnapshot.metastore.values import SQLITE, from_db, to_db
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Column
 from metasnapshot_models.enums import DispatcherType
@@ -61,8 +61,8 @@ PAIRS: list[tuple[Column, Any, Any]] = [
 def test_values_go_both_ways(where: Column, stored: Any, value: Any) -> None:
     """What SQLite stores becomes the model's value, and the value becomes what RisingWave
     stores."""
-    assert from_sqlite(where, ERA)(stored) == value
-    assert to_sqlite(where)(value) == stored
+    assert from_db(where, ERA, SQLITE)(stored) == value
+    assert to_db(where, SQLITE)(value) == stored
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_maps_are_in_the_order_of_a_snapshot(
     model: str, name: str, stored: str, order: list[Any]
 ) -> None:
     """Numbers by value, names by byte, whatever order the database has."""
-    assert list(from_sqlite(column(model, name), ERA)(stored)) == order
+    assert list(from_db(column(model, name), ERA, SQLITE)(stored)) == order
 
 
 def test_a_message_in_json_keeps_the_order_of_its_fields() -> None:
     """The database sorts the names, a snapshot does not."""
-    stats = from_sqlite(column("hummock_version_stats", "stats"), ERA)
+    stats = from_db(column("hummock_version_stats", "stats"), ERA, SQLITE)
     fields = ["totalCompressedSize", "totalKeyCount", "totalKeySize", "totalValueSize"]
     text = json.dumps({"7": dict.fromkeys(fields, "1")})
     assert list(stats(text)[7]) == [
@@ -115,5 +115,5 @@ def test_a_message_in_json_keeps_the_order_of_its_fields() -> None:
 def test_what_a_column_cannot_hold(where: Column, bad: Any) -> None:
     """A value of another kind is an error that names the column and its type."""
     with pytest.raises(RowError, match=f"not a {where.type.name}") as caught:
-        from_sqlite(where, ERA)(bad)
+        from_db(where, ERA, SQLITE)(bad)
     assert caught.value.column == where.name

@@ -34,6 +34,7 @@ CHECKS = [
     "storage",
     "target schema",
     "target empty",
+    "values",
     "cluster id",
     "version checkpoint",
 ]

@@ -20,9 +20,9 @@ from metasnapshot.cli.options import (
 )
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import say, say_json, tell
-from metasnapshot.errors import ObjectMissing
+from metasnapshot.errors import ObjectMissing, UsageError
 from metasnapshot.operations import pins as operation
-from metasnapshot.operations.backup_reader import BackupReader
+from metasnapshot.operations.backup_reader import U64_MAX, BackupReader
 from metasnapshot.operations.show import epoch_time
 from metasnapshot_models.layouts import RELEASES
 
@@ -77,6 +77,8 @@ def epoch(
 
     Example: metasnapshot epoch 1001 7986098602508288 --backup-storage-url fs:///srv/backups
     """
+    if not 0 <= epoch <= U64_MAX:
+        raise UsageError(f"not an epoch: {epoch}", hint="a number of 64 bits, without sign")
     found = repository(backup_storage_url, backup_storage_directory)
     entry = BackupReader(found, release).find(table_id, epoch)
     time = epoch_time(epoch).isoformat(" ", "milliseconds")

@@ -66,6 +66,9 @@ def restore(
     validate_integrity: Annotated[
         bool, Parameter(negative="", help="First look for every object that the snapshot needs.")
     ] = False,
+    cut_timestamps: Annotated[
+        bool, Parameter(negative="", help="Cut timestamps to what the target's engine holds.")
+    ] = False,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
@@ -90,6 +93,7 @@ def restore(
         clean=clean,
         bump_sequences=bump_sequences,
         validate_integrity=validate_integrity,
+        cut_timestamps=cut_timestamps,
     )
     with open_meta_store(meta_store) as store:
         planned = operation.plan_restore(found, store, options)

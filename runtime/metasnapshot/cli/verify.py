@@ -24,7 +24,7 @@ from metasnapshot.cli.options import (
 )
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
 from metasnapshot.cli.text import complain, note, say, say_json, tell
-from metasnapshot.errors import UsageError
+from metasnapshot.errors import DamageError, UsageError
 from metasnapshot.operations import verify as operation
 from metasnapshot.operations.verify import Level, VerifyResult
 
@@ -74,10 +74,10 @@ def verify(
             _print(result, skipped=skipped)
     else:
         say_json({"snapshots": [documents.verification(item, skipped=s) for item, s in results]})
-    failed = [item.error for item, _ in results if item.error is not None]
-    if not failed:
-        return 0
-    return SOME_FAILED if len(failed) < len(results) else failed[0].exit_code
+    codes = [0 if item.error is None else item.error.exit_code for item, _ in results]
+    if all(codes):
+        return DamageError.exit_code if DamageError.exit_code in codes else max(codes, default=0)
+    return SOME_FAILED if any(codes) else 0
 
 
 def _verify_each(

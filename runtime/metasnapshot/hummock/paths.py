@@ -18,6 +18,8 @@ ALWAYS_PREFIXED = ("s3", "minio")
 NEVER_PREFIXED = ("memory", "memory-shared", "sim")
 PREFIX_PARAMETER = "use_new_object_prefix_strategy"
 DATA, VECTOR, GRAPH = "data", "vector", "hnsw_graph"
+ID_MAX = (1 << 64) - 1
+ID_DIGITS_MAX = len(str(ID_MAX))
 SUFFIXES = (DATA, VECTOR, GRAPH)
 """SSTs of every release; vector files since 2.5; HNSW graphs since 2.6."""
 
@@ -62,6 +64,8 @@ def parse_path(directory: str, path: str) -> ObjectPath | None:
     below = path[len(directory) + 1 :]
     prefix, slash, name = below.rpartition("/")
     number, _, suffix = name.partition(".")
-    if suffix not in SUFFIXES or not number.isdecimal() or str(int(number)) != number:
+    if suffix not in SUFFIXES or not number.isdecimal() or len(number) > ID_DIGITS_MAX:
+        return None
+    if str(int(number)) != number or int(number) > ID_MAX:
         return None
     return ObjectPath(f"{prefix}{slash}", int(number), suffix)

@@ -1,223 +1,69 @@
-"""A meta store's URL -> transactions on it. Reading can never write, and never makes a file that is
-not there.
-
-The driver sends no BEGIN before a SELECT, so a reader would see what others commit meanwhile: every
-transaction here begins explicitly. A SQLite file in WAL mode that a process has open is read where
-it is. Any other is copied first: without WAL a long read would block the meta node's commits, and
-with it even a read-only connection makes files beside the store, which would be ours.
-"""
+"""A meta store's URL -> transactions on it, whichever the engine."""
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Generator
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
-from urllib.parse import quote
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc
 
-from metasnapshot.errors import DatabaseError, InconsistentStore, UsageError
-
-BUSY_TIMEOUT_S = 30.0
-"""How long to wait for another process's lock."""
-COPY_ATTEMPTS_MAX = 10
-WAL_OFFSET, WAL_VERSIONS = 18, b"\x02\x02"
-"""Where a SQLite file says its write and read version, and what they are in WAL mode."""
+from metasnapshot.metastore.server import ServerStore
+from metasnapshot.metastore.sqlite import open_sqlite
+from metasnapshot.metastore.url import parse_url
 
 
-class MetaStore:
+class MetaStore(Protocol):
     """A meta store that can be reached. `url` names it without password."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.url = f"sqlite:///{path}"
+    @property
+    def url(self) -> str:
+        """What the store is, for messages."""
+        ...
 
-    @contextmanager
-    def read_transaction(self) -> Generator[sa.Connection]:
+    def read_transaction(self) -> AbstractContextManager[sa.Connection]:
         """One consistent cut: all reads in the block see the same state, whatever is committed
         meanwhile.
 
         Raises:
+            AuthenticationError: user or password is wrong.
             DatabaseError: the store cannot be read.
         """
-        with _translated(self.url), ExitStack() as stack:
-            path = self._path
-            if not self._is_open_in_wal_mode():
-                path = self._copy(Path(stack.enter_context(_scratch())) / "meta.db")
-            with _transaction(path, "ro", "BEGIN") as connection:
-                yield connection
+        ...
 
-    @contextmanager
-    def write_transaction(self) -> Generator[sa.Connection]:
+    def write_transaction(self) -> AbstractContextManager[sa.Connection]:
         """One transaction that commits when the block ends well and rolls back when it does not.
 
-        Foreign keys are enforced, at the commit.
+        Foreign keys hold at the commit.
 
         Raises:
+            AuthenticationError: user or password is wrong.
+            ConflictError: another restore is at work on the store.
             DatabaseError: the store cannot be written.
             InconsistentStore: rows refer to rows that are not there.
         """
-        with _translated(self.url), _transaction(self._path, "rw", "BEGIN IMMEDIATE") as connection:
-            connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-            yield connection
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-            if broken:
-                tables = ", ".join(sorted({f"{row[0]} -> {row[2]}" for row in broken}))
-                raise InconsistentStore(f"{len(broken)} rows break foreign keys: {tables}")
-
-    def _is_open_in_wal_mode(self) -> bool:
-        """In WAL mode readers block nobody; whoever has the store open made the file for it."""
-        return self._is_in_wal_mode() and Path(f"{self._path}-shm").exists()
-
-    def _is_in_wal_mode(self) -> bool:
-        with self._path.open("rb") as file:
-            file.seek(WAL_OFFSET)
-            return file.read(len(WAL_VERSIONS)) == WAL_VERSIONS
-
-    def _copy(self, target: Path) -> Path:
-        """Copy the store, with what its last writer may have left to be replayed or rolled back.
-
-        Raises:
-            DatabaseError: it goes on changing meanwhile.
-        """
-        for _ in range(COPY_ATTEMPTS_MAX):
-            if not self._is_in_wal_mode() and self._copy_by_sqlite(target):
-                return target
-            before = self._state()
-            for suffix in ("", "-wal", "-journal"):
-                source = Path(f"{self._path}{suffix}")
-                if source.exists():
-                    shutil.copyfile(source, f"{target}{suffix}")
-            if self._state() == before:
-                with closing(_connect(target, "rw")) as copy:
-                    copy.execute("SELECT count(*) FROM sqlite_master")  # replays, rolls back
-                return target
-        raise DatabaseError(
-            f"{self.url} changed {COPY_ATTEMPTS_MAX} times while it was copied", hint="try again"
-        )
-
-    def _copy_by_sqlite(self, target: Path) -> bool:
-        """Copy under SQLite's own locks; False if a writer that was killed left a journal, which a
-        copy of both files rolls back, never the original.
-        """
-        try:
-            with (
-                closing(_connect(self._path, "ro")) as source,
-                closing(sqlite3.connect(target)) as copy,
-            ):
-                source.backup(copy)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-                raise
-            target.unlink(missing_ok=True)
-            return False
-        return True
-
-    def _state(self) -> list[tuple[int, int] | None]:
-        """Size and time of change of the store's files."""
-        found: list[tuple[int, int] | None] = []
-        for suffix in ("", "-wal", "-journal"):
-            path = Path(f"{self._path}{suffix}")
-            stat = path.stat() if path.exists() else None
-            found.append(stat and (stat.st_size, stat.st_mtime_ns))
-        return found
+        ...
 
 
 @contextmanager
-def open_meta_store(url: str) -> Generator[MetaStore]:
+def open_meta_store(url: str, password: str | None = None) -> Generator[MetaStore]:
     """Reach a meta store.
 
     Args:
-        url: `sqlite:///path`, as SQLAlchemy writes it; four slashes before an absolute path.
+        url: `sqlite:///path`, `postgresql://user@host:5432/database` or
+            `mysql://user@host:3306/database`, as SQLAlchemy or libpq write it.
+        password: instead of one in the URL.
 
     Raises:
         UsageError: the URL is none, or of an engine that is not supported.
         DatabaseError: there is no such database.
     """
+    parsed = parse_url(url, password)
+    if parsed.get_backend_name() == "sqlite":
+        yield open_sqlite(parsed)
+        return
+    store = ServerStore(parsed)
     try:
-        parsed = sa.make_url(url)
-    except (exc.ArgumentError, ValueError) as error:
-        raise UsageError(
-            "not a database URL",
-            hint="--meta-store sqlite:///relative.db or sqlite:////absolute.db",
-        ) from error
-    if parsed.get_backend_name() != "sqlite":
-        raise UsageError(
-            f"meta store engine {parsed.get_backend_name()} is not supported",
-            hint="use sqlite:///path",
-        )
-    if not parsed.database or parsed.database == ":memory:":
-        raise UsageError("a SQLite meta store needs a path", hint="--meta-store sqlite:///path")
-    if parsed.host:
-        raise UsageError("a SQLite URL has three slashes", hint="--meta-store sqlite:///path")
-    path = Path(parsed.database)
-    try:
-        is_file = path.is_file()
-    except (OSError, ValueError) as error:
-        raise DatabaseError(f"cannot open {str(path)!r:.200}: {error}") from error
-    if not is_file:
-        raise DatabaseError(f"no such SQLite file: {path}", hint="check --meta-store")
-    yield MetaStore(path)
-
-
-@contextmanager
-def _transaction(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
-    engine = sa.create_engine(
-        "sqlite://", creator=lambda: _connect(path, mode), poolclass=sa.NullPool
-    )
-
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    event.listen(engine, "begin", _begin)
-    try:
-        with engine.begin() as connection:
-            yield connection
+        yield store
     finally:
-        engine.dispose()
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Open by URI: with mode ro or rw a missing file is an error, not a new file."""
-    connection = sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?mode={mode}",
-        uri=True,
-        isolation_level=None,
-        timeout=BUSY_TIMEOUT_S,
-    )
-    connection.execute("PRAGMA foreign_keys=ON")
-    return connection
-
-
-@contextmanager
-def _translated(url: str) -> Generator[None]:
-    try:
-        yield
-    except exc.DBAPIError as error:
-        raise DatabaseError(f"{url}: {error.orig}") from error
-    except sqlite3.Error as error:
-        raise DatabaseError(f"{url}: {error}", hint=_hint(error)) from error
-    except UnicodeDecodeError as error:
-        raise DatabaseError(f"{url}: the schema is damaged: {error}") from error
-
-
-def _hint(error: sqlite3.Error) -> str:
-    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return "the copy that is read lies in TMPDIR: is there room?" if full else ""
-
-
-@contextmanager
-def _scratch() -> Generator[str]:
-    """A temporary directory, gone after the block."""
-    try:
-        directory = tempfile.TemporaryDirectory(prefix="metasnapshot-")
-    except OSError as error:
-        raise DatabaseError(
-            f"no room for a copy of the meta store: {error}", hint="set TMPDIR to a directory"
-        ) from error
-    with directory as name:
-        yield name
+        store.close()

@@ -1,29 +1,44 @@
 """Write rows into a meta store, in a transaction of the caller, and read back that they are there.
 
 A table's digest is a count and the sum of its rows' hashes: the same for the values that were sent
-and for the values that the database then gives back, in whatever order.
+and for the values that the database then gives back, in whatever order, on whatever engine. Rows go
+in by the driver's own fast path: COPY on PostgreSQL, many rows a statement elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 import xxhash
 
+from metasnapshot.errors import ValueUnfit
 from metasnapshot.format.layout import shape_of
-from metasnapshot.metastore.read import FETCH_ROWS, count_rows
+from metasnapshot.metastore.read import count_rows, quoted, read_rows
 from metasnapshot.metastore.schema import table_names
-from metasnapshot.metastore.values import to_sqlite
+from metasnapshot.metastore.values import (
+    MYSQL,
+    POSTGRES,
+    SQLITE,
+    Fit,
+    canonical,
+    engine_of,
+    fitted,
+    to_db,
+)
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 
 BATCH_ROWS = 500
 BATCH_BYTES = 4 << 20
 """What one statement takes at most, unless a single row is larger."""
+_NARROW_COLUMNS = """
+SELECT count(*) FROM information_schema.columns
+WHERE table_schema = database() AND character_set_name IN ('utf8mb3', 'utf8')
+"""
 U64_MASK = (1 << 64) - 1
 
 Values = tuple[Any, ...]
@@ -36,12 +51,27 @@ class TableDigest:
     count: int = 0
     total: int = 0
 
-    def add(self, values: Values) -> None:
-        """Count one row in; a database without booleans gives back 0 and 1."""
-        plain = [int(value) if isinstance(value, bool) else value for value in values]
+    def add(self, values: Iterable[Any]) -> None:
+        """Count one row in, by the values of its model."""
+        plain = [canonical(value) for value in values]
         self.count += 1
         self.total += xxhash.xxh64_intdigest(msgspec.msgpack.encode(plain))
         self.total &= U64_MASK
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where rows go: their layout, and what the engine there holds."""
+
+    layout: Layout
+    fit: Fit = field(default_factory=lambda: Fit(SQLITE))
+
+
+def target_of(connection: sa.Connection, layout: Layout, *, cut_timestamps: bool) -> Target:
+    """The target behind a connection."""
+    engine = engine_of(connection)
+    narrow = engine == MYSQL and bool(connection.exec_driver_sql(_NARROW_COLUMNS).scalar())
+    return Target(layout, Fit(engine, cut_timestamps, narrow))
 
 
 def nonempty_tables(connection: sa.Connection) -> dict[str, int]:
@@ -49,67 +79,128 @@ def nonempty_tables(connection: sa.Connection) -> dict[str, int]:
 
     Left-over rows of such tables would be replayed onto the restored state (hummock_version_delta).
     """
-    known = {codec.table for codec in CODECS.values()}
-    counts = {
-        table: count_rows(connection, table) for table in table_names(connection) if table in known
-    }
+    counts = {table: count_rows(connection, table) for table in _known_tables(connection)}
     return {table: count for table, count in counts.items() if count}
 
 
 def empty_tables(connection: sa.Connection, tables: Iterable[str]) -> None:
     """Delete all rows of these tables; foreign keys are looked at when the transaction ends."""
-    for table in tables:
-        connection.execute(sa.delete(sa.table(table)))
+    if not (listed := list(tables)):
+        return
+    if engine_of(connection) == POSTGRES:  # refuses to delete what others refer to, row by row
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        names = ", ".join(quote(table) for table in _known_tables(connection))
+        connection.exec_driver_sql(f"TRUNCATE {names}")
+        return
+    for table in listed:
+        connection.execute(sa.delete(sa.table(sa.quoted_name(table, quote=True))))
 
 
-def database_values(layout: Layout, model: str, rows: Iterable[Any]) -> Iterator[Values]:
-    """The values of each row as the database takes them, in the order of the shape."""
-    columns = [(column.name, to_sqlite(column)) for column in shape_of(layout, model).columns]
-    for row in rows:
-        yield tuple(
-            None if (value := getattr(row, name)) is None else to_db(value)
-            for name, to_db in columns
-        )
+def fitted_rows(target: Target, model: str, rows: Iterable[Any]) -> Iterator[Values]:
+    """The values of each row as the engine will give them back, in the order of the shape.
+
+    Raises:
+        ValueUnfit: one that the engine would change or refuse.
+    """
+    columns = [
+        (column.name, fitted(column, target.fit))
+        for column in shape_of(target.layout, model).columns
+    ]
+    for number, row in enumerate(rows):
+        values: list[Any] = []
+        for name, fit in columns:
+            value = getattr(row, name)
+            try:
+                values.append(value if fit is None or value is None else fit(value))
+            except ValueUnfit as error:
+                table = CODECS[model].table
+                raise ValueUnfit(f"table {table}, row {number}, {error}", hint=error.hint) from None
+        yield tuple(values)
 
 
-def digest_rows(layout: Layout, model: str, rows: Iterable[Any]) -> TableDigest:
+def digest_rows(target: Target, model: str, rows: Iterable[Any]) -> TableDigest:
     """What the digest of a table with these rows would be."""
     digest = TableDigest()
-    for values in database_values(layout, model, rows):
+    for values in fitted_rows(target, model, rows):
         digest.add(values)
     return digest
 
 
 def digest_table(connection: sa.Connection, layout: Layout, model: str) -> TableDigest:
     """The digest of a table as the database has it."""
-    table = _table(layout, model)
-    statement = sa.select(*table.c).execution_options(yield_per=FETCH_ROWS)
-    digest = TableDigest()
-    for values in connection.execute(statement):
-        digest.add(tuple(values))
-    return digest
+    here = Target(layout)  # what a database gives fits itself
+    return digest_rows(here, model, read_rows(connection, layout, model))
 
 
 def insert_rows(
-    connection: sa.Connection, layout: Layout, model: str, rows: Iterable[Any]
+    connection: sa.Connection, target: Target, model: str, rows: Iterable[Any]
 ) -> TableDigest:
     """Insert rows of a model; returns the digest of what was sent."""
-    table = _table(layout, model)
-    names = [column.name for column in table.columns]
-    statement = sa.insert(table)
-    digest = TableDigest()
-    for batch in _batches(database_values(layout, model, rows)):
-        for values in batch:
+    digest, engine = TableDigest(), target.fit.engine
+    convert = [to_db(column, engine) for column in shape_of(target.layout, model).columns]
+
+    def sent() -> Iterator[Values]:
+        for values in fitted_rows(target, model, rows):
             digest.add(values)
-        connection.execute(statement, [dict(zip(names, values, strict=True)) for values in batch])
+            yield tuple(
+                None if value is None else change(value)
+                for value, change in zip(values, convert, strict=True)
+            )
+
+    _INSERT[engine](connection, target.layout, model, sent())
     return digest
 
 
 def set_sequences(connection: sa.Connection, tables: Iterable[str]) -> dict[str, int]:
-    """Let every AUTOINCREMENT of these tables go on above the largest id; returns them by table.
+    """Let every auto-increment of these tables go on above the largest id; returns them by table.
 
     Upstream forgets user_default_privilege; here the schema says which tables have one.
     """
+    return _SEQUENCES[engine_of(connection)](connection, set(tables))
+
+
+def _known_tables(connection: sa.Connection) -> list[str]:
+    """RisingWave's tables that the meta store has."""
+    known = {codec.table for codec in CODECS.values()}
+    return [table for table in table_names(connection) if table in known]
+
+
+def _insert_batches(
+    connection: sa.Connection, layout: Layout, model: str, rows: Iterable[Values]
+) -> None:
+    names = [column.name for column in shape_of(layout, model).columns]
+    table = sa.table(sa.quoted_name(CODECS[model].table, quote=True), *map(quoted, names))
+    statement = sa.insert(table)
+    for batch in _batches(rows):
+        connection.execute(statement, [dict(zip(names, values, strict=True)) for values in batch])
+
+
+def _copy(connection: sa.Connection, layout: Layout, model: str, rows: Iterable[Values]) -> None:
+    """PostgreSQL's COPY, one row after the other."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    names = ", ".join(quote(column.name) for column in shape_of(layout, model).columns)
+    statement = f"COPY {quote(CODECS[model].table)} ({names}) FROM STDIN"
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for values in rows:
+            copy.write_row(values)
+
+
+def _batches(rows: Iterable[Values]) -> Iterator[Sequence[Values]]:
+    batch: list[Values] = []
+    size = 0
+    for values in rows:
+        batch.append(values)
+        size += sum(len(value) for value in values if isinstance(value, (bytes, str)))
+        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _set_autoincrement(connection: sa.Connection, tables: set[str]) -> dict[str, int]:
+    """SQLite: the table sqlite_sequence has the largest id that was ever given."""
     rows = connection.exec_driver_sql(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
     )
@@ -127,21 +218,52 @@ def set_sequences(connection: sa.Connection, tables: Iterable[str]) -> dict[str,
     return found
 
 
-def _table(layout: Layout, model: str) -> sa.TableClause:
-    columns: list[sa.ColumnClause[Any]] = [
-        sa.column(column.name) for column in shape_of(layout, model).columns
-    ]
-    return sa.table(CODECS[model].table, *columns)
+_OWNED_SEQUENCES = """
+SELECT t.relname, a.attname, CAST(CAST(s.oid AS regclass) AS text)
+FROM pg_depend d
+JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+JOIN pg_class t ON t.oid = d.refobjid
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+WHERE d.deptype IN ('a', 'i') AND pg_table_is_visible(t.oid) ORDER BY 1, 2
+"""
 
 
-def _batches(rows: Iterable[Values]) -> Iterator[Sequence[Values]]:
-    batch: list[Values] = []
-    size = 0
-    for values in rows:
-        batch.append(values)
-        size += sum(len(value) for value in values if isinstance(value, (bytes, str)))
-        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _set_owned_sequences(connection: sa.Connection, tables: set[str]) -> dict[str, int]:
+    """PostgreSQL: every sequence that a column owns, by DEFAULT nextval or as an identity."""
+    found: dict[str, int] = {}
+    for table, column, sequence in connection.exec_driver_sql(_OWNED_SEQUENCES).fetchall():
+        if table not in tables:
+            continue
+        largest = connection.exec_driver_sql(f'SELECT max("{column}") FROM "{table}"').scalar()
+        if largest is not None:
+            connection.exec_driver_sql("SELECT setval(%s::regclass, %s)", (sequence, largest))
+            found[table] = largest
+    return found
+
+
+_AUTO_INCREMENTS = """
+SELECT table_name, column_name FROM information_schema.columns
+WHERE table_schema = database() AND locate('auto_increment', extra) > 0 ORDER BY 1
+"""
+
+
+def _find_auto_increments(connection: sa.Connection, tables: set[str]) -> dict[str, int]:
+    """MySQL: an INSERT with an id moves AUTO_INCREMENT above it; there is nothing to set, and ALTER
+    TABLE would commit.
+    """
+    found: dict[str, int] = {}
+    for table, column in connection.exec_driver_sql(_AUTO_INCREMENTS).fetchall():
+        if table in tables:
+            largest = connection.exec_driver_sql(f'SELECT max("{column}") FROM "{table}"').scalar()
+            if largest is not None:
+                found[table] = largest
+    return found
+
+
+_Insert = Callable[[sa.Connection, Layout, str, Iterable[Values]], None]
+_INSERT: dict[str, _Insert] = {SQLITE: _insert_batches, MYSQL: _insert_batches, POSTGRES: _copy}
+_SEQUENCES: dict[str, Callable[[sa.Connection, set[str]], dict[str, int]]] = {
+    SQLITE: _set_autoincrement,
+    MYSQL: _find_auto_increments,
+    POSTGRES: _set_owned_sequences,
+}

@@ -12,7 +12,7 @@ from sqlalchemy import exc
 
 from metasnapshot.errors import DatabaseError, RowError, UnknownFormat
 from metasnapshot.format.layout import Candidates, candidates, shape_of
-from metasnapshot.metastore.values import from_sqlite
+from metasnapshot.metastore.values import POSTGRES, engine_of, from_db
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 
@@ -31,7 +31,7 @@ def find_layouts(connection: sa.Connection) -> Candidates:
         raise UnknownFormat(
             "no table seaql_migrations: not a RisingWave meta store", hint="check --meta-store"
         )
-    rows = connection.exec_driver_sql('SELECT "version" FROM "seaql_migrations"')
+    rows = connection.execute(_select("seaql_migrations", "version"))
     names = [_typed(row[0], str, "seaql_migrations.version") for row in rows]
     if not names:
         raise UnknownFormat(
@@ -43,7 +43,8 @@ def find_layouts(connection: sa.Connection) -> Candidates:
 
 def count_rows(connection: sa.Connection, table: str) -> int:
     """The number of rows of a table."""
-    counted = connection.execute(sa.select(sa.func.count()).select_from(sa.table(table)))
+    statement = sa.select(sa.func.count()).select_from(sa.table(_quoted_name(table)))
+    counted = connection.execute(statement)
     return int(counted.scalar_one())
 
 
@@ -54,14 +55,12 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
         RowError: a value that its column cannot hold, with table, row and column.
         DatabaseError: the table cannot be read.
     """
-    shape = shape_of(layout, model)
-    codec = CODECS[model]
+    shape, codec, engine = shape_of(layout, model), CODECS[model], engine_of(connection)
     names = [column.name for column in shape.columns]
-    convert = [from_sqlite(column, layout.era) for column in shape.columns]
-    columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
-    table = sa.table(codec.table, *columns)
-    key = [table.c[column.name] for column in shape.columns if column.pk]
-    statement = sa.select(*table.c).order_by(*key).execution_options(yield_per=FETCH_ROWS)
+    convert = [from_db(column, layout.era, engine) for column in shape.columns]
+    statement = select_columns(layout, model, engine)
+    key = [quoted(column.name) for column in shape.columns if column.pk]
+    statement = statement.order_by(*key).execution_options(yield_per=FETCH_ROWS)
     try:
         found: Any = connection.execute(statement)
         for number, values in enumerate(found):
@@ -78,16 +77,32 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
         raise DatabaseError(f"cannot read table {codec.table}: {error.orig}") from error
 
 
+def select_columns(layout: Layout, model: str, engine: str) -> Any:
+    """A statement for the columns of a model, in the order of its shape; JSON as text."""
+    table = sa.table(_quoted_name(CODECS[model].table))
+    columns: list[Any] = []
+    for column in shape_of(layout, model).columns:
+        is_json = engine == POSTGRES and column.type.kind == "json"
+        found = quoted(column.name)
+        columns.append(sa.cast(found, sa.Text).label(column.name) if is_json else found)
+    return sa.select(*columns).select_from(table)
+
+
+def quoted(name: str) -> sa.ColumnClause[Any]:
+    """A column by its name, quoted whatever it is."""
+    return sa.column(_quoted_name(name))
+
+
 def sequences(connection: sa.Connection) -> dict[str, int]:
     """hummock_sequence by name: the next id of each kind."""
-    rows = connection.exec_driver_sql('SELECT "name", "seq" FROM "hummock_sequence"')
+    rows: Any = connection.execute(_select("hummock_sequence", "name", "seq"))
     column = "hummock_sequence.seq"
     return {_typed(row[0], str, column): _typed(row[1], int, column) for row in rows}
 
 
 def system_parameters(connection: sa.Connection) -> dict[str, str]:
     """system_parameter by name."""
-    rows = connection.exec_driver_sql('SELECT "name", "value" FROM "system_parameter"')
+    rows: Any = connection.execute(_select("system_parameter", "name", "value"))
     column = "system_parameter.value"
     return {_typed(row[0], str, column): _typed(row[1], str, column) for row in rows}
 
@@ -95,11 +110,18 @@ def system_parameters(connection: sa.Connection) -> dict[str, str]:
 def version_deltas(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
     """Id and HummockVersionDelta of each row of hummock_version_delta, by id."""
     table = "hummock_version_delta"
-    found: Any = connection.execution_options(yield_per=FETCH_ROWS).exec_driver_sql(
-        f'SELECT "id", "full_version_delta" FROM "{table}" ORDER BY "id"'
-    )
+    statement = _select(table, "id", "full_version_delta").order_by(quoted("id"))
+    found: Any = connection.execute(statement.execution_options(yield_per=FETCH_ROWS))
     for row_id, data in found:
         yield _typed(row_id, int, f"{table}.id"), _typed(data, bytes, f"{table}.full_version_delta")
+
+
+def _select(table: str, *names: str) -> Any:
+    return sa.select(*map(quoted, names)).select_from(sa.table(_quoted_name(table)))
+
+
+def _quoted_name(name: str) -> sa.quoted_name:
+    return sa.quoted_name(name, quote=True)
 
 
 def _typed(value: Any, kind: type[T], column: str) -> T:

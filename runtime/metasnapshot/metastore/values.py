@@ -1,20 +1,27 @@
 """A column's value in a model <-> in the database. What a database stores is not what a snapshot
-says.
+says, and each engine stores it in its own way.
 
 golden data of each release shows the forms: enums as their database names, JSON as text with keys
 in string order, timestamps with a space, uuids as 16 bytes. A snapshot orders map keys by their
 kind: numbers by value.
+
+PostgreSQL has types of its own for JSON (in an order of its own), uuids and timestamps, to the
+microsecond; MySQL's datetime holds seconds. What an engine would change without a word is an error
+here, unless the caller asked for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import sqlalchemy as sa
 
-from metasnapshot.errors import RowError
+from metasnapshot.errors import RowError, ValueUnfit
 from metasnapshot.format import messages
 from metasnapshot.format.codec import INTEGER_RANGES, enum_class, is_blob, wire_type
 from metasnapshot.format.scalars import Blob, Timestamp
@@ -24,12 +31,24 @@ FromDb = Callable[[Any], Any]
 ToDb = Callable[[Any], Any]
 
 
-def from_sqlite(column: Column, era: str) -> FromDb:
-    """What turns SQLite's value of a column, not NULL, into the model's.
+SQLITE, POSTGRES, MYSQL = "sqlite", "postgresql", "mysql"
+"""Names of SQLAlchemy's dialects; MariaDB is reached as MySQL."""
+FRACTION_DIGITS = {POSTGRES: 6, MYSQL: 0}
+"""Digits after the second that an engine's timestamps hold; SQLite's text holds all."""
+
+
+def engine_of(connection: sa.Connection) -> str:
+    """The engine behind a connection."""
+    name = connection.dialect.name
+    return MYSQL if name == "mariadb" else name
+
+
+def from_db(column: Column, era: str, engine: str) -> FromDb:
+    """What turns a database's value of a column, not NULL, into the model's.
 
     The function raises RowError, with the column, for a value that the column cannot hold.
     """
-    convert = _from_sqlite(column, era)
+    convert = _from_db(column, era, engine)
 
     def checked(value: Any) -> Any:
         try:
@@ -48,8 +67,8 @@ def from_sqlite(column: Column, era: str) -> FromDb:
     return checked
 
 
-def to_sqlite(column: Column) -> ToDb:
-    """What turns a model's value of a column, not None, into SQLite's."""
+def to_db(column: Column, engine: str) -> ToDb:
+    """What turns a model's value of a column, not None and fitted, into the database's."""
     kind = column.type.kind
     if is_blob(column.type):
         return lambda value: value.bytes
@@ -60,13 +79,89 @@ def to_sqlite(column: Column) -> ToDb:
         return members.__getitem__
     simple: dict[str, ToDb] = {
         "timestamp": lambda value: Timestamp.parse(value.text).text.replace("T", " "),
-        "uuid": lambda value: value.bytes,
+        "uuid": lambda value: value if engine == POSTGRES else value.bytes,
         "json": lambda value: msgspec.json.encode(_with_text_keys(value)).decode(),
     }
     return simple.get(kind, lambda value: value)
 
 
-def _from_sqlite(column: Column, era: str) -> FromDb:
+@dataclass(frozen=True)
+class Fit:
+    """What an engine holds.
+
+    Attributes:
+        engine: of the target.
+        cut_timestamps: cut them to what it holds, as RisingWave's own restore does, instead of
+            refusing them.
+        is_narrow: its text holds nothing beyond U+FFFF (MySQL's utf8mb3, RisingWave before 2.3.0).
+    """
+
+    engine: str
+    cut_timestamps: bool = False
+    is_narrow: bool = False
+
+
+def fitted(column: Column, fit: Fit) -> ToDb | None:
+    """What turns a model's value into the one that an engine gives back; None if that is the same.
+
+    The function raises ValueUnfit for a value that the engine would change or refuse.
+    """
+    kind, name = column.type.kind, column.name
+    if fit.engine in FRACTION_DIGITS and kind == "timestamp":
+        digits, cut = FRACTION_DIGITS[fit.engine], fit.cut_timestamps
+        return lambda value: _fit_timestamp(value, digits, name, cut=cut)
+    if kind not in ("string", "json"):
+        return None
+    if fit.engine == POSTGRES:
+        return lambda value: _fit_text(value, _has_zero, f"{name} has U+0000", "PostgreSQL")
+    if fit.is_narrow:
+        what = f"{name} has characters beyond U+FFFF"
+        return lambda value: _fit_text(value, _has_wide, what, "a utf8mb3 table")
+    return None
+
+
+def canonical(value: Any) -> Any:
+    """A model's value as it is hashed, the same whichever engine it went through."""
+    if isinstance(value, Blob):
+        return value.bytes
+    if isinstance(value, Timestamp):
+        return Timestamp.parse(value.text).text
+    return msgspec.to_builtins(value, str_keys=True, order="deterministic")
+
+
+def _fit_timestamp(value: Timestamp, digits: int, name: str, *, cut: bool) -> Timestamp:
+    text = Timestamp.parse(value.text).text
+    second, _, fraction = text.partition(".")
+    if not fraction[digits:].strip("0"):
+        return value
+    if not cut:
+        raise ValueUnfit(
+            f"column {name}: {text} has more digits than the {digits} that the target's "
+            "timestamps hold",
+            hint="--cut-timestamps cuts them off, as RisingWave's own restore does",
+        )
+    return Timestamp.parse(f"{second}.{fraction[:digits]}")
+
+
+def _fit_text(value: Any, is_unfit: Callable[[str], bool], what: str, where: str) -> Any:
+    text = value if isinstance(value, str) else msgspec.json.encode(_with_text_keys(value)).decode()
+    if is_unfit(text if isinstance(value, str) else text.replace("\\u0000", "\0")):
+        raise ValueUnfit(
+            f"column {what}, which {where} cannot hold",
+            hint="restore into another engine, or change the object before the backup",
+        )
+    return value
+
+
+def _has_zero(text: str) -> bool:
+    return "\0" in text
+
+
+def _has_wide(text: str) -> bool:
+    return any(char > "\uffff" for char in text)
+
+
+def _from_db(column: Column, era: str, engine: str) -> FromDb:
     column_type = column.type
     if is_blob(column_type):
         return lambda value: Blob(_bytes(value), column_type, era)
@@ -77,6 +172,10 @@ def _from_sqlite(column: Column, era: str) -> FromDb:
     if column_type.kind == "json":
         decoder = msgspec.json.Decoder(wire_type(column._replace(nullable=False)))
         return lambda value: _ordered(decoder.decode(value), column_type.json, era)
+    if column_type.kind == "timestamp" and engine != SQLITE:
+        return _timestamp
+    if column_type.kind == "uuid" and engine == POSTGRES:
+        return _uuid
     return _simple[column_type.kind](column_type)
 
 
@@ -109,6 +208,18 @@ def _bool(value: Any) -> bool:
 def _str(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("text")
+    return value
+
+
+def _timestamp(value: Any) -> Timestamp:
+    if not isinstance(value, datetime) or value.tzinfo is not None:
+        raise TypeError("timestamp")
+    return Timestamp.parse(value.isoformat())
+
+
+def _uuid(value: Any) -> UUID:
+    if not isinstance(value, UUID):
+        raise TypeError("uuid")
     return value
 
 

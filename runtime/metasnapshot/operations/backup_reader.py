@@ -91,7 +91,8 @@ class BackupReader:
     def _epochs(self, table_id: int) -> tuple[int, ...]:
         """Committed epochs of a table in all snapshots."""
         infos = (entry.state_table_info for entry in self._repository.manifest().entries)
-        return tuple(info[table_id].committed_epoch for info in infos if table_id in info)
+        found = (info[table_id].committed_epoch for info in infos if table_id in info)
+        return tuple(dict.fromkeys(found))
 
 
 def _rule(release: Number) -> Serves:

@@ -17,7 +17,7 @@ from metasnapshot.errors import UsageError
 from metasnapshot.format.layout import HUMMOCK_VERSION, candidates, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.metastore.load import digest_rows
+from metasnapshot.metastore.load import Target, digest_rows
 from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.operations.restore import restore
 from metasnapshot.operations.restore_plan import RestoreOptions
@@ -94,12 +94,13 @@ def _make_table(metadata: sa.MetaData, layout: Layout, model: str) -> None:
 def _compare(reader: SnapshotReader, copy: SnapshotReader) -> DrillResult:
     """Compare rows as a database holds them, in any order, and the Hummock version."""
     layout, rows, differences = LAYOUTS[reader.layout], 0, list[str]()
+    target = Target(layout)
     for place in reader.places:
         if place.name in (HUMMOCK_VERSION, SEQUENCES_SECTION):
             continue
         model = model_of(layout, place.name)
-        before = digest_rows(layout, model, reader.rows(place.name))
-        after = digest_rows(layout, model, copy.rows(place.name))
+        before = digest_rows(target, model, reader.rows(place.name))
+        after = digest_rows(target, model, copy.rows(place.name))
         rows += before.count
         if before != after:
             differences.append(f"{place.name}: {before.count} rows before, {after.count} after")

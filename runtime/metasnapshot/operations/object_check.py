@@ -11,7 +11,7 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.hummock.paths import is_prefixed, object_path, object_prefix, parse_path
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
-from metasnapshot.store.port import Store
+from metasnapshot.store.port import Store, normalise
 
 LOST_HINT = (
     "the snapshot cannot be restored without it: bring it back from a copy of the state store"
@@ -30,8 +30,10 @@ def check_objects(
         prefixed: whether objects lie in directories named after a hash of their id.
 
     Raises:
+        UsageError: directory is no path in an object store.
         StorageError: the store cannot be listed.
     """
+    directory = normalise(directory)
     seen = bytearray(len(needed))
     for head in store.list(f"{directory}/"):
         found = parse_path(directory, head.path)
@@ -89,5 +91,6 @@ def look_for(
 
 def largest_object(store: Store, directory: str) -> int:
     """The largest id of any object in a data directory, 0 if there is none."""
+    directory = normalise(directory)
     found = (parse_path(directory, head.path) for head in store.list(f"{directory}/"))
     return max((item.id for item in found if item is not None), default=0)

@@ -6,7 +6,7 @@ no other snapshot needs; the running cluster may need it all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ class Pins:
         size: bytes of them.
         own_objects: how many no other snapshot of the directory needs: what a delete would free.
         own_size: bytes of those.
-        lost: missing objects, if the state store was looked at.
+        lost: missing objects, each once, if the state store was looked at.
     """
 
     snapshot_ids: tuple[int, ...]
@@ -77,13 +77,13 @@ def pins(
         StorageError: the state store cannot be listed.
     """
     wanted = tuple(dict.fromkeys(snapshot_ids))
-    lost = Findings()
+    lost, told = Findings(), set[str]()
     together: list[NeededObjects] = []
     for number in wanted:
         with repository.open(number) as reader:
             together.append(needed_by(reader))
             if look:
-                lost.add(_missing(find_lost_objects(reader, state)))
+                lost.add(_missing(find_lost_objects(reader, state), told))
     needed = NeededObjects(item for objects in together for item in objects)
     others = pinned_ids(repository, wanted)
     ids = np.frombuffer(needed.ids, dtype=np.uint64)
@@ -99,5 +99,9 @@ def pins(
     )
 
 
-def _missing(findings: Iterable[Finding]) -> Iterable[Finding]:
-    return (item for item in findings if item.missing)
+def _missing(findings: Iterable[Finding], told: set[str]) -> Iterator[Finding]:
+    """Missing objects that no other snapshot told of."""
+    for item in findings:
+        if item.missing and item.row not in told:
+            told.add(item.row)
+            yield item

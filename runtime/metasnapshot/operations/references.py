@@ -29,6 +29,7 @@ Column = tuple[str, str]
 REFERENCES: dict[Column, Column] = {
     ("actor", "fragment_id"): ("fragment", "fragment_id"),
     ("actor_dispatcher", "actor_id"): ("actor", "actor_id"),
+    ("actor_dispatcher", "dispatcher_id"): ("fragment", "fragment_id"),
     ("cdc_table_snapshot_splits", "table_id"): ("object", "oid"),
     ("connection", "connection_id"): ("object", "oid"),
     ("database", "database_id"): ("object", "oid"),
@@ -40,6 +41,7 @@ REFERENCES: dict[Column, Column] = {
     ("index", "index_id"): ("object", "oid"),
     ("index", "index_table_id"): ("table", "table_id"),
     ("index", "primary_table_id"): ("table", "table_id"),
+    ("object", "belong_to_oid"): ("object", "oid"),
     ("object", "database_id"): ("database", "database_id"),
     ("object", "owner_id"): ("user", "user_id"),
     ("object", "schema_id"): ("schema", "schema_id"),

@@ -147,7 +147,7 @@ def _load(connection: sa.Connection, planner: RestorePlanner, layout: Layout) ->
         model = model_of(layout, section)
         count = total = 0
         for rows in _waves(section, planner):
-            sent = insert_rows(connection, layout, model, rows)
+            sent = insert_rows(connection, planner.target, model, rows)
             count += sent.count
             total += sent.total
         stored = digest_table(connection, layout, model)

@@ -26,12 +26,26 @@ from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME
 from metasnapshot.hummock.objects import needed_by
-from metasnapshot.metastore.load import digest_rows, digest_table, nonempty_tables
+from metasnapshot.metastore.load import (
+    Target,
+    digest_rows,
+    digest_table,
+    fitted_rows,
+    nonempty_tables,
+    target_of,
+)
 from metasnapshot.metastore.schema import live_schema
+from metasnapshot.metastore.values import SQLITE
 from metasnapshot.operations.findings import Findings
 from metasnapshot.operations.object_check import largest_object, look_for
 from metasnapshot.operations.places import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
 from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan
+from metasnapshot.operations.version_check import (
+    BACKUP_SEQUENCE,
+    OBJECT_SEQUENCE,
+    ids_in_use,
+    raise_sequences,
+)
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.url import HUMMOCK_PREFIX, without_credentials
 from metasnapshot_models.codecs import CODECS
@@ -42,11 +56,7 @@ from metasnapshot_models.models import HummockSequence
 SEQUENCES_SECTION = "hummock_sequences"
 PARAMETERS_SECTION = "system_parameters"
 CLUSTERS_SECTION = "clusters"
-BACKUP_SEQUENCE = "meta_backup"
-OBJECT_SEQUENCE = "sstable_object"
-"""The sequence that gives ids to SSTs and all other objects of Hummock."""
 OBJECTS_CHECK = "hummock objects"
-I64_MAX = (1 << 63) - 1
 
 
 class RestorePlanner:
@@ -61,9 +71,12 @@ class RestorePlanner:
         self.options = options
         self.layout: Layout = LAYOUTS[reader.layout]
         self.plan = RestorePlan(layout=reader.layout)
+        self.target = Target(self.layout)
 
     def run(self, connection: sa.Connection) -> RestorePlan:
         """Run every check against an open transaction on the target."""
+        cut = self.options.cut_timestamps
+        self.target = target_of(connection, self.layout, cut_timestamps=cut)
         steps: list[tuple[str, Callable[[], str]]] = [
             ("snapshot verified", self._snapshot),
             (OBJECTS_CHECK, self._objects),
@@ -72,6 +85,7 @@ class RestorePlanner:
             ("storage", self._storage),
             ("target schema", lambda: self._schema(connection)),
             ("target empty", lambda: self._empty(connection)),
+            ("values", self._values),
             ("cluster id", self._cluster_id),
             ("version checkpoint", self._checkpoint),
         ]
@@ -150,23 +164,14 @@ class RestorePlanner:
             ) from error
 
     def _bump(self) -> list[str]:
-        """Raise sequences above what any snapshot of the directory mentions."""
-        entries = self.repository.manifest().entries
-        objects = [number for entry in entries for number in entry.ssts]
-        objects.append(largest_object(self.store, self.options.hummock_storage_directory))
-        floors = {
-            BACKUP_SEQUENCE: max(*self.repository.manifest().ids, *self.repository.file_ids()) + 1,
-            OBJECT_SEQUENCE: max(objects, default=0) + 1,
-        }
-        raised: list[str] = []
-        for row in self.plan.sequences:
-            floor = floors.get(row.name, 0)
-            if floor > I64_MAX:
-                raise InconsistentStore(f"no {row.name} is left above {floor - 1}")
-            if row.seq < floor:
-                raised.append(f"{row.name} raised from {row.seq} to {floor}")
-                row.seq = floor
-        return raised
+        """Raise sequences above what the directory and the state store mention."""
+        manifest, reader = self.repository.manifest(), self.reader
+        in_use = ids_in_use(reader.id, reader.hummock_version.message, needed_by(reader))
+        pinned = (max(entry.ssts, default=0) for entry in manifest.entries)
+        stored = largest_object(self.store, self.options.hummock_storage_directory)
+        in_use[BACKUP_SEQUENCE] = max(*manifest.ids, *self.repository.file_ids())
+        in_use[OBJECT_SEQUENCE] = max(in_use[OBJECT_SEQUENCE], stored, *pinned)
+        return raise_sequences(self.plan.sequences, in_use)
 
     def _storage(self) -> str:
         """The snapshot's state store is the one that is named, or is overwritten."""
@@ -236,10 +241,21 @@ class RestorePlanner:
         if {table: count for table, count in wanted.items() if count} != rows:
             return False
         for section, model in self.layout.sections:
-            expected = digest_rows(self.layout, model, self.section_rows(section))
+            expected = digest_rows(self.target, model, self.section_rows(section))
             if digest_table(connection, self.layout, model) != expected:
                 return False
         return True
+
+    def _values(self) -> str:
+        """The target's engine holds every value as it is."""
+        engine = self.target.fit.engine
+        if engine == SQLITE:
+            return "SQLite holds every value"
+        for section, model in self.layout.sections:
+            for _ in fitted_rows(self.target, model, self.section_rows(section)):
+                pass
+        cut = ", timestamps cut to what it holds" if self.options.cut_timestamps else ""
+        return f"{engine} holds every value{cut}"
 
     def section_rows(self, section: str) -> Iterator[Any]:
         """A section's rows as they will be loaded."""

@@ -32,6 +32,7 @@ class RestoreOptions:
         clean: empty the target's tables first instead of refusing rows.
         bump_sequences: raise sequences above every id that any snapshot of the directory mentions,
             and above every object in the state store.
+        cut_timestamps: cut them to what the target's engine holds, instead of refusing them.
         validate_integrity: first look for every object that the snapshot needs.
     """
 
@@ -42,6 +43,7 @@ class RestoreOptions:
     clean: bool = False
     bump_sequences: bool = False
     validate_integrity: bool = False
+    cut_timestamps: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Literal, get_args
 
 from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import DamageError, MetasnapshotError, StorageError
+from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, StorageError
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.objects import needed_by
-from metasnapshot.operations.findings import Finding, Findings
+from metasnapshot.operations.findings import ERROR, Finding, Findings
 from metasnapshot.operations.object_check import look_for
 from metasnapshot.operations.places import DATA_DIRECTORY, STATE_STORE, parameter
 from metasnapshot.operations.references import check_references
@@ -84,7 +84,7 @@ def verify(
     def change(ledger: Ledger) -> None:
         if result.error is None:
             ledger.verified[snapshot_id] = note
-        else:
+        elif _is_unsound(result):
             ledger.verified.pop(snapshot_id, None)
 
     try:
@@ -131,7 +131,14 @@ def _verify(
                 findings=findings,
             )
     except MetasnapshotError as error:
-        return VerifyResult(snapshot_id, level, error=error)
+        return VerifyResult(snapshot_id, level, error=error, findings=findings)
+
+
+def _is_unsound(result: VerifyResult) -> bool:
+    """Whether something is wrong with the snapshot, not with the way to a store."""
+    return isinstance(result.error, (DamageError, ObjectMissing)) or bool(
+        result.findings.counts[ERROR]
+    )
 
 
 def find_lost_objects(

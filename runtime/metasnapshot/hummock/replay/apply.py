@@ -10,7 +10,7 @@ from metasnapshot.hummock.replay.folded import apply_folded
 from metasnapshot.hummock.replay.groups import apply_group
 from metasnapshot.hummock.replay.sst import changed
 from metasnapshot.hummock.replay.vectors import add_files, check_vector_delta, init_index
-from metasnapshot.hummock.replay.version import Working, read_log
+from metasnapshot.hummock.replay.version import TableInfo, Working, read_log
 from metasnapshot.hummock.replay.watermarks import (
     append_watermarks,
     clear_watermarks,
@@ -18,8 +18,8 @@ from metasnapshot.hummock.replay.watermarks import (
     read_watermarks,
 )
 
-Changed = dict[int, Any]
-"""The former StateTableInfo of each table that a delta changed, None for a new one."""
+Changed = dict[int, TableInfo | None]
+"""The former TableInfo of each table that a delta changed, None for a new one."""
 
 
 def apply_delta(version: Working, delta: Any) -> None:
@@ -40,10 +40,11 @@ def apply_delta(version: Working, delta: Any) -> None:
         step = "levels"
         _groups(version, delta, is_commit=is_commit)
         is_commit |= delta.max_committed_epoch > version.max_committed_epoch
-        is_safe = getattr(delta, "safe_epoch", 0)
+        is_safe = delta.safe_epoch if version.has_safe_epoch else 0
         version.id, version.max_committed_epoch = delta.id, delta.max_committed_epoch
         step = "table_watermarks"
-        _watermarks(version, delta, before, safe_epoch=is_safe)
+        if version.watermarks or delta.new_table_watermarks:
+            _watermarks(version, delta, before, safe_epoch=is_safe)
         version.safe_epoch = is_safe
         step = "table_change_logs"
         _change_logs(version, delta, before, is_commit=is_commit)
@@ -77,32 +78,28 @@ def _state_table_info(version: Working, delta: Any) -> tuple[Changed, bool]:
             continue
         old = version.infos.get(table)
         before[table] = old
-        new = version.new_message("StateTableInfo")
-        new.committed_epoch = change.committed_epoch
-        new.compaction_group_id = change.compaction_group_id
-        if hasattr(change, "safe_epoch"):
-            new.safe_epoch = change.safe_epoch
+        new = version.read_info(change)
         if old is None:
             advanced = True
         else:
             _check_advance(table, old, new)
             advanced |= new.committed_epoch > old.committed_epoch
-            _leave(version, table, old)
+            if new.compaction_group_id != old.compaction_group_id:
+                _leave(version, table, old)
         version.infos[table] = new
         version.members[new.compaction_group_id].add(table)
     return before, advanced and version.rules.commits_by_table
 
 
-def _leave(version: Working, table: int, info: Any) -> None:
+def _leave(version: Working, table: int, info: TableInfo) -> None:
     members = version.members[info.compaction_group_id]
     members.discard(table)
     if not members:
         del version.members[info.compaction_group_id]
 
 
-def _check_advance(table: int, old: Any, new: Any) -> None:
-    safe = getattr(new, "safe_epoch", 0) < getattr(old, "safe_epoch", 0)
-    if new.committed_epoch < old.committed_epoch or safe:
+def _check_advance(table: int, old: TableInfo, new: TableInfo) -> None:
+    if new.committed_epoch < old.committed_epoch or new.safe_epoch < old.safe_epoch:
         raise VersionError(
             f"state table info regress. table id: {table}, committed epoch "
             f"{old.committed_epoch} to {new.committed_epoch}"
@@ -160,8 +157,7 @@ def _safe_epoch(version: Working, table: int, safe_epoch: int) -> int | None:
     info = version.infos.get(table)
     if info is None:
         return None
-    epoch: int = info.committed_epoch if version.rules.watermarks_committed else info.safe_epoch
-    return epoch
+    return info.committed_epoch if version.rules.watermarks_committed else info.safe_epoch
 
 
 def _change_logs(version: Working, delta: Any, before: Changed, *, is_commit: bool) -> None:
@@ -188,7 +184,10 @@ def _change_logs(version: Working, delta: Any, before: Changed, *, is_commit: bo
 
 
 def _vectors(version: Working, delta: Any) -> None:
-    for table, found in getattr(delta, "vector_index_delta", {}).items():
+    deltas = getattr(delta, "vector_index_delta", {})
+    if not deltas and not version.vectors:
+        return
+    for table, found in deltas.items():
         check_vector_delta(found)
         if found.WhichOneof("delta") == "init":
             if table in version.vectors:

@@ -30,15 +30,16 @@ def apply_group(version: Working, group_id: int, deltas: Sequence[Any], *, is_co
                 _compact(version, group_id, delta.intra_level)
                 l0_compacted |= delta.intra_level.level_idx == 0
             else:
-                _apply_one(version, group_id, delta, is_commit=is_commit)
+                _apply_one(version, group_id, delta, rule, is_commit=is_commit)
         except VersionError as error:
             raise DeltaError(str(error), 0, group_id, str(rule)) from error
     if l0_compacted and group_id in version.groups:
         version.groups[group_id].drop_empty_sub_levels()
 
 
-def _apply_one(version: Working, group_id: int, found: Any, *, is_commit: bool) -> None:
-    rule = found.WhichOneof("delta_type")
+def _apply_one(
+    version: Working, group_id: int, found: Any, rule: str | None, *, is_commit: bool
+) -> None:
     if rule is None:
         raise VersionError("delta_type is not set")
     delta = getattr(found, rule)

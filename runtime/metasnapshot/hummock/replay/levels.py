@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from metasnapshot.errors import VersionError
@@ -67,15 +68,14 @@ class Level:
             self.add(ssts)
             self.sort()
             return
-        if self._keys is None:
-            if not self._is_sorted():
-                self.add(ssts)
-                self.sort()
-                return
-            self._keys = [sst.key for sst in self.ssts]
+        keys = self._sorted_keys()
+        if keys is None:
+            self.add(ssts)
+            self.sort()
+            return
         for sst in sorted(ssts, key=_key):
-            place = bisect_right(self._keys, sst.key)
-            self._keys.insert(place, sst.key)
+            place = bisect_right(keys, sst.key)
+            keys.insert(place, sst.key)
             self.ssts.insert(place, sst)
             self.ids[sst.id] = sst
             self._count(sst, 1)
@@ -94,11 +94,16 @@ class Level:
     def remove(self, ids: set[int]) -> None:
         """Drop SSTs by their ids, if they are there, and count again what is left."""
         hit = self.ids.keys() & ids
-        if self._keys is not None and len(self.ids) == len(self.ssts):
-            for number in hit:
-                self._remove_sorted(self.ids.pop(number), self._keys)
+        if len(hit) == len(self.ids):
+            self._true_size = self._true_uncompressed = 0
+            self._set([])
         elif hit:
-            self.keep(lambda sst: sst.id not in hit)
+            keys = self._sorted_keys()
+            if keys is None or len(self.ids) != len(self.ssts):
+                self.keep(lambda sst: sst.id not in hit)
+            else:
+                for number in hit:
+                    self._remove_sorted(self.ids.pop(number), keys)
         self.recount()
 
     def keep(self, wanted: Callable[[Sst], bool]) -> list[Sst]:
@@ -148,10 +153,14 @@ class Level:
             self.size = (self.size + sign * sst.size) & U64_MASK
             self.uncompressed = (self.uncompressed + sign * sst.uncompressed) & U64_MASK
 
-    def _is_sorted(self) -> bool:
-        return all(
-            one.key <= other.key for one, other in zip(self.ssts, self.ssts[1:], strict=False)
-        )
+    def _sorted_keys(self) -> list[Any] | None:
+        """The keys of a non-overlapping level, made when they are first asked for and kept up from
+        then on; None if the level is not in their order.
+        """
+        if self._keys is None and self.level_type == NONOVERLAPPING:
+            keys = [sst.key for sst in self.ssts]
+            self._keys = keys if all(one <= other for one, other in pairwise(keys)) else None
+        return self._keys
 
     def _check(self, first: int, end: int) -> None:
         """Upstream's can_concat over these SSTs."""

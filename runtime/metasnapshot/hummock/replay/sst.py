@@ -20,23 +20,26 @@ class Sst:
     Attributes:
         message: the message.
         id: sst_id, which names this reference; the file's name is object_id.
-        key: its place in the order of key ranges.
         size: what it counts in its level's total_file_size, in bytes.
         uncompressed: the same of uncompressed_file_size.
     """
 
-    __slots__ = ("id", "key", "message", "size", "uncompressed")
+    __slots__ = ("_key", "id", "message", "size", "uncompressed")
 
     def __init__(self, message: Any, rules: Rules) -> None:
         self.message = message
         self.id: int = message.sst_id
         self.size: int = message.sst_size if rules.sst_size else message.file_size
         self.uncompressed: int = message.uncompressed_file_size
-        key_range = message.key_range
-        self.key: tuple[Bound, Bound] = (
-            bound(key_range.left, FIRST),
-            bound(key_range.right, LAST),
-        )
+        self._key: tuple[Bound, Bound] | None = None
+
+    @property
+    def key(self) -> tuple[Bound, Bound]:
+        """Its place in the order of key ranges; most SSTs of L0 are never asked for it."""
+        if self._key is None:
+            key_range = self.message.key_range
+            self._key = bound(key_range.left, FIRST), bound(key_range.right, LAST)
+        return self._key
 
 
 def read_sst(message: Any, rules: Rules) -> Sst:
@@ -46,9 +49,9 @@ def read_sst(message: Any, rules: Rules) -> Sst:
         VersionError: the release would not read it.
     """
     if rules.tables_sorted:
-        tables = list(message.table_ids)
-        if tables != sorted(tables):
-            raise VersionError(f"table ids of SST {message.sst_id} are not ascending: {tables}")
+        tables = message.table_ids
+        if len(tables) > 1 and list(tables) != sorted(tables):
+            raise VersionError(f"table ids of SST {message.sst_id} are not ascending: {[*tables]}")
     if (rules.sst_size and not message.sst_size) or rules.filters_typed:
         message = changed(message)
         if not message.sst_size:

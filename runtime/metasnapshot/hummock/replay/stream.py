@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metasnapshot.errors import DeltaError, InconsistentStore, VersionError
+from metasnapshot.errors import DeltaError, InconsistentStore, RowError, VersionError
 from metasnapshot.format import messages
 from metasnapshot.format.hummock_version import VERSION, decode
 from metasnapshot.hummock.checkpoint import decode_checkpoint
@@ -51,7 +51,7 @@ def replay_checkpoint(
         checkpoint: the object's bytes, in either form.
         deltas: id and HummockVersionDelta of each row of hummock_version_delta, by id.
         releases: the releases that the cluster may be of, oldest first; where their rules make
-            different sizes of it, those of the newest are taken, and `doubt` says so.
+            different sizes or watermarks of it, those of the newest are taken, and `doubt` says so.
         era: of the cluster's protobuf messages.
 
     Raises:
@@ -101,8 +101,12 @@ def replay(
 
 def _decode(data: bytes, row_id: int, era: str) -> Any:
     try:
-        delta: Any = decode(data, DELTA, era)
-    except VersionError as error:
+        delta: Any = messages.parse(data, DELTA, era)
+        size = delta.ByteSize()
+        delta.DiscardUnknownFields()
+        if delta.ByteSize() != size:
+            delta = decode(data, DELTA, era)
+    except (RowError, VersionError) as error:
         raise VersionError(f"version delta {row_id}: {error}") from error
     if delta.id != row_id:
         raise DeltaError(f"its row has id {row_id}", delta.id, None, "id")
@@ -117,7 +121,8 @@ def _lift(version: Working, era: str) -> Working:
 
 
 def _doubt(results: Sequence[Any]) -> str:
-    """What the rules in question disagree about: sizes only steer compaction, levels are data.
+    """What the rules in question disagree about: sizes only steer compaction, and watermarks of
+    dropped tables are of no use; levels are data.
 
     Raises:
         InconsistentStore: they disagree about levels.
@@ -126,8 +131,9 @@ def _doubt(results: Sequence[Any]) -> str:
         return ""
     if all(_placed(result) == _placed(results[-1]) for result in results):
         return (
-            "the releases that the cluster may be of count sizes of levels differently after these "
-            "version deltas; those of the newest are taken (--rw-version says which it is)"
+            "the releases that the cluster may be of make of these version deltas the same SSTs in "
+            "the same places, but other sizes of levels, or watermarks of dropped tables; those of "
+            "the newest are taken (--rw-version says which it is)"
         )
     raise InconsistentStore(
         "the releases that the cluster may be of make different levels of these version deltas",

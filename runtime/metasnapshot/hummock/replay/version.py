@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from metasnapshot.errors import VersionError
 from metasnapshot.format import messages
@@ -14,6 +14,14 @@ from metasnapshot.hummock.replay.sst import changed, read_sst
 from metasnapshot.hummock.replay.watermarks import read_watermarks
 
 
+class TableInfo(NamedTuple):
+    """What a version knows of a table, as StateTableInfo has it."""
+
+    committed_epoch: int
+    compaction_group_id: int
+    safe_epoch: int
+
+
 class Working:
     """A version as a release has it in memory.
 
@@ -22,8 +30,9 @@ class Working:
         id: id of the version.
         max_committed_epoch: as the version says it.
         safe_epoch: the same, up to 2.0.
+        has_safe_epoch: whether the messages have it, also those of tables.
         groups: levels by compaction group.
-        infos: StateTableInfo messages by table.
+        infos: what is known of the tables, by table.
         members: tables by compaction group; derived from infos.
         watermarks: TableWatermarks messages by table.
         unsettled: tables whose watermarks the next delta has to look at.
@@ -42,11 +51,15 @@ class Working:
         self._era = messages.era_of(message)
         self.id: int = message.id
         self.max_committed_epoch: int = message.max_committed_epoch
-        self.safe_epoch: int = getattr(message, "safe_epoch", 0)
+        self.has_safe_epoch = hasattr(message, "safe_epoch")
+        self.safe_epoch: int = message.safe_epoch if self.has_safe_epoch else 0
         self.groups: dict[int, Group] = {
             key: read_group(levels, rules) for key, levels in message.levels.items()
         }
-        self.infos: dict[int, Any] = dict(getattr(message, "state_table_info", {}))
+        self.infos: dict[int, TableInfo] = {
+            table: self.read_info(found)
+            for table, found in getattr(message, "state_table_info", {}).items()
+        }
         self.members = defaultdict[int, set[int]](set)
         for table, info in self.infos.items():
             self.members[info.compaction_group_id].add(table)
@@ -60,6 +73,11 @@ class Working:
             for table, found in getattr(message, "table_change_logs", {}).items()
         }
         self.vectors: dict[int, Any] = dict(getattr(message, "vector_indexes", {}))
+
+    def read_info(self, message: Any) -> TableInfo:
+        """What a StateTableInfo or a StateTableInfoDelta says."""
+        safe_epoch: int = message.safe_epoch if self.has_safe_epoch else 0
+        return TableInfo(message.committed_epoch, message.compaction_group_id, safe_epoch)
 
     def members_of(self, group_id: int) -> set[int]:
         """The tables of a group: the version's own word for it since 1.10, the group's before."""
@@ -86,7 +104,11 @@ class Working:
         for key, group in self.groups.items():
             write_group(group, message.levels[key])
         for table, info in self.infos.items():
-            message.state_table_info[table].CopyFrom(info)
+            written = message.state_table_info[table]
+            written.committed_epoch = info.committed_epoch
+            written.compaction_group_id = info.compaction_group_id
+            if info.safe_epoch:
+                written.safe_epoch = info.safe_epoch
         for table, found in self.watermarks.items():
             message.table_watermarks[table].CopyFrom(found)
         for table, log in self.logs.items() if self.rules.logs_written else ():

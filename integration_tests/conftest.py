@@ -1,0 +1,44 @@
+"""Servers for a whole run. A missing one is a loud skip at the desk and a failure in CI."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from servers import Server, ServerMissing, mariadb, postgres
+
+Start = Callable[[Path], AbstractContextManager[Server]]
+
+
+def _serve(start: Start) -> Generator[Server]:
+    with tempfile.TemporaryDirectory(prefix="metasnapshot-server-") as name:
+        Path(name).chmod(0o755)
+        try:
+            with start(Path(name)) as server:
+                yield server
+        except ServerMissing as error:
+            if os.environ.get("CI"):
+                pytest.fail(str(error))
+            pytest.skip(f"{error}: apt-get install postgresql mariadb-server")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[Server]:
+    yield from _serve(postgres)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Generator[Server]:
+    yield from _serve(mariadb)
+
+
+@pytest.fixture(scope="session", params=["postgresql", "mysql"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each engine in turn."""
+    name = {"postgresql": "postgres_server", "mysql": "mariadb_server"}[request.param]
+    found: Server = request.getfixturevalue(name)
+    return found

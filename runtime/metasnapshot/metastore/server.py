@@ -1,0 +1,156 @@
+"""A meta store on a server: PostgreSQL, MySQL or MariaDB.
+
+Each transaction has a connection of its own. A reading one is a consistent cut (REPEATABLE READ,
+read only) with cursors on the server's side; a writing one takes a lock that keeps a second restore
+out and holds foreign keys to the commit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from metasnapshot.errors import (
+    AuthenticationError,
+    ConflictError,
+    DatabaseError,
+    InconsistentStore,
+    UsageError,
+)
+from metasnapshot.metastore.url import connect_arguments, shown
+
+CONNECT_TIMEOUT_S = 10
+RESTORE_LOCK = "metasnapshot-restore"
+"""Name of the lock that a writing transaction holds."""
+_POSTGRES_LOCK = f"SELECT pg_try_advisory_xact_lock({0x6D657461736E6170})"
+"""PostgreSQL's advisory locks are numbers; this one reads `metasnap`."""
+_MYSQL_LOCK = f"SELECT GET_LOCK('{RESTORE_LOCK}', 0)"
+_MYSQL_DENIED = (1044, 1045, 1698)
+_DENIED = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba.conf entry|authentication "
+    r"failed|role .* does not exist",
+    re.IGNORECASE,
+)
+_MYSQL_SESSION = (
+    "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', "
+    "net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 28800, time_zone = '+00:00'"
+)
+_FOREIGN_KEYS = """
+SELECT table_name, column_name, referenced_table_name, referenced_column_name
+FROM information_schema.key_column_usage
+WHERE table_schema = database() AND referenced_table_name IS NOT NULL
+"""
+
+
+class ServerStore:
+    """A meta store on a server."""
+
+    def __init__(self, url: sa.URL) -> None:
+        """Prepare to connect; nothing is sent yet.
+
+        Raises:
+            UsageError: the driver is not installed, or an option is wrong.
+        """
+        self.url = shown(url)
+        self._is_postgres = url.get_backend_name() == "postgresql"
+        plain, arguments = connect_arguments(url)
+        arguments["connect_timeout"] = CONNECT_TIMEOUT_S
+        if not self._is_postgres:
+            arguments |= {"charset": "utf8mb4", "init_command": _MYSQL_SESSION}
+        try:
+            self._engine = sa.create_engine(
+                plain, connect_args=arguments, poolclass=sa.NullPool, hide_parameters=True
+            )
+        except (ImportError, exc.ArgumentError) as error:
+            extra = "postgres" if self._is_postgres else "mysql"
+            raise UsageError(
+                f"no driver for {plain.get_backend_name()}: {error}",
+                hint=f"install metasnapshot[{extra}]",
+            ) from error
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._engine.dispose()
+
+    @contextmanager
+    def read_transaction(self) -> Generator[sa.Connection]:
+        """See MetaStore."""
+        with self._connection() as connection:
+            if self._is_postgres:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            else:
+                connection.exec_driver_sql(
+                    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+                )
+                connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            yield connection.execution_options(stream_results=True)
+
+    @contextmanager
+    def write_transaction(self) -> Generator[sa.Connection]:
+        """See MetaStore."""
+        with self._connection() as connection:
+            if self._is_postgres:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                self._take_lock(connection, _POSTGRES_LOCK)
+                yield connection
+                return
+            self._take_lock(connection, _MYSQL_LOCK)
+            connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
+            yield connection
+            self._check_foreign_keys(connection)
+
+    def _take_lock(self, connection: sa.Connection, statement: str) -> None:
+        if not connection.exec_driver_sql(statement).scalar():
+            raise ConflictError(
+                f"another restore is at work on {self.url}", hint="wait until it has ended"
+            )
+
+    def _check_foreign_keys(self, connection: sa.Connection) -> None:
+        """What MySQL would have refused row by row, had it looked; it cannot look at the end."""
+        keys = connection.exec_driver_sql(_FOREIGN_KEYS).fetchall()
+        for table, column, target, target_column in keys:
+            broken = connection.exec_driver_sql(
+                f'SELECT count(*) FROM "{table}" AS child LEFT JOIN "{target}" AS parent '
+                f'ON parent."{target_column}" = child."{column}" '
+                f'WHERE child."{column}" IS NOT NULL AND parent."{target_column}" IS NULL'
+            ).scalar()
+            if broken:
+                raise InconsistentStore(
+                    f"{broken} rows of {table} break a foreign key: {column} -> {target}"
+                )
+
+    @contextmanager
+    def _connection(self) -> Generator[sa.Connection]:
+        """One connection and one transaction, with the driver's errors translated."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except exc.DBAPIError as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: exc.DBAPIError) -> DatabaseError | AuthenticationError:
+        original: Any = error.orig
+        text = " ".join(str(original).split())
+        code = original.args[0] if original is not None and original.args else None
+        if code in _MYSQL_DENIED or _DENIED.search(text):
+            return AuthenticationError(
+                f"{self.url}: {text}", hint="check user and password (docs/guide.md, passwords)"
+            )
+        return DatabaseError(
+            f"{self.url}: {text}",
+            hint="is the server up, and this its address?"
+            if error.connection_invalidated or _is_connect(error)
+            else "",
+        )
+
+
+def _is_connect(error: exc.DBAPIError) -> bool:
+    """Whether it happened before there was any statement."""
+    return error.statement is None
