@@ -214,7 +214,7 @@ def _started(
     command: Sequence[str | Path], account: pwd.struct_passwd | None, log: Path
 ) -> Generator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
-        process: subprocess.Popen[bytes] = subprocess.Popen(
+        process: Any = subprocess.Popen(
             command,
             stdout=output,
             stderr=output,

@@ -18,6 +18,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from metasnapshot.cli import documents
+from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.backup import backup
 from metasnapshot.cli.config import app as config_app
 from metasnapshot.cli.config import configuration
@@ -100,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a co
     _prepare()
     as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app.meta(arguments, exit_on_error=False, print_error=False)
+        words = translate(sys.argv[1:] if arguments is None else arguments)
+        code = app.meta(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except cyclopts.CycloptsError as error:
         complain(_our_style(str(error)), "metasnapshot --help")

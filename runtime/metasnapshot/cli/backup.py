@@ -14,6 +14,8 @@ from metasnapshot.cli.options import (
     HummockUrl,
     Json,
     MetaStoreUrl,
+    PasswordFile,
+    meta_store_password,
     repository,
 )
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
@@ -28,6 +30,7 @@ def backup(
     meta_store: MetaStoreUrl,
     backup_storage_url: BackupUrl,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    meta_store_password_file: PasswordFile = None,
     hummock_storage_url: HummockUrl = None,
     hummock_storage_directory: HummockDirectory = None,
     remarks: Annotated[str | None, Parameter(help="A note, shown by list.")] = None,
@@ -65,7 +68,7 @@ def backup(
         meta_node_stopped=meta_node_stopped,
     )
     found = repository(backup_storage_url, backup_storage_directory)
-    with open_meta_store(meta_store) as store:
+    with open_meta_store(meta_store, meta_store_password(meta_store_password_file)) as store:
         result = operation.backup(store, found, options)
     for text in result.warnings:
         note(text)

@@ -7,7 +7,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot.cli import documents
-from metasnapshot.cli.options import Json, MetaStoreUrl
+from metasnapshot.cli.options import (
+    Json,
+    MetaStoreUrl,
+    PasswordFile,
+    meta_store_password,
+)
 from metasnapshot.cli.text import complain, releases, say, say_json
 from metasnapshot.errors import UnknownFormat
 from metasnapshot.metastore.connect import open_meta_store
@@ -22,7 +27,11 @@ Scaffold = Annotated[
 
 
 def coverage(
-    *, meta_store: MetaStoreUrl, scaffold_release: Scaffold = None, json: Json = False
+    *,
+    meta_store: MetaStoreUrl,
+    meta_store_password_file: PasswordFile = None,
+    scaffold_release: Scaffold = None,
+    json: Json = False,
 ) -> int:
     """Compare a live meta store's tables and columns with the registry. Exit 14 if one of them
     lacks something.
@@ -32,7 +41,10 @@ def coverage(
     if scaffold_release is not None:
         check_release(scaffold_release)
     lines: list[str] = []
-    with open_meta_store(meta_store) as store, store.read_transaction() as connection:
+    with (
+        open_meta_store(meta_store, meta_store_password(meta_store_password_file)) as store,
+        store.read_transaction() as connection,
+    ):
         result = cover(connection)
         if scaffold_release is not None:
             lines = scaffold(scaffold_release, result, read_tables(connection))

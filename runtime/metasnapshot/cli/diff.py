@@ -11,7 +11,15 @@ from cyclopts import Parameter
 from cyclopts.argument import Token
 
 from metasnapshot.cli import documents
-from metasnapshot.cli.options import BackupDirectory, BackupUrl, Json, repository, snapshot_id
+from metasnapshot.cli.options import (
+    BackupDirectory,
+    BackupUrl,
+    Json,
+    PasswordFile,
+    meta_store_password,
+    repository,
+    snapshot_id,
+)
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
 from metasnapshot.cli.text import note, printable, say, say_json, table
 from metasnapshot.errors import UsageError
@@ -42,6 +50,7 @@ def diff(
         setting("--meta-store", "Meta store to compare with, if only one id is given."),
         Parameter(converter=_meta_store),
     ] = None,
+    meta_store_password_file: PasswordFile = None,
     json: Json = False,
 ) -> int:
     """Show what changed from one snapshot to another, or to a live meta store.
@@ -63,7 +72,9 @@ def diff(
             before, after = sides
             objects = operation.diff_objects(before, after)
         else:
-            store = stack.enter_context(open_meta_store(meta_store))
+            store = stack.enter_context(
+                open_meta_store(meta_store, meta_store_password(meta_store_password_file))
+            )
             before, objects = sides[0], None
             after = MetaStoreSide(stack.enter_context(store.read_transaction()))
         for text in (*before.omitted(), *after.omitted()):

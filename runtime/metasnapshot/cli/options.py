@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.progress import with_progress
-from metasnapshot.cli.settings import setting
+from metasnapshot.cli.settings import PASSWORD_VARIABLE, setting
 from metasnapshot.errors import SnapshotNotFound, UsageError
 from metasnapshot.store.url import open_store
 
@@ -17,7 +19,18 @@ ID_DIGITS_MAX = 19
 
 MetaStoreUrl = Annotated[
     str,
-    setting("--meta-store", "Meta store, as sqlite:///relative.db or sqlite:////absolute.db."),
+    setting(
+        "--meta-store",
+        "Meta store: sqlite:///relative.db, sqlite:////absolute.db, postgresql://user@host/db or "
+        "mysql://user@host/db.",
+    ),
+]
+PasswordFile = Annotated[
+    Path | None,
+    setting(
+        "--meta-store-password-file",
+        "File with the password; or METASNAPSHOT_META_STORE_PASSWORD, or as libpq has it.",
+    ),
 ]
 BackupUrl = Annotated[
     str, setting("--backup-storage-url", "Object store of the backups, as fs:///srv/backups.")
@@ -47,6 +60,20 @@ SnapshotId = Annotated[str, Parameter(help="Snapshot id, or latest, or oldest.")
 def repository(url: str, directory: str) -> Repository:
     """Open the backup directory that the options name."""
     return Repository(with_progress(open_store(url)), directory)
+
+
+def meta_store_password(file: Path | None) -> str | None:
+    """The password of the meta store, if a file or the environment has one.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    if file is None:
+        return os.environ.get(PASSWORD_VARIABLE)
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the password file {file}: {error}") from error
 
 
 def duration(text: str) -> timedelta:

@@ -81,9 +81,11 @@ def epoch(
         raise UsageError(f"not an epoch: {epoch}", hint="a number of 64 bits, without sign")
     found = repository(backup_storage_url, backup_storage_directory)
     entry = BackupReader(found, release).find(table_id, epoch)
-    time = epoch_time(epoch).isoformat(" ", "milliseconds")
+    time = epoch_time(epoch)
     if json:
-        say_json({"snapshot": documents.entry(entry), "epoch": epoch, "time": time})
+        text = time.isoformat(timespec="milliseconds")
+        say_json({"snapshot": documents.entry(entry), "epoch": epoch, "time": text})
     else:
-        say(f"snapshot {entry.id} serves table {table_id} at epoch {epoch}, {time}")
+        text = time.isoformat(" ", "milliseconds")
+        say(f"snapshot {entry.id} serves table {table_id} at epoch {epoch}, {text}")
     return 0

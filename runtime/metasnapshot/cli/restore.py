@@ -12,8 +12,10 @@ from metasnapshot.cli.options import (
     BackupUrl,
     Json,
     MetaStoreUrl,
+    PasswordFile,
     SnapshotId,
     Yes,
+    meta_store_password,
     repository,
     snapshot_id,
 )
@@ -70,6 +72,7 @@ def restore(
         bool, Parameter(negative="", help="Cut timestamps to what the target's engine holds.")
     ] = False,
     yes: Yes = False,
+    meta_store_password_file: PasswordFile = None,
     json: Json = False,
 ) -> int:
     r"""Restore a snapshot into an empty meta store and a data directory.
@@ -95,7 +98,7 @@ def restore(
         validate_integrity=validate_integrity,
         cut_timestamps=cut_timestamps,
     )
-    with open_meta_store(meta_store) as store:
+    with open_meta_store(meta_store, meta_store_password(meta_store_password_file)) as store:
         planned = operation.plan_restore(found, store, options)
         if plan and json:
             say_json(documents.plan(planned))

@@ -21,6 +21,8 @@ from metasnapshot.errors import UsageError
 
 ENVIRONMENT_PREFIX = "METASNAPSHOT_"
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
+PASSWORD_VARIABLE = f"{ENVIRONMENT_PREFIX}META_STORE_PASSWORD"
+"""Password of the meta store. It stands in no file of settings; config show does not know it."""
 FILE_NAME = "metasnapshot.toml"
 BACKUP_DIRECTORY = "backup"
 """Upstream's default of --backup-storage-directory. A server's own default is
@@ -46,6 +48,7 @@ class Setting(NamedTuple):
 
 SETTINGS = (
     Setting("meta_store", "url", "--meta-store"),
+    Setting("meta_store", "password_file", "--meta-store-password-file"),
     Setting("storage", "backup_storage_url", "--backup-storage-url"),
     Setting("storage", "backup_storage_directory", "--backup-storage-directory", BACKUP_DIRECTORY),
     Setting("storage", "hummock_storage_url", "--hummock-storage-url"),
@@ -108,7 +111,7 @@ def check_environment(environment: Mapping[str, str] | None = None) -> None:
         UsageError: there is one.
     """
     variables = os.environ if environment is None else environment
-    known = [CONFIG_VARIABLE, *(item.variable for item in SETTINGS)]
+    known = [CONFIG_VARIABLE, PASSWORD_VARIABLE, *(item.variable for item in SETTINGS)]
     for name in variables:
         if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
             raise _unknown(f"unknown environment variable {name}", name, known)

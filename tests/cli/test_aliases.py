@@ -1,0 +1,116 @@
+"""risectl's command lines, of every release, in our words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from metasnapshot.cli.aliases import translate
+from metasnapshot.cli.app import main
+from metasnapshot.errors import UsageError
+from metasnapshot.metastore.url import parse_url
+
+SQL = ["--meta-store-type", "postgres", "--sql-endpoint", "db.local:5433"]
+
+
+def url_of(*arguments: str) -> str:
+    words = translate(["restore-meta", *arguments])
+    return words[words.index("--meta-store") + 1]
+
+
+@pytest.mark.parametrize("prefix", [[], ["meta"], ["ctl", "meta"]])
+def test_a_restore_of_risectl(prefix: list[str]) -> None:
+    """With or without the words before it; the id becomes an id."""
+    line = [*prefix, "restore-meta", "--meta-snapshot-id", "7", "--backup-storage-url", "fs://b"]
+    assert translate(line) == ["restore", "7", "--backup-storage-url", "fs://b"]
+
+
+def test_several_ids_and_former_names() -> None:
+    """Commas, repetitions, an equals sign; options that releases renamed."""
+    line = ["delete-meta-snapshots", "--snapshot-ids", "1,2", "--snapshot-ids=3"]
+    assert translate(line) == ["delete", "1", "2", "3"]
+    line = ["restore-meta", "--storage-url=fs://b", "--hummock-storage-dir", "h"]
+    assert translate(line) == [
+        "restore",
+        "--backup-storage-url=fs://b",
+        "--hummock-storage-directory",
+        "h",
+    ]
+
+
+def test_our_own_words_stay() -> None:
+    """Whatever they are."""
+    line = ["restore", "latest", "--meta-store", "sqlite:///meta.db", "--plan"]
+    assert translate(line) == line
+    assert translate([]) == []
+
+
+def test_sql_options_come_to_one_url() -> None:
+    """User, password and database are percent-encoded, which upstream forgets."""
+    found = url_of(
+        *SQL,
+        "--sql-username",
+        "us er",
+        "--sql-password",
+        "p@ss/w:rd?",
+        "--sql-database",
+        "me/ta",
+        "--sql-url-params",
+        "sslmode=require",
+    )
+    url = parse_url(found)
+    assert (url.username, url.password, url.database) == ("us er", "p@ss/w:rd?", "me/ta")
+    assert (url.host, url.port, url.query["sslmode"]) == ("db.local", 5433, "require")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--meta-store-type=sqlite", "--sql-endpoint=/var/meta.db"], "sqlite:////var/meta.db"),
+        (["--meta-store-type=sqlite", "--sql-endpoint=meta.db"], "sqlite:///meta.db"),
+        (["--meta-store-type=sql", "--sql-endpoint=mysql://u@h/d"], "mysql://u@h/d"),
+        (["--meta-store-type=mysql", "--sql-endpoint=h", "--sql-database=d"], "mysql://h/d"),
+    ],
+)
+def test_each_type_of_meta_store(arguments: list[str], expected: str) -> None:
+    """sqlite takes a path, sql a URL, the others host and port."""
+    assert url_of(*arguments) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--meta-store-type=mem"],
+        ["--meta-store-type=etcd"],
+        ["--sql-endpoint=h:1"],
+        [*SQL[:3], "host:port"],
+    ],
+)
+def test_what_comes_to_no_url(arguments: list[str]) -> None:
+    """Is a usage error."""
+    with pytest.raises(UsageError):
+        url_of(*arguments)
+
+
+def test_a_whole_run_in_risectls_words(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Backup, restore and delete as scripts of upstream's call them."""
+    store = ["--meta-store-type", "sqlite", "--sql-endpoint"]
+    backups = ["--backup-storage-url", "fs://backups"]
+    assert main(["meta", "backup-meta", *store, "meta.db", *backups]) == 0
+    line = [
+        "meta",
+        "restore-meta",
+        "--meta-snapshot-id",
+        "9",
+        *store,
+        "empty.db",
+        *backups,
+        "--hummock-storage-url",
+        "fs://state",
+    ]
+    assert main([*line, "--dry-run"]) == 0
+    assert main(line) == 0
+    assert "restored snapshot 9" in capsys.readouterr().out
+    assert main(["delete-meta-snapshots", "--snapshot-ids", "9", "--yes", *backups]) == 0
+    assert not (cluster / "backups" / "backup" / "9.snapshot").exists()
