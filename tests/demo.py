@@ -12,9 +12,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from metasnapshot.format.hummock_version import VERSION, decode
+from metasnapshot.hummock.checkpoint import write_checkpoint
+from metasnapshot.store.local import LocalStore
+from metasnapshot_models.layouts import LAYOUTS
+
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "v3.0.3"
 DEMO = ROOT / "build" / "demo"
+LAYOUT = LAYOUTS["3.0.1"]
 METASNAPSHOT = Path(sys.executable).parent / "metasnapshot"
 
 
@@ -22,11 +28,11 @@ def main() -> int:
     prepare()
     say("A SQLite meta store of RisingWave 3.0.3 (test data, hence the odd names):")
     show_store("meta.db")
-    say("Back it up:")
+    say("Back it up, without a meta node; the version checkpoint is five deltas behind:")
     run("backup --meta-store sqlite:///meta.db --backup-storage-url fs://backups")
     run("list --backup-storage-url fs://backups")
-    say("Is every byte and every row of it sound?")
-    run("verify latest --backup-storage-url fs://backups")
+    say("Is every byte of it sound, and every row and reference?")
+    run("verify latest --level refs --backup-storage-url fs://backups")
     say("Would it have noticed a table that it does not know?")
     run("coverage --meta-store sqlite:///meta.db")
     say("The worst night of the year: the meta store is gone. An empty schema, and then:")
@@ -42,10 +48,10 @@ def main() -> int:
 def prepare() -> None:
     """Lay out build/demo: the meta store, its checkpoint, and an empty schema to restore into."""
     shutil.rmtree(DEMO, ignore_errors=True)
-    (DEMO / "state" / "hummock_001" / "checkpoint").mkdir(parents=True)
+    DEMO.mkdir(parents=True)
     shutil.copyfile(GOLDEN / "meta.db", DEMO / "meta.db")
-    checkpoint = DEMO / "state" / "hummock_001" / "checkpoint" / "0"
-    shutil.copyfile(GOLDEN / "checkpoint.2.bin", checkpoint)
+    version = decode((GOLDEN / "hummock_version_base.pb").read_bytes(), VERSION, LAYOUT.era)
+    write_checkpoint(LocalStore(DEMO / "state"), "hummock_001", version, LAYOUT)
     with sqlite3.connect(DEMO / "meta.db") as connection:
         connection.execute(
             "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"

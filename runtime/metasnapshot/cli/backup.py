@@ -79,6 +79,8 @@ def backup(
         f"{'would be backup' if dry_run else 'backup'} {result.entry.id}: "
         f"{sum(result.rows.values())} rows, {result.size} bytes, "
         f"layout {result.layout} (RisingWave {releases(result.releases)}), "
-        f"Hummock version {result.entry.hummock_version_id} with {len(result.entry.ssts)} objects"
+        f"Hummock version {result.entry.hummock_version_id} (checkpoint "
+        f"{result.checkpoint_version} and {result.deltas} version deltas) with "
+        f"{len(result.entry.ssts)} objects"
     )
     return 0

@@ -73,6 +73,8 @@ def backup(result: BackupResult, *, dry_run: bool) -> Document:
         "rows": result.rows,
         "bytes": result.size,
         "checksum": f"{result.checksum:016x}",
+        "checkpoint_version": result.checkpoint_version,
+        "deltas": result.deltas,
         "pinned": result.pinned,
         "omitted": list(result.omitted),
         "warnings": list(result.warnings),

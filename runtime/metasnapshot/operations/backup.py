@@ -93,6 +93,8 @@ class BackupResult:
         rows: rows by section.
         size: bytes of the file.
         checksum: XXH64 in the file.
+        checkpoint_version: id of the version in the checkpoint.
+        deltas: version deltas that were replayed onto it.
         pinned: whether garbage collection keeps the objects that the snapshot needs.
         omitted: unknown tables and columns that were left out because that was allowed.
         warnings: what the operator should know.
@@ -104,6 +106,8 @@ class BackupResult:
     rows: dict[str, int]
     size: int
     checksum: int
+    checkpoint_version: int
+    deltas: int
     pinned: bool
     omitted: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -203,6 +207,8 @@ class _Backup:
             rows=self.rows,
             size=self.size,
             checksum=self.checksum,
+            checkpoint_version=self.replayed.base_id,
+            deltas=self.replayed.applied,
             pinned=self.options.meta_node_stopped,
             omitted=self.omitted,
             warnings=tuple(self._warnings()),
