@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check integration gen freeze bench lock clean
+.PHONY: demo test check integration gen freeze bench bench-servers lock clean
 
 demo: $(READY)
 	@$(BIN)/python tests/demo.py
@@ -32,6 +32,10 @@ freeze: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/bench.py
+
+# Needs PostgreSQL, MariaDB and the schema scripts of the golden set.
+bench-servers: $(READY)
+	@PYTHONPATH=tests:integration_tests $(BIN)/python tests/bench/restores.py
 
 # Pins every dependency with hashes; needs uv.
 lock:

@@ -17,6 +17,8 @@ from metasnapshot_codegen.history import History, LayoutState, ShapeColumn, Type
 
 Frozen = dict[tuple[str, str], str]
 """Bodies of lines by kind and key."""
+RENAMED = ("shape", "type")
+"""Kinds whose keys name the first layout that has them."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def changes(frozen: Frozen, history: History) -> list[Change]:
     # A changed column shows in the lines of its type and shape as well: the layouts name it best.
     told = ("layout", "shape", "type") if found else ("layout",)
     for (kind, key), body in frozen.items():
+        if kind in RENAMED and (kind, key) not in now:
+            continue  # a layout that came in between is the first to have it; the layouts tell
         if kind not in told and now.get((kind, key)) != body:
             what = "is gone" if (kind, key) not in now else "differs"
             found.append(

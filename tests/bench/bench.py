@@ -1,27 +1,26 @@
 """`make bench`: how fast, beside baselines measured in the same run, and how much memory.
 
 Prints Markdown tables; docs/benchmarks.md keeps the last that were looked at. Every figure is the
-best of a few runs, in MB of JSON a second; the ratio is to the orjson baseline of the same line.
+best of a few runs, in MB of JSON a second, the ratio to the orjson baseline of the same line; and
+version deltas a second, the ratio to protobuf alone.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import baselines
 import data
+import deltas
+import measure
 
 MIB = 1 << 20
 SIZE = 256 * MIB
-REPEATS = 3
 HERE = Path(__file__).parent
 MEMORY_SIZES = (64 * MIB, 512 * MIB)
 MEMORY_JOBS = ("verify", "restore", "backup")
@@ -32,6 +31,7 @@ def main() -> int:
         os.chdir(scratch)
         speed(Path(scratch))
         memory(Path(scratch))
+        deltas.speed(Path(scratch))
     return 0
 
 
@@ -73,16 +73,9 @@ def speed(folder: Path) -> None:
 
 
 def line(name: str, size: int, *jobs: Callable[[], object] | None) -> float:
-    """Measure and print one line; returns our MB/s. Jobs take turns, so that all meet the same "
-    "machine."""
-    times: list[list[float]] = [[] for _ in jobs]
-    for _ in range(REPEATS):
-        for job, found in zip(jobs, times, strict=True):
-            if job is not None:
-                start = time.perf_counter()
-                job()
-                found.append(time.perf_counter() - start)
-    rates = [size / min(found) / 1e6 if found else 0.0 for found in times]
+    """Measure and print one line; returns our MB/s."""
+    times = iter(measure.best_times(*(job for job in jobs if job is not None)))
+    rates = [size / next(times) / 1e6 if job is not None else 0.0 for job in jobs]
     shown = [f"{rate:.0f}" if rate else "" for rate in rates]
     ratio = f"{rates[2] / rates[1]:.2f}" if rates[1] else ""
     print(f"| {name} | {' | '.join(shown)} | {ratio} |", flush=True)
@@ -101,16 +94,9 @@ def memory(folder: Path) -> None:
         data.write_snapshot(path, size)
         data.write_manifest(path)
         for job in MEMORY_JOBS:
-            peaks[job].append(peak_rss(job, folder))
+            peaks[job].append(measure.peak_rss(HERE / "data.py", job, str(folder)))
     for job, found in peaks.items():
         print(f"| {job} | {' | '.join(map(str, found))} |")
-
-
-def peak_rss(job: str, folder: Path) -> int:
-    """Peak RSS of a job in MiB."""
-    command = [sys.executable, str(HERE / "data.py"), job, str(folder)]
-    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return int(json.loads(shown.stdout)["peak_kib"]) // 1024
 
 
 if __name__ == "__main__":

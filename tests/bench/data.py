@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import measure
 import msgspec
 import numpy as np
 
@@ -125,10 +126,7 @@ def main() -> int:
         restore(folder)
     else:
         backup(folder)
-    # Not ru_maxrss: it survives exec, so a child would show what its parent held when it forked.
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    print(json.dumps({"job": job, "peak_kib": peak}))
+    print(json.dumps({"job": job, "peak_kib": measure.own_peak_kib()}))
     return 0
 
 

@@ -97,7 +97,7 @@ def test_a_plan_has_every_check_in_order_and_writes_nothing(target: Target) -> N
     plan = target.plan()
     assert target.fingerprint() == before
     assert [check.name for check in plan.checks] == CHECKS
-    assert set(results(plan).values()) == {"ok"}
+    assert [name for name, result in results(plan).items() if result != "ok"] == ["hummock objects"]
     assert all(check.reason for check in plan.checks)
     assert (plan.error, plan.layout, plan.sequences_from) == (None, "3.0.1", 7)
     assert sum(plan.rows.values()) == 315

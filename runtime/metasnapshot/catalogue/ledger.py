@@ -66,10 +66,10 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
     return ledger
 
 
-def forget(store: Store, directory: str, ids: Iterable[int]) -> None:
-    """Drop all notes about ids that are deleted, and remember that they were in use."""
+def forget(store: Store, directory: str, ids: Iterable[int], *, deleted: bool) -> None:
+    """Drop all notes about ids, and if they are deleted, remember that they were in use."""
     gone = set(ids)
-    largest = max(gone, default=0)
+    largest = max(gone, default=0) if deleted else 0
     known = read_ledger(store, directory)
     if known.last_deleted >= largest and gone.isdisjoint([*known.kept, *known.verified]):
         return

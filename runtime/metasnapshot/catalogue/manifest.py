@@ -85,16 +85,16 @@ class Manifest:
         return replace(self, manifest_id=self.manifest_id + 1, entries=kept)
 
 
-SnapshotId = Annotated[int, msgspec.Meta(ge=0, lt=(1 << 63) - 1)]
-"""Ids come from a sequence that is an i64."""
+SequenceId = Annotated[int, msgspec.Meta(ge=0, lt=(1 << 63) - 1)]
+"""Ids, of objects too, come from a sequence that is an i64."""
 
 
 class _Entry(msgspec.Struct):
     """An entry as JSON, all dialects at once."""
 
-    id: SnapshotId
+    id: SequenceId
     hummock_version_id: int
-    ssts: list[int]
+    ssts: list[SequenceId]
     format_version: int = 0
     remarks: str | None = None
     state_table_info: dict[int, dict[str, Any]] = {}

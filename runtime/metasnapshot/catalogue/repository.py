@@ -79,7 +79,7 @@ class Repository:
         """Read the manifest again; like upstream, take it only if its id is greater."""
         known = self._manifest
         self._read()
-        if self._manifest.manifest_id < known.manifest_id:
+        if self._manifest.manifest_id <= known.manifest_id:
             self._manifest = known
         return self._manifest
 
@@ -177,6 +177,8 @@ class Repository:
             entry = write(file)
             self._make_manifest()
         self._read_back(snapshot_id)
+        # RisingWave may have deleted a snapshot of this id: its notes are not this one's.
+        forget(self.store, self.directory, [snapshot_id], deleted=False)
         try:
             self._change(lambda manifest: manifest.with_entry(entry))
         except MetasnapshotError:
@@ -246,7 +248,8 @@ class Repository:
         upstream.
         """
         wanted = set(ids)
-        forget(self.store, self.directory, wanted.intersection(self._manifest.ids))
+        known = wanted.intersection(self._manifest.ids)
+        forget(self.store, self.directory, known, deleted=True)
         self._change(lambda manifest: manifest.without(wanted))
         for snapshot_id in sorted(wanted):
             self.store.delete(self.path(snapshot_id))

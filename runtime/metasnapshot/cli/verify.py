@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated
 
@@ -68,11 +69,12 @@ def verify(
         note(f"no snapshot in {found.url}: nothing was verified")
     for number in wanted:
         found.entry(number)
-    results = _verify_each(found, wanted, level, age_max, state)
-    if not json:
-        for result, skipped in results:
+    results: list[tuple[VerifyResult, bool]] = []
+    for result, skipped in _verify_each(found, wanted, level, age_max, state):
+        results.append((result, skipped))
+        if not json:
             _print(result, skipped=skipped)
-    else:
+    if json:
         say_json({"snapshots": [documents.verification(item, skipped=s) for item, s in results]})
     codes = [0 if item.error is None else item.error.exit_code for item, _ in results]
     if all(codes):
@@ -86,17 +88,14 @@ def _verify_each(
     level: Level,
     age_max: timedelta | None,
     state: tuple[str, str] | None,
-) -> list[tuple[VerifyResult, bool]]:
-    """Results, and whether each was skipped because it was verified not long ago."""
+) -> Iterator[tuple[VerifyResult, bool]]:
+    """Results, as they come, and whether each was skipped because it was verified not long ago."""
     verified = read_ledger(found.store, found.directory).verified
-    results: list[tuple[VerifyResult, bool]] = []
     for number in dict.fromkeys(wanted):
-        skip = age_max is not None and operation.is_fresh(verified.get(number), level, age_max)
-        if skip:
-            results.append((VerifyResult(number, level), True))
+        if age_max is not None and operation.is_fresh(verified.get(number), level, age_max):
+            yield VerifyResult(number, level), True
         else:
-            results.append((operation.verify(found, number, level, state), False))
-    return results
+            yield operation.verify(found, number, level, state), False
 
 
 def _print(result: VerifyResult, *, skipped: bool) -> None:

@@ -31,11 +31,13 @@ _POSTGRES_LOCK = f"SELECT pg_try_advisory_xact_lock({0x6D657461736E6170})"
 """PostgreSQL's advisory locks are numbers; this one reads `metasnap`."""
 _MYSQL_LOCK = f"SELECT GET_LOCK('{RESTORE_LOCK}', 0)"
 _MYSQL_DENIED = (1044, 1045, 1698)
+_MYSQL_HUNG_UP = (1153, 2006, 2013)
 _DENIED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba.conf entry|authentication "
     r"failed|role .* does not exist",
     re.IGNORECASE,
 )
+_COPY_PLACE = re.compile(r"COPY [^,:]+, line \d+(, column [^,:]+)?")
 _MYSQL_SESSION = (
     "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', "
     "net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 28800, time_zone = '+00:00'"
@@ -130,27 +132,44 @@ class ServerStore:
     def _connection(self) -> Generator[sa.Connection]:
         """One connection and one transaction, with the driver's errors translated."""
         try:
-            with self._engine.begin() as connection:
+            with self._connect() as connection, connection.begin():
                 yield connection
         except exc.DBAPIError as error:
-            raise self._translate(error) from error
+            is_unreachable = error.connection_invalidated or error.statement is None
+            raise self._translate(error.orig, is_unreachable=is_unreachable) from error
+        except self._engine.dialect.loaded_dbapi.Error as error:  # of COPY, past SQLAlchemy
+            raise self._translate(error, is_unreachable=False) from error
 
-    def _translate(self, error: exc.DBAPIError) -> DatabaseError | AuthenticationError:
-        original: Any = error.orig
-        text = " ".join(str(original).split())
-        code = original.args[0] if original is not None and original.args else None
+    def _connect(self) -> sa.Connection:
+        try:
+            return self._engine.connect()
+        except OSError as error:  # PyMySQL opens the files of TLS before it connects
+            raise DatabaseError(
+                f"{self.url}: {error}", hint="check ssl-ca, ssl-cert and ssl-key"
+            ) from error
+
+    def _translate(
+        self, error: Any, *, is_unreachable: bool
+    ) -> DatabaseError | AuthenticationError:
+        text = _without_values(error)
+        code = error.args[0] if error is not None and error.args else None
         if code in _MYSQL_DENIED or _DENIED.search(text):
             return AuthenticationError(
                 f"{self.url}: {text}", hint="check user and password (docs/guide.md, passwords)"
             )
-        return DatabaseError(
-            f"{self.url}: {text}",
-            hint="is the server up, and this its address?"
-            if error.connection_invalidated or _is_connect(error)
-            else "",
-        )
+        hint = "is the server up, and this its address?" if is_unreachable else ""
+        if code in _MYSQL_HUNG_UP:
+            hint = "is the server up? it also hangs up on rows above its max_allowed_packet"
+        return DatabaseError(f"{self.url}: {text}", hint=hint)
 
 
-def _is_connect(error: exc.DBAPIError) -> bool:
-    """Whether it happened before there was any statement."""
-    return error.statement is None
+def _without_values(error: Any) -> str:
+    """What the server said, in one line. PostgreSQL's DETAIL and CONTEXT show values of rows, which
+    may be secrets: only the place is kept of them.
+    """
+    diagnosis: Any = getattr(error, "diag", None)
+    said = getattr(diagnosis, "message_primary", None)
+    if said is None:
+        return " ".join(str(error).split())
+    place = _COPY_PLACE.match(diagnosis.context or "")
+    return f"{place[0]}: {said}" if place else said

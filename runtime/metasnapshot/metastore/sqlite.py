@@ -47,7 +47,9 @@ class SqliteStore:
         with _translated(self.url), ExitStack() as stack:
             path = self._path
             if not self._is_open_in_wal_mode():
-                path = self._copy(Path(stack.enter_context(_scratch())) / "meta.db")
+                scratch = Path(stack.enter_context(_scratch()))
+                with _files_translated(self.url):
+                    path = self._copy(scratch / "meta.db")
             with _transaction(path, "ro", "BEGIN") as connection:
                 yield connection
 
@@ -71,7 +73,8 @@ class SqliteStore:
 
     def _is_open_in_wal_mode(self) -> bool:
         """In WAL mode readers block nobody; whoever has the store open made the file for it."""
-        return self._is_in_wal_mode() and Path(f"{self._path}-shm").exists()
+        with _files_translated(self.url):
+            return self._is_in_wal_mode() and Path(f"{self._path}-shm").exists()
 
     def _is_in_wal_mode(self) -> bool:
         with self._path.open("rb") as file:
@@ -187,6 +190,18 @@ def _translated(url: str) -> Generator[None]:
         raise DatabaseError(f"{url}: {error}", hint=_hint(error)) from error
     except UnicodeDecodeError as error:
         raise DatabaseError(f"{url}: the schema is damaged: {error}") from error
+
+
+@contextmanager
+def _files_translated(url: str) -> Generator[None]:
+    """The same for files that are read and copied without SQLite."""
+    try:
+        yield
+    except OSError as error:
+        text = f"{url}: {error.strerror or error}"
+        raise DatabaseError(
+            text, hint="the copy that is read lies in TMPDIR: is there room?"
+        ) from error
 
 
 def _hint(error: sqlite3.Error) -> str:

@@ -12,6 +12,7 @@ here, unless the caller asked for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,8 @@ ToDb = Callable[[Any], Any]
 
 SQLITE, POSTGRES, MYSQL = "sqlite", "postgresql", "mysql"
 """Names of SQLAlchemy's dialects; MariaDB is reached as MySQL."""
+_ESCAPED_ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 in JSON; after one more backslash it is only the text of an escape."""
 FRACTION_DIGITS = {POSTGRES: 6, MYSQL: 0}
 """Digits after the second that an engine's timestamps hold; SQLite's text holds all."""
 
@@ -144,8 +147,9 @@ def _fit_timestamp(value: Timestamp, digits: int, name: str, *, cut: bool) -> Ti
 
 
 def _fit_text(value: Any, is_unfit: Callable[[str], bool], what: str, where: str) -> Any:
-    text = value if isinstance(value, str) else msgspec.json.encode(_with_text_keys(value)).decode()
-    if is_unfit(text if isinstance(value, str) else text.replace("\\u0000", "\0")):
+    is_text = isinstance(value, str)
+    text = value if is_text else _ESCAPED_ZERO.sub("\0", msgspec.json.encode(value).decode())
+    if is_unfit(text):
         raise ValueUnfit(
             f"column {what}, which {where} cannot hold",
             hint="restore into another engine, or change the object before the backup",

@@ -41,15 +41,13 @@ from metasnapshot.operations.places import (
     check_directory,
     parameter,
 )
+from metasnapshot.operations.sequences import BACKUP_SEQUENCE, SEQUENCES_SECTION
 from metasnapshot.store.port import Store
 from metasnapshot.store.url import open_store
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.models import HummockSequence
 
-SEQUENCES_SECTION = "hummock_sequences"
-BACKUP_SEQUENCE = "meta_backup"
-"""The row of hummock_sequence that counts snapshots."""
 CUT_ATTEMPTS_MAX = 10
 NOT_PINNED = (
     "not pinned: a running cluster's garbage collection does not know this snapshot and may delete "

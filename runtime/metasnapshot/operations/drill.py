@@ -21,15 +21,13 @@ from metasnapshot.metastore.load import Target, digest_rows
 from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.operations.restore import restore
 from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.sequences import SEQUENCES_SECTION
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.url import HUMMOCK_PREFIX
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
 from metasnapshot_models.tables import TABLES
-
-SEQUENCES_SECTION = "hummock_sequences"
-"""Not compared: a restore takes it from the newest snapshot, and a backup counts it on."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def _compare(reader: SnapshotReader, copy: SnapshotReader) -> DrillResult:
     target = Target(layout)
     for place in reader.places:
         if place.name in (HUMMOCK_VERSION, SEQUENCES_SECTION):
-            continue
+            continue  # a restore takes sequences from the newest snapshot, a backup counts them on
         model = model_of(layout, place.name)
         before = digest_rows(target, model, reader.rows(place.name))
         after = digest_rows(target, model, copy.rows(place.name))

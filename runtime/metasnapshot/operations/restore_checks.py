@@ -40,11 +40,11 @@ from metasnapshot.operations.findings import Findings
 from metasnapshot.operations.object_check import largest_object, look_for
 from metasnapshot.operations.places import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
 from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan
-from metasnapshot.operations.version_check import (
-    BACKUP_SEQUENCE,
-    OBJECT_SEQUENCE,
+from metasnapshot.operations.sequences import (
+    SEQUENCES_SECTION,
     ids_in_use,
     raise_sequences,
+    require_superset,
 )
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.url import HUMMOCK_PREFIX, without_credentials
@@ -53,7 +53,6 @@ from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS, LOAD_ORDER
 from metasnapshot_models.models import HummockSequence
 
-SEQUENCES_SECTION = "hummock_sequences"
 PARAMETERS_SECTION = "system_parameters"
 CLUSTERS_SECTION = "clusters"
 OBJECTS_CHECK = "hummock objects"
@@ -93,6 +92,10 @@ class RestorePlanner:
             if self.plan.error is not None:
                 self.plan.checks.append(Check(name, "not checked", "an earlier check failed"))
                 continue
+            if name == OBJECTS_CHECK and not self.options.validate_integrity:
+                reason = "not asked for (--validate-integrity)"
+                self.plan.checks.append(Check(name, "not checked", reason))
+                continue
             try:
                 self.plan.checks.append(Check(name, "ok", step()))
             except MetasnapshotError as error:
@@ -119,8 +122,6 @@ class RestorePlanner:
     def _objects(self) -> str:
         """Every object that the snapshot needs is in the state store."""
         options = self.options
-        if not options.validate_integrity:
-            return "not looked for (--validate-integrity)"
         state = options.hummock_storage_url, options.hummock_storage_directory
         needed = needed_by(self.reader)
         findings = Findings()
@@ -166,11 +167,11 @@ class RestorePlanner:
     def _bump(self) -> list[str]:
         """Raise sequences above what the directory and the state store mention."""
         manifest, reader = self.repository.manifest(), self.reader
-        in_use = ids_in_use(reader.id, reader.hummock_version.message, needed_by(reader))
+        snapshot_id = max(*manifest.ids, *self.repository.file_ids())
         pinned = (max(entry.ssts, default=0) for entry in manifest.entries)
         stored = largest_object(self.store, self.options.hummock_storage_directory)
-        in_use[BACKUP_SEQUENCE] = max(*manifest.ids, *self.repository.file_ids())
-        in_use[OBJECT_SEQUENCE] = max(in_use[OBJECT_SEQUENCE], stored, *pinned)
+        object_id = max(stored, *pinned, *needed_by(reader).ids[-1:])
+        in_use = ids_in_use(snapshot_id, object_id, reader.hummock_version.message)
         return raise_sequences(self.plan.sequences, in_use)
 
     def _storage(self) -> str:
@@ -291,32 +292,6 @@ def load_sections(layout: Layout) -> list[str]:
     """The sections of a layout in the order in which they are loaded."""
     names = {name for name, _ in layout.sections}
     return [section for section in LOAD_ORDER if section in names]
-
-
-def require_superset(
-    target: list[HummockSequence], newest: list[HummockSequence], target_id: int, newest_id: int
-) -> None:
-    """Hold upstream's two rules between a snapshot's sequences and those of the newest.
-
-    Raises:
-        InconsistentStore: the newest lacks a sequence, or has a smaller value.
-    """
-    values = {row.name: row.seq for row in newest}
-    hint = "is the newest snapshot of another cluster?"
-    for row in target:
-        if row.name not in values:
-            raise InconsistentStore(
-                f"violate superset requirement: snapshot {newest_id}, the newest, has no hummock "
-                f"sequence {row.name}, snapshot {target_id} has",
-                hint=hint,
-            )
-        if values[row.name] < row.seq:
-            raise InconsistentStore(
-                f"violate monotonicity requirement: hummock sequence {row.name} is "
-                f"{values[row.name]} in snapshot {newest_id}, the newest, and {row.seq} in "
-                f"snapshot {target_id}",
-                hint=hint,
-            )
 
 
 def _require(values: dict[str, Any], name: str, wanted: str, option: str) -> None:

@@ -83,7 +83,8 @@ def verify(
 
     def change(ledger: Ledger) -> None:
         if result.error is None:
-            ledger.verified[snapshot_id] = note
+            if not _is_deeper(ledger.verified.get(snapshot_id), note):
+                ledger.verified[snapshot_id] = note
         elif _is_unsound(result):
             ledger.verified.pop(snapshot_id, None)
 
@@ -92,6 +93,16 @@ def verify(
     except StorageError:  # a directory that cannot be written can still be verified
         return replace(result, remembered=False)
     return result
+
+
+def _is_deeper(known: Verified | None, note: Verified) -> bool:
+    """Whether more is known of the same bytes already."""
+    return (
+        known is not None
+        and known.checksum == note.checksum
+        and known.level in LEVELS
+        and LEVELS.index(known.level) > LEVELS.index(note.level)
+    )
 
 
 def is_fresh(verified: Verified | None, level: Level, age_max: timedelta) -> bool:

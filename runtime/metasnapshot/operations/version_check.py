@@ -13,25 +13,18 @@ from typing import Any
 import numpy as np
 
 from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.errors import InconsistentStore
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.keys import ends_before
-from metasnapshot.hummock.objects import NeededObjects, needed_by
+from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
-from metasnapshot_models.models import HummockSequence
+from metasnapshot.operations.sequences import (
+    FIRST_IDS,
+    STATIC_GROUPS_END,
+    ids_in_use,
+)
 
 NONOVERLAPPING = 1
-GROUP_SEQUENCE, OBJECT_SEQUENCE, BACKUP_SEQUENCE = (
-    "compaction_group",
-    "sstable_object",
-    "meta_backup",
-)
-STATIC_GROUPS_END = 5
-"""Groups below it exist from the start, with the default config."""
-FIRST_IDS = {OBJECT_SEQUENCE: 1, GROUP_SEQUENCE: STATIC_GROUPS_END, BACKUP_SEQUENCE: 1}
-"""Where a sequence that has no row yet starts (src/meta/src/hummock/manager/sequence.rs)."""
-I64_MAX = (1 << 63) - 1
 TWICE = "two things would get one id"
 
 
@@ -51,58 +44,14 @@ def check_version(reader: SnapshotReader, entry: ManifestEntry) -> Iterator[Find
         yield from _check_group(group_id, levels)
     yield from _check_tables(version, tables)
     yield from _check_configs(version, reader)
-    objects = needed_by(reader)
-    yield from _check_sequences(ids_in_use(reader.id, version, objects), reader)
-    needed = np.frombuffer(objects.ids, dtype=np.uint64)
+    needed = np.frombuffer(needed_by(reader).ids, dtype=np.uint64)
+    in_use = ids_in_use(reader.id, int(needed.max(initial=0)), version)
+    yield from _check_sequences(in_use, reader)
     pinned = np.unique(np.array(entry.ssts, dtype=np.uint64))
     for number in np.setdiff1d(needed, pinned, assume_unique=True).tolist():
         yield _version(ERROR, f"object {number}", "is needed, but the manifest does not pin it")
     for number in np.setdiff1d(pinned, needed, assume_unique=True).tolist():
         yield _version(WARNING, f"object {number}", "is in the manifest, but nothing needs it")
-
-
-def ids_in_use(snapshot_id: int, version: Any, needed: NeededObjects) -> dict[str, int]:
-    """The largest id in use of each sequence, 0 if there is none.
-
-    Args:
-        snapshot_id: of the snapshot.
-        version: its HummockVersion message.
-        needed: by it.
-    """
-    ssts = (
-        sst.sst_id
-        for levels in version.levels.values()
-        for level in (*levels.l0.sub_levels, *levels.levels)
-        for sst in level.table_infos
-    )
-    return {
-        OBJECT_SEQUENCE: max(max(ssts, default=0), max(needed.ids, default=0)),
-        GROUP_SEQUENCE: max(version.levels, default=0),
-        BACKUP_SEQUENCE: snapshot_id,
-    }
-
-
-def raise_sequences(rows: list[HummockSequence], in_use: dict[str, int]) -> list[str]:
-    """Raise sequences above the ids in use; one without a row gets one if it would start too low.
-
-    Returns:
-        What was raised, in words.
-
-    Raises:
-        InconsistentStore: there is no id left above those in use.
-    """
-    found = {row.name: row for row in rows}
-    raised: list[str] = []
-    for name, largest in in_use.items():
-        if largest >= I64_MAX:
-            raise InconsistentStore(f"no {name} is left above {largest}")
-        row = found.get(name) or HummockSequence(name=name, seq=FIRST_IDS[name])
-        if row.seq <= largest:
-            raised.append(f"{name} raised from {row.seq} to {largest + 1}")
-            row.seq = largest + 1
-            if name not in found:
-                rows.append(row)
-    return raised
 
 
 def _check_group(group_id: int, levels: Any) -> Iterator[Finding]:

@@ -87,7 +87,7 @@ class LocalStore:
         return _hash(data)
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
-        wanted = "/".join(part for part in prefix.split("/") if part)
+        wanted = normalise(prefix) if prefix.strip("/") else ""
         if prefix.endswith("/") and wanted:
             wanted += "/"
         with _translated(prefix):
@@ -148,8 +148,8 @@ def _walk(root: Path, directory: str, wanted: str) -> Iterator[ObjectHead]:
 
 
 def _sort_name(entry: os.DirEntry[str]) -> str:
-    """A directory sorts as the paths in it do."""
-    return f"{entry.name}/" if entry.is_dir() else entry.name
+    """A directory sorts as the paths in it do; a link to one is none: it may lead in circles."""
+    return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
 
 
 def _file_size(target: Path) -> int | None:
