@@ -274,3 +274,18 @@ def test_a_line_that_lacks_is_unfrozen(expanded: History) -> None:
 def test_an_earlier_file_is_the_head_of_a_later_one(after: str, changes: list[str]) -> None:
     """Lines may be appended; one that changed, went or moved is named."""
     assert [Change(text) for text in changes] == frozen.rewritten("a 1 x\nb 2 y\n", after)
+
+
+def test_a_layout_may_come_in_between(toy: Path, run: Callable[..., CompletedProcess[str]]) -> None:
+    """A branch that has all as the layout after it first had it is now the first to have that; the
+    later layout's shapes and types get its name, and no layout changes.
+    """
+    text = (toy / "models.yaml").read_text()
+    head, layouts, rest = text.partition("- {layout: 2.0.0, era: v2, releases: [2.0.0]}\n")
+    new = "- {layout: 1.2.0, era: v2, releases: [1.2.0]}\n"
+    (toy / "models.yaml").write_text(head + new + layouts + rest.replace(": 2.0.0", ": 1.2.0"))
+    outcome = run()
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert run("--freeze").returncode == 0
+    assert "layout 1.2.0 " in (toy / "frozen.txt").read_text()
+    assert run("--check").returncode == 0
