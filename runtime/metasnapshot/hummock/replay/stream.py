@@ -31,14 +31,12 @@ class Replayed:
         version: the HummockVersion message.
         base_id: id of the version that it started from.
         applied: how many deltas applied.
-        first_id: prev_id of the first delta that applied, or None.
         doubt: what the releases in question disagree about, or "".
     """
 
     version: Any
     base_id: int
     applied: int
-    first_id: int | None
     doubt: str = ""
 
 
@@ -77,7 +75,7 @@ def replay(
     """
     era = messages.era_of(version)
     working = [Working(version, rules) for rules in every_rules]
-    base_id, applied, first, last = version.id, 0, None, None
+    applied, last = 0, None
     for row_id, data in deltas:
         last = row_id
         delta: Any = _decode(data, row_id, era)
@@ -85,9 +83,7 @@ def replay(
             continue
         if (found := messages.era_of(delta)) != era:  # a patch release brought a field
             era, working = found, [_lift(item, found) for item in working]
-        for item in working:
-            apply_delta(item, delta)
-        first = base_id if first is None else first
+        working = _apply(working, delta)
         applied += 1
     if last is not None and last != working[-1].id:
         raise InconsistentStore(
@@ -96,7 +92,25 @@ def replay(
             "and of this time?",
         )
     results = [item.message() for item in working]
-    return Replayed(results[-1], base_id, applied, first, _doubt(results))
+    return Replayed(results[-1], version.id, applied, _doubt(results))
+
+
+def _apply(working: Sequence[Working], delta: Any) -> list[Working]:
+    """Apply a delta by each rule; a release that would have panicked is not the cluster's, as long
+    as there is another.
+    """
+    survivors: list[Working] = []
+    panic: DeltaError | None = None
+    for item in working:
+        try:
+            apply_delta(item, delta)
+        except DeltaError as error:
+            panic = error
+        else:
+            survivors.append(item)
+    if panic is not None and not survivors:
+        raise panic
+    return survivors
 
 
 def _decode(data: bytes, row_id: int, era: str) -> Any:
@@ -132,7 +146,7 @@ def _doubt(results: Sequence[Any]) -> str:
     if all(_placed(result) == _placed(results[-1]) for result in results):
         return (
             "the releases that the cluster may be of make of these version deltas the same SSTs in "
-            "the same places, but other sizes of levels, or watermarks of dropped tables; those of "
+            "the same places, but other sizes or counts, or watermarks of dropped tables; those of "
             "the newest are taken (--rw-version says which it is)"
         )
     raise InconsistentStore(
