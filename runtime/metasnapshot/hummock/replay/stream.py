@@ -156,12 +156,10 @@ def _doubt(results: Sequence[Any]) -> str:
 
 
 def _placed(version: Any) -> Any:
-    """Which SST stands where."""
-    return {
-        group: [
-            [sst.sst_id for sst in level.table_infos if sst.table_ids]
-            for level in (*levels.l0.sub_levels, *levels.levels)
-            if level.table_infos
-        ]
-        for group, levels in version.levels.items()
-    }
+    """Which SST stands where; one without tables, and a level without any other, is nowhere."""
+    placed: dict[int, list[list[int]]] = {}
+    for group, levels in version.levels.items():
+        stacked = (*levels.l0.sub_levels, *levels.levels)
+        ids = [[sst.sst_id for sst in level.table_infos if sst.table_ids] for level in stacked]
+        placed[group] = [level for level in ids if level]
+    return placed
