@@ -48,7 +48,18 @@ def _load(path: Path) -> MetaSnapshot:
     return metasnapshot.loads(_bytes(path))
 
 
+BESIDE = ("secret ", "streaming_job ")
+"""What findings of SECRETS and JOBS begin with."""
+
+
 def _check(snapshot: MetaSnapshot) -> list[Finding]:
+    return [
+        item for item in _all(snapshot) if not item.what.startswith(("secret ", "streaming_job "))
+    ]
+
+
+def _all(snapshot: MetaSnapshot) -> list[Finding]:
+    """Those of JOBS and SECRETS too; golden rows name secrets at random."""
     return list(check_references(SnapshotReader(BytesIO(metasnapshot.dumps(snapshot)))))
 
 
@@ -275,3 +286,29 @@ def test_a_row_that_does_not_decode_is_damage() -> None:
     data = body + xxhash.xxh64_intdigest(body).to_bytes(8, "little")
     with pytest.raises(RowError, match=r"section objects, row 4, .*Tabld"):
         list(check_references(SnapshotReader(BytesIO(data))))
+
+
+def test_a_secret_that_is_not_there_is_a_warning() -> None:
+    """Sources and sinks name secrets in a map of messages, and look them up when they start."""
+    snapshot = _load(FULL[-1])
+    named = {
+        secret.secret_id
+        for section in ("sinks", "sources")
+        for row in snapshot.sections[section]
+        if row.secret_ref is not None
+        for secret in row.secret_ref.message.values()
+    }
+    known = {row.secret_id for row in snapshot.sections["secrets"]}
+    told = {item.row for item in _all(snapshot) if item.row.startswith("secret_ref ")}
+    assert told == {f"secret_ref {number}" for number in named - known}
+    assert told
+
+
+def test_a_fragment_without_its_job_is_an_error() -> None:
+    """No foreign key says so, but the meta node takes it for granted."""
+    snapshot = _load(FULL[-1])
+    job = snapshot.sections["fragments"][0].job_id
+    jobs = snapshot.sections["streaming_jobs"]
+    snapshot.sections["streaming_jobs"] = [row for row in jobs if row.job_id != job]
+    rows = [item.row for item in _all(snapshot) if item.what.startswith("streaming_job ")]
+    assert rows == [f"job_id {job}"]

@@ -18,7 +18,7 @@ from metasnapshot.errors import RowError
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob
-from metasnapshot.operations.findings import ERROR, Finding
+from metasnapshot.operations.findings import ERROR, WARNING, Finding
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.enums import ObjectType
 from metasnapshot_models.layouts import LAYOUTS
@@ -92,7 +92,15 @@ KINDS: dict[ObjectType, Column] = {
     ObjectType.SECRET: ("secret", "secret_id"),
 }
 """Where the row of an object of each kind stands."""
-_COLUMNS = {*REFERENCES, *REFERENCES.values(), *KINDS.values()}
+JOBS: dict[Column, Column] = {("fragment", "job_id"): ("streaming_job", "job_id")}
+"""What no foreign key says, but the code takes for granted."""
+SECRETS: dict[Column, Column] = {
+    ("sink", "secret_ref"): ("secret", "secret_id"),
+    ("source", "secret_ref"): ("secret", "secret_id"),
+}
+"""Maps of secret.SecretRef: what they name can be looked up only when the job starts."""
+_TARGETS = {*REFERENCES.values(), *KINDS.values(), *JOBS.values(), *SECRETS.values()}
+_COLUMNS = {*REFERENCES, *SECRETS, *_TARGETS}
 LOST = "a restored cluster would miss it"
 
 Ids = dict[Column, Any]
@@ -114,9 +122,10 @@ def check_references(reader: SnapshotReader) -> Iterator[Finding]:
         column: np.unique(np.frombuffer(found, dtype=np.int64)) for column, found in ids.items()
     }
     names = _section_names(reader)
-    for column, target in REFERENCES.items():
-        if column[0] in names and target[0] in names:
-            yield from _dangling(names[column[0]], column, target, known)
+    for references, severity in ((REFERENCES, ERROR), (JOBS, ERROR), (SECRETS, WARNING)):
+        for column, target in references.items():
+            if column[0] in names and target[0] in names:
+                yield from _dangling(names[column[0]], column, target, known, severity)
     for kind, column in KINDS.items():
         if column[0] in names:
             objects = np.unique(np.frombuffer(kinds[kind], dtype=np.int64))
@@ -143,9 +152,7 @@ def _collect(
     blobs = [column.name for column in columns if column.type.message]
     for row in reader.rows(section):
         for name, found in noted:
-            value = getattr(row, name)
-            if value is not None:
-                found.append(value)
+            found.extend(_referred(getattr(row, name)))
         if table == "object":
             kinds[row.obj_type].append(row.oid)
         for name in blobs:
@@ -153,6 +160,16 @@ def _collect(
             if text:
                 key = ", ".join(str(getattr(row, key)) for key in keys)
                 yield Finding(ERROR, section, key, f"column {name}: {text}")
+
+
+def _referred(value: Any) -> Iterator[int]:
+    """The ids that a value refers to: itself, or those of the secrets in a map."""
+    if isinstance(value, Blob):
+        if not _no_message(value):
+            secrets: Any = value.message
+            yield from (secret.secret_id for secret in secrets.values())
+    elif value is not None:
+        yield value
 
 
 def _no_message(blob: Blob | None) -> str:
@@ -170,14 +187,16 @@ def _section_names(reader: SnapshotReader) -> dict[str, str]:
     return {CODECS[model].table: section for section, model in layout.sections}
 
 
-def _dangling(section: str, column: Column, target: Column, known: Ids) -> Iterator[Finding]:
+def _dangling(
+    section: str, column: Column, target: Column, known: Ids, severity: str
+) -> Iterator[Finding]:
     refer, there = known.get(column), known.get(target)
     if refer is None:
         return
     missing = refer if there is None else np.setdiff1d(refer, there, assume_unique=True)
     for number in missing.tolist():
         what = f"{target[0]} {number} is not there"
-        yield Finding(ERROR, section, f"{column[1]} {number}", what, LOST)
+        yield Finding(severity, section, f"{column[1]} {number}", what, LOST)
 
 
 def _without_row(kind: ObjectType, section: str, objects: Any, rows: Any) -> Iterator[Finding]:
