@@ -35,7 +35,7 @@ bench: $(READY)
 
 # Needs PostgreSQL, MariaDB and the schema scripts of the golden set.
 bench-servers: $(READY)
-	@PYTHONPATH=tests:integration_tests $(BIN)/python tests/bench/restores.py
+	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/restores.py
 
 # Pins every dependency with hashes; needs uv.
 lock:

@@ -84,8 +84,8 @@ class Server:
 
 
 @contextmanager
-def postgres(directory: Path) -> Generator[Server]:
-    """A PostgreSQL server.
+def postgres(directory: Path, *, durable: bool = False) -> Generator[Server]:
+    """A PostgreSQL server; one that is durable waits for the disk at each commit.
 
     Raises:
         ServerMissing: its programs are not installed.
@@ -124,10 +124,7 @@ def postgres(directory: Path) -> Generator[Server]:
         "listen_addresses=127.0.0.1",
         "-c",
         f"unix_socket_directories={directory}",
-        "-c",
-        "fsync=off",
-        "-c",
-        "full_page_writes=off",
+        *([] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]),
     ]
     with _started(command, account, directory / "postgres.log") as process:
         server = Server("postgresql", port)
@@ -136,8 +133,8 @@ def postgres(directory: Path) -> Generator[Server]:
 
 
 @contextmanager
-def mariadb(directory: Path) -> Generator[Server]:
-    """A MariaDB server.
+def mariadb(directory: Path, *, durable: bool = False) -> Generator[Server]:
+    """A MariaDB server; one that is durable waits for the disk at each commit.
 
     Raises:
         ServerMissing: its programs are not installed.
@@ -157,7 +154,7 @@ def mariadb(directory: Path) -> Generator[Server]:
         f"--port={port}",
         "--bind-address=127.0.0.1",
         f"--socket={socket_path}",
-        "--innodb-flush-log-at-trx-commit=0",
+        f"--innodb-flush-log-at-trx-commit={int(durable)}",
         "--skip-log-bin",
         f"--pid-file={directory}/pid",
     ]

@@ -106,7 +106,7 @@ def _rows(golden: MetaSnapshot, section: str, count: int) -> Iterator[Any]:
             blob = random.integers(0, 256, data.BLOB_SIZE, dtype=np.uint8).tobytes()
             changes = {"fragment_id": number, "stream_node": Blob(blob)}
         elif section == "user_privileges":
-            changes = {"id": number, "oid": FIRST + number % 1000, "dependent_id": None}
+            changes = {"id": number, "oid": number, "dependent_id": None}
         else:
             changes = {"id": number, "oid": number, "used_by": FIRST}
         yield msgspec.structs.replace(template, **changes)
@@ -131,7 +131,7 @@ def backup(url: str) -> int:
 def run(job: str, url: str) -> Figures:
     """Run one of them in a process of its own."""
     command = [sys.executable, __file__, job, url]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Figures(*json.loads(shown.stdout))
 
 
