@@ -62,17 +62,17 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
     key = [quoted(column.name) for column in shape.columns if column.pk]
     statement = statement.order_by(*key).execution_options(yield_per=FETCH_ROWS)
     try:
-        found: Any = connection.execute(statement)
-        for number, values in enumerate(found):
-            try:
-                yield codec.model(
-                    **{
-                        name: None if value is None else to_model(value)
-                        for name, value, to_model in zip(names, values, convert, strict=True)
-                    }
-                )
-            except RowError as error:
-                raise error.at(section=f"table {codec.table}", row=number) from error
+        with connection.execute(statement) as found:  # closed also when a reader stops half-way
+            for number, values in enumerate(found):
+                try:
+                    yield codec.model(
+                        **{
+                            name: None if value is None else to_model(value)
+                            for name, value, to_model in zip(names, values, convert, strict=True)
+                        }
+                    )
+                except RowError as error:
+                    raise error.at(section=f"table {codec.table}", row=number) from error
     except exc.DBAPIError as error:
         raise DatabaseError(f"cannot read table {codec.table}: {error.orig}") from error
 
@@ -111,9 +111,11 @@ def version_deltas(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
     """Id and HummockVersionDelta of each row of hummock_version_delta, by id."""
     table = "hummock_version_delta"
     statement = _select(table, "id", "full_version_delta").order_by(quoted("id"))
-    found: Any = connection.execute(statement.execution_options(yield_per=FETCH_ROWS))
-    for row_id, data in found:
-        yield _typed(row_id, int, f"{table}.id"), _typed(data, bytes, f"{table}.full_version_delta")
+    blob = f"{table}.full_version_delta"
+    rows: Any = connection.execute(statement.execution_options(yield_per=FETCH_ROWS))
+    with rows as found:
+        for row_id, data in found:
+            yield _typed(row_id, int, f"{table}.id"), _typed(data, bytes, blob)
 
 
 def _select(table: str, *names: str) -> Any:
