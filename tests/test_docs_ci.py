@@ -117,7 +117,7 @@ def test_the_workflow_is_one() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=["ci", "contributing"])
 def test_what_a_page_names_is_there(page: str) -> None:
     """Tests that hold a rule, files to edit, links."""
-    named = re.findall(r"(?:generated/)?tests/[\w/]+\.py", page)
+    named = re.findall(r"(?:generated/|integration_)?tests/[\w/]+\.py", page)
     named += [target for target in re.findall(r"\]\(([^)#]+)\)", page) if "://" not in target]
     folder = ROOT / "docs" if page is PAGE else ROOT
     missing = [name for name in named if not any((at / name).exists() for at in (ROOT, folder))]
