@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from metasnapshot.errors import DatabaseError, InconsistentStore, UsageError
 from metasnapshot.metastore.connect import open_meta_store
+from metasnapshot.metastore.results import stream
 
 
 @pytest.fixture(params=["delete", "wal"])
@@ -129,3 +130,16 @@ def test_urls_that_name_no_sqlite_file(bad: str) -> None:
         pass
     assert caught.value.hint
     assert "secret" not in str(caught.value)
+
+
+def test_a_reader_that_stopped_half_way_is_closed_with_its_transaction(
+    path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody may hold it for longer, as the traceback of an error does; nothing complains."""
+    with sqlite3.connect(path) as writer:
+        writer.executemany("INSERT INTO parent VALUES (?)", ((n,) for n in range(2, 1000)))
+    writer.close()
+    with open_meta_store(url(path)) as store, store.read_transaction() as connection:
+        found = stream(connection, sa.text("SELECT id FROM parent ORDER BY id"))
+        assert next(found) == (1,)
+    assert (found.closed, capfd.readouterr().err, caplog.text) == (True, "", "")

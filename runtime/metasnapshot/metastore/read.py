@@ -12,13 +12,12 @@ from sqlalchemy import exc
 
 from metasnapshot.errors import DatabaseError, RowError, UnknownFormat
 from metasnapshot.format.layout import Candidates, candidates, shape_of
+from metasnapshot.metastore.results import stream
 from metasnapshot.metastore.values import POSTGRES, engine_of, from_db
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 
 T = TypeVar("T")
-FETCH_ROWS = 32
-"""Rows held at once while a table is read; they can be large."""
 
 
 def find_layouts(connection: sa.Connection) -> Candidates:
@@ -60,19 +59,17 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
     convert = [from_db(column, layout.era, engine) for column in shape.columns]
     statement = select_columns(layout, model, engine)
     key = [quoted(column.name) for column in shape.columns if column.pk]
-    statement = statement.order_by(*key).execution_options(yield_per=FETCH_ROWS)
     try:
-        with connection.execute(statement) as found:  # closed also when a reader stops half-way
-            for number, values in enumerate(found):
-                try:
-                    yield codec.model(
-                        **{
-                            name: None if value is None else to_model(value)
-                            for name, value, to_model in zip(names, values, convert, strict=True)
-                        }
-                    )
-                except RowError as error:
-                    raise error.at(section=f"table {codec.table}", row=number) from error
+        for number, values in enumerate(stream(connection, statement.order_by(*key))):
+            try:
+                yield codec.model(
+                    **{
+                        name: None if value is None else to_model(value)
+                        for name, value, to_model in zip(names, values, convert, strict=True)
+                    }
+                )
+            except RowError as error:
+                raise error.at(section=f"table {codec.table}", row=number) from error
     except exc.DBAPIError as error:
         raise DatabaseError(f"cannot read table {codec.table}: {error.orig}") from error
 
@@ -112,10 +109,8 @@ def version_deltas(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
     table = "hummock_version_delta"
     statement = _select(table, "id", "full_version_delta").order_by(quoted("id"))
     blob = f"{table}.full_version_delta"
-    rows: Any = connection.execute(statement.execution_options(yield_per=FETCH_ROWS))
-    with rows as found:
-        for row_id, data in found:
-            yield _typed(row_id, int, f"{table}.id"), _typed(data, bytes, blob)
+    for row_id, data in stream(connection, statement):
+        yield _typed(row_id, int, f"{table}.id"), _typed(data, bytes, blob)
 
 
 def _select(table: str, *names: str) -> Any:

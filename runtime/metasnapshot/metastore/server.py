@@ -22,6 +22,7 @@ from metasnapshot.errors import (
     InconsistentStore,
     UsageError,
 )
+from metasnapshot.metastore.results import closing_results
 from metasnapshot.metastore.url import connect_arguments, shown
 
 CONNECT_TIMEOUT_S = 10
@@ -132,7 +133,7 @@ class ServerStore:
     def _connection(self) -> Generator[sa.Connection]:
         """One connection and one transaction, with the driver's errors translated."""
         try:
-            with self._connect() as connection, connection.begin():
+            with self._connect() as connection, connection.begin(), closing_results(connection):
                 yield connection
         except exc.DBAPIError as error:
             is_unreachable = error.connection_invalidated or error.statement is None

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from metasnapshot.errors import DatabaseError, InconsistentStore, UsageError
+from metasnapshot.metastore.results import closing_results
 
 BUSY_TIMEOUT_S = 30.0
 """How long to wait for another process's lock."""
@@ -162,7 +163,7 @@ def _transaction(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
 
     event.listen(engine, "begin", _begin)
     try:
-        with engine.begin() as connection:
+        with engine.begin() as connection, closing_results(connection):
             yield connection
     finally:
         engine.dispose()
