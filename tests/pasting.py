@@ -37,19 +37,57 @@ def make_store(path: Path, tag: Path, script: str = "") -> None:
 
 
 def paste(scaffold: Sequence[str], models: Path) -> None:
-    """Put the lines of a scaffold into a models.yaml."""
+    """Put the lines of a scaffold into a models.yaml, and the ddl.yaml beside it."""
     compared = re.search(r"compared with layout (\S+)\.", scaffold[0])
     assert compared is not None
     page = _Page(parse.read(models), models.read_text().splitlines(), compared[1])
     for place, lines in _blocks(scaffold):
         key, _, where = place.partition(": ")
-        if where.endswith(" gets"):
+        if key.startswith("ddl."):
+            _paste_ddl(models.with_name("ddl.yaml"), key.removeprefix("ddl."), where, lines)
+        elif where.endswith(" gets"):
             page.set(key, where.removesuffix(" gets"), lines)
         elif key.endswith(".releases"):
             page.add_release(key.removeprefix("layouts.").removesuffix(".releases"), lines)
         else:
             page.insert(page.line_before(key, where), lines)
     models.write_text("\n".join(page.result()) + "\n")
+
+
+def _paste_ddl(path: Path, key: str, where: str, lines: Sequence[str]) -> None:
+    """Put a block into ddl.yaml."""
+    text = path.read_text()
+    if (key, where) == ("tables", "at the end"):
+        path.write_text(text + "".join(f"{line}\n" for line in lines))
+        return
+    _, table, part = f"{key}..".split(".")[:3]
+    start, end = 0, len(text)
+    if part:
+        start = text.index(f"- table: {table}\n")
+        end = text.find("- table: ", start + 1) if "- table: " in text[start + 1 :] else len(text)
+    block = text[start:end]
+    if where == "at the end":
+        items = list(re.finditer(r"  - \{column: .*\n", block))
+        at = items[-1].end()
+        block = block[:at] + "".join(f"{line}\n" for line in lines) + block[at:]
+    else:
+        block = _with_life(block, where.removesuffix(" gets"), lines[0])
+    path.write_text(text[:start] + block + text[end:])
+
+
+def _with_life(block: str, name: str, life: str) -> str:
+    """`until: X` for the lines of a name, instead of their own; of those that live last."""
+    if re.search(rf"^- table: {name}\n", block, re.MULTILINE):
+        head = re.search(
+            rf"^- table: {name}\n(  since: .*\n)?(  until: .*\n)?", block, re.MULTILINE
+        )
+        assert head is not None
+        new = f"- table: {name}\n{head[1] or ''}  {life}\n"
+        return block[: head.start()] + new + block[head.end() :]
+    key = r"(?:column|name|type|charset)"
+    (*_, line) = re.findall(rf"^ *- \{{{key}: {name},.*$", block, re.MULTILINE)
+    new = re.sub(r", until: [^,}]+", "", line).replace("}", f", {life}}}")
+    return block.replace(line, new)
 
 
 def _blocks(scaffold: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -10,7 +10,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from metasnapshot_codegen import check, frozen, history, messages, output, parse, render
+from metasnapshot_codegen import (
+    check,
+    ddl,
+    ddl_check,
+    frozen,
+    history,
+    messages,
+    output,
+    parse,
+    render,
+)
 from metasnapshot_codegen.history import History
 from metasnapshot_codegen.messages import Messages
 from metasnapshot_codegen.registry import Registry
@@ -64,8 +74,11 @@ def _run(options: argparse.Namespace) -> int:
     schema: Path = options.schema
     registry, found_messages = _read(schema)
     check.check(registry, found_messages)
-    expanded = history.expand(registry)
-    files = render.render(registry, expanded, found_messages)
+    found_ddl = ddl.read(schema / "ddl.yaml", registry.releases)
+    if found_ddl is not None:
+        ddl_check.check(registry, found_ddl)
+    expanded = history.expand(registry, found_ddl)
+    files = render.render(registry, expanded, found_messages, found_ddl)
     if not _is_append_only(schema, expanded):
         return 1
     if options.freeze:

@@ -1,5 +1,5 @@
-"""frozen.txt: one readable line per type, enum, shape, release and layout that was released, each
-with its digest.
+"""frozen.txt: one readable line per type, enum, shape, release, layout and DDL that was released,
+each with its digest.
 
 A line is `kind key digest body`. Lines are only ever appended: what a release shipped never
 changes. A registry is compared with it layout by layout, section by section, column by column, so
@@ -38,7 +38,7 @@ def lines(history: History) -> list[str]:
                     found.setdefault(_type_line(column.type), "")
             key = ("shape", shape.key)
             found[key] = " ".join(_column_text(column) for column in shape.columns)
-        for name, key, body in _layout_lines(layout, history):
+        for name, key, body in (*_layout_lines(layout, history), *_ddl_lines(layout, history)):
             found[name, key] = body
     return [_line(kind, key, body) for (kind, key), body in _with_types(found, history)]
 
@@ -162,6 +162,13 @@ def _layout_lines(layout: LayoutState, history: History) -> Iterator[tuple[str, 
         migrations = history.migrations[release]
         digest = xxhash.xxh64_hexdigest("\n".join(sorted(migrations)).encode())
         yield "release", release, f"layout={layout.name}; migrations={len(migrations)}:{digest}"
+
+
+def _ddl_lines(layout: LayoutState, history: History) -> Iterator[tuple[str, str, str]]:
+    for release in layout.releases:
+        if words := history.ddl.get(release):
+            digest = xxhash.xxh64_hexdigest("\n".join(words).encode())
+            yield "ddl", release, f"lines={len(words)}:{digest}"
 
 
 def _with_types(found: Frozen, history: History) -> Iterator[tuple[tuple[str, str], str]]:

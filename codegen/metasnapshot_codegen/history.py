@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from metasnapshot_codegen.ddl import Ddl
 from metasnapshot_codegen.registry import PRIMITIVES, Column, Model, Registry
 
 H = TypeVar("H", bound=Hashable)
@@ -80,6 +81,8 @@ class History:
     layouts: tuple[LayoutState, ...]
     migrations: dict[str, tuple[str, ...]]
     """Migrations by release."""
+    ddl: dict[str, list[str]]
+    """By release everything that its tables are, in words; empty without ddl.yaml."""
 
 
 PRIMITIVE_KINDS = {
@@ -91,7 +94,7 @@ PRIMITIVE_KINDS = {
 }
 
 
-def expand(registry: Registry) -> History:
+def expand(registry: Registry, ddl: Ddl | None = None) -> History:
     """Work out every layout of a registry that has passed its checks."""
     types = _Types(registry)
     shapes = {model.name: _shapes(model, registry, types) for model in registry.models.values()}
@@ -101,7 +104,8 @@ def expand(registry: Registry) -> History:
         release: tuple(item.name for item in registry.migrations if index in item.span)
         for index, release in enumerate(releases)
     }
-    return History(layouts, migrations)
+    words = {name: ddl.words(index) for index, name in enumerate(releases)} if ddl else {}
+    return History(layouts, migrations, words)
 
 
 class _Types:

@@ -39,10 +39,23 @@ def wrap(head: str, items: Iterable[str], tail: str, indent: int) -> str:
 
 def call(name: str, positional: Iterable[object], keywords: dict[str, str], indent: int) -> str:
     """A call whose positional arguments are literals and whose keywords are source text."""
-    items = [literal(value) for value in positional]
+    values = list(positional)
+    named = [f"{key}={text}" for key, text in keywords.items()]
+    line = wrap(f"{name}(", [*map(literal, values), *named], ")", indent)
+    if "\n" not in line:
+        return line
     return wrap(
-        f"{name}(", [*items, *(f"{key}={text}" for key, text in keywords.items())], ")", indent
+        f"{name}(", [*(_nested(value, indent + 4) for value in values), *named], ")", indent
     )
+
+
+def _nested(value: object, indent: int) -> str:
+    """A literal; a tuple that is too long for its line has one item a line."""
+    line = literal(value)
+    if not isinstance(value, tuple) or indent + len(line) + 1 <= WIDTH:
+        return line
+    items = [literal(item) for item in cast("tuple[object, ...]", value)]
+    return wrap("(", items, ")", indent).strip().removesuffix(",")
 
 
 def field(value: object, name: str, indent: int) -> str:
@@ -55,3 +68,15 @@ def field(value: object, name: str, indent: int) -> str:
     if len(parts) == 1:
         return f"{' ' * indent}{name}=({parts[0]},),"
     return wrap(f"{name}=(", parts, ")", indent)
+
+
+def tuple_of(value: Iterable[str], indent: int) -> str:
+    """A tuple of calls that are indented already, each with a comma behind it."""
+    calls = list(value)
+    margin = " " * indent
+    if not calls:
+        return f"{margin}(),"
+    short = f"{margin}({calls[0].strip()}),"
+    if len(calls) == 1 and "\n" not in short and len(short) <= WIDTH:
+        return short
+    return "\n".join([f"{margin}(", *calls, f"{margin}),"])

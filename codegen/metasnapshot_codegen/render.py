@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import jinja2
 
 from metasnapshot_codegen import jsontype, python
+from metasnapshot_codegen.ddl import ENGINES, Column, Ddl, ForeignKey, Index, SqlType
 from metasnapshot_codegen.history import History, LayoutState, Shape, ShapeColumn, TypeRef
 from metasnapshot_codegen.messages import MessageField, Messages
 from metasnapshot_codegen.names import class_name, constant
@@ -76,8 +77,10 @@ class ModelView:
     shapes: list[Shape]
 
 
-def render(registry: Registry, history: History, messages: Messages) -> dict[str, str]:
-    """Render every generated file.
+def render(
+    registry: Registry, history: History, messages: Messages, ddl: Ddl | None = None
+) -> dict[str, str]:
+    """Render every generated file; ddl.py only where there is a ddl.yaml.
 
     Returns:
         Text by path relative to the output directory.
@@ -98,6 +101,11 @@ def render(registry: Registry, history: History, messages: Messages) -> dict[str
         message_field=_message_field,
         shape_column=_shape_column,
         table_column=_table_column,
+        tuple_of=python.tuple_of,
+        ddl_type=_ddl_type,
+        ddl_column=_ddl_column,
+        ddl_foreign_key=_ddl_foreign_key,
+        ddl_index=_ddl_index,
     )
     context = {
         "registry": registry,
@@ -107,9 +115,12 @@ def render(registry: Registry, history: History, messages: Messages) -> dict[str
         "types": _types(history),
         "enums": {name: _members(registry, name) for name in registry.enums},
         "migration_sets": _migration_sets(history),
+        "ddl": ddl,
     }
     package = registry.package
     files = {f"{package}/{name}.py": f"{name}.py.j2" for name in (*MODULES, "messages")}
+    if ddl is not None:
+        files[f"{package}/ddl.py"] = "ddl.py.j2"
     files["tests/test_coverage.py"] = "test_coverage.py.j2"
     return {
         path: HEADER + environment.get_template(template).render(context)
@@ -175,6 +186,39 @@ def _table_column(column: Attribute) -> str:
     flags = ["primary_key=True"] if column.pk else []
     items = [python.literal(column.name), column.sql_type, *flags, f"nullable={column.nullable}"]
     return python.wrap("sa.Column(", items, ")", 4)
+
+
+def _ddl_type(item: SqlType) -> str:
+    return python.call("DdlType", (item.name, *item.sql, item.span.since, item.span.until), {}, 4)
+
+
+def _ddl_column(column: Column) -> str:
+    flags = ("key", "auto_increment", "not_null", "unique")
+    keywords = {flag: "True" for flag in flags if getattr(column, flag)}
+    if column.default:
+        keywords["default"] = python.literal(column.default)
+    if column.engines != ENGINES:
+        keywords["engines"] = python.literal(column.engines)
+    values = (column.name, column.type, column.span.since, column.span.until)
+    return python.call("DdlColumn", values, keywords, 12)
+
+
+def _ddl_foreign_key(key: ForeignKey) -> str:
+    keywords = {"on_delete": python.literal(key.on_delete)} if key.on_delete else {}
+    if key.engines != ENGINES:
+        keywords["engines"] = python.literal(key.engines)
+    ends = (key.columns, key.references, key.referenced)
+    return python.call(
+        "DdlForeignKey", (key.name, *ends, key.span.since, key.span.until), keywords, 12
+    )
+
+
+def _ddl_index(index: Index) -> str:
+    keywords = {flag: "True" for flag in ("unique", "constraint") if getattr(index, flag)}
+    if index.engines != ENGINES:
+        keywords["engines"] = python.literal(index.engines)
+    values = (index.name, index.columns, index.span.since, index.span.until)
+    return python.call("DdlIndex", values, keywords, 12)
 
 
 def _life(layouts: list[LayoutState], history: History) -> str:

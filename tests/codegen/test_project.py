@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metasnapshot_codegen import check, cli, history, messages, parse, render
+from metasnapshot_codegen import check, cli, ddl, history, messages, parse, render
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def names(repo_root: Path) -> list[str]:
     found = messages.read(repo_root / "schema" / "messages.yaml")
     registry = parse.read(repo_root / "schema" / "models.yaml")
     check.check(registry, found)
-    files = render.render(registry, history.expand(registry), found)
+    tables = ddl.read(repo_root / "schema" / "ddl.yaml", registry.releases)
+    files = render.render(registry, history.expand(registry), found, tables)
     return [f"generated/{name}" for name in files]
 
 

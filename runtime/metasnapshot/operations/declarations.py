@@ -62,11 +62,37 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Key:
+    """A foreign key; SQLite's have no names."""
+
+    name: str
+    columns: tuple[str, ...]
+    references: str
+    referenced: tuple[str, ...]
+    on_delete: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index that is not a key."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool
+
+
+@dataclass(frozen=True)
 class Table:
-    """A table's columns, and the tables that its foreign keys name."""
+    """A table's columns, foreign keys and indexes."""
 
     columns: tuple[Field, ...]
-    refers_to: frozenset[str]
+    foreign_keys: tuple[Key, ...]
+    indexes: tuple[Index, ...]
+
+    @property
+    def refers_to(self) -> frozenset[str]:
+        """The tables that its foreign keys name."""
+        return frozenset(key.references for key in self.foreign_keys)
 
 
 def read_tables(connection: sa.Connection) -> dict[str, Table]:
@@ -111,8 +137,21 @@ def _read_table(connection: sa.Connection, name: str, columns: Iterable[LiveColu
         )
         for column in columns
     )
-    keys = inspector.get_foreign_keys(name)
-    return Table(fields, frozenset(key["referred_table"] for key in keys))
+    keys = tuple(
+        Key(
+            key["name"] or f"FK_{name}_{key['constrained_columns'][0]}",
+            tuple(key["constrained_columns"]),
+            key["referred_table"],
+            tuple(key["referred_columns"]),
+            str(key.get("options", {}).get("ondelete", "")).lower(),
+        )
+        for key in inspector.get_foreign_keys(name)
+    )
+    indexes = tuple(
+        Index(str(item["name"]), tuple(map(str, item["column_names"])), bool(item["unique"]))
+        for item in inspector.get_indexes(name)
+    )
+    return Table(fields, keys, indexes)
 
 
 def _declared(connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:

@@ -1,4 +1,5 @@
-"""What schema/models.yaml must say of a release that it does not have yet.
+"""What schema/models.yaml must say of a release that it does not have yet (scaffold_ddl: and what
+ddl.yaml must).
 
 In go what `coverage` found in a meta store of that release and the store's tables; out come the
 registry's lines in blocks, each below a comment that says where it goes, so precisely that a
@@ -7,17 +8,16 @@ program can paste them. What no database tells has a `# check`, or a line at the
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from metasnapshot.errors import UsageError
 from metasnapshot.format.layout import shape_of
 from metasnapshot.operations.coverage import Coverage
 from metasnapshot.operations.declarations import Field, Table, family, suggest
+from metasnapshot.operations.scaffold_ddl import Block, DdlScaffold, word
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Column, Layout
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
@@ -34,14 +34,6 @@ BY_HAND = """\
 # - the order of sections and of columns in a row, and which columns are nullable there
 # - a table that snapshots leave out: a line with the reason under excluded, and no section
 # - protobuf messages that changed: schema/messages.yaml, and their state as the layout's era"""
-
-
-@dataclass(frozen=True)
-class Block:
-    """Lines, and the place in models.yaml where they go."""
-
-    place: str
-    lines: tuple[str, ...]
 
 
 def check_release(release: str) -> None:
@@ -65,7 +57,7 @@ def check_release(release: str) -> None:
 
 
 def scaffold(release: str, found: Coverage, tables: dict[str, Table]) -> list[str]:
-    """The lines for models.yaml that make the release of a meta store known.
+    """The lines for models.yaml and ddl.yaml that make the release of a meta store known.
 
     Args:
         release: its name, as the registry writes names.
@@ -80,7 +72,14 @@ def scaffold(release: str, found: Coverage, tables: dict[str, Table]) -> list[st
     text = HEAD.format(release=release, layout=found.layout).splitlines()
     for block in made.blocks():
         text += ["", f"# {block.place}", *block.lines]
-    return [*text, "", *made.by_hand()]
+    text += ["", *made.by_hand()]
+    ddl = DdlScaffold(release, made.layout.releases[-1], tables)
+    blocks = list(ddl.blocks(made.new_tables()))
+    if blocks:
+        text += ["", *ddl.head()]
+    for block in blocks:
+        text += ["", f"# {block.place}", *block.lines]
+    return text
 
 
 class _Scaffold:
@@ -105,7 +104,7 @@ class _Scaffold:
             last = self.layout.releases[-1]
             yield Block(f"layouts.{self.layout.name}.releases: after {last}", (self.release,))
         new = self.found.candidates.unknown
-        lines = tuple(f"- {{migration: {_word(name)}, {self.life}}}" for name in new)
+        lines = tuple(f"- {{migration: {word(name)}, {self.life}}}" for name in new)
         if lines:
             yield Block("migrations: at the end", lines)
         yield from self._new_tables()
@@ -125,10 +124,13 @@ class _Scaffold:
         release = self.release
         return f"- {{layout: {release}, era: {self.layout.era}, releases: [{release}]}}"
 
+    def new_tables(self) -> list[str]:
+        """Tables that the registry does not have, in an order in which they can be made."""
+        names = [item.table for item in self.found.unknown if not item.column]
+        return _by_reference(names, self.tables)
+
     def _new_tables(self) -> Iterator[Block]:
-        tables = _by_reference(
-            [item.table for item in self.found.unknown if not item.column], self.tables
-        )
+        tables = self.new_tables()
         if not tables:
             return
         section, model = self.layout.sections[-1]
@@ -141,7 +143,7 @@ class _Scaffold:
         yield Block("load_order: at the end", tuple(f"- {_section_name(name)}" for name in tables))
         lines: list[str] = []
         for table in tables:
-            lines += [f"  {_model_name(table)}:", f"    table: {_word(table)}"]
+            lines += [f"  {_model_name(table)}:", f"    table: {word(table)}"]
             lines += [f"    {part}" for part in self.life.split(", ")]
             lines += ["    columns:"]
             lines += [self._column(table, field, "") for field in self.tables[table].columns]
@@ -200,7 +202,7 @@ class _Scaffold:
     def _column(self, table: str, field: Field, life: str) -> str:
         name, check = self._type(table, field)
         flags = ("pk", "auto_increment", "unique", "nullable")
-        parts = [f"name: {_word(field.name)}", f"type: {name}"]
+        parts = [f"name: {word(field.name)}", f"type: {name}"]
         parts += [f"{flag}: true" for flag in flags if getattr(field, flag)]
         parts += [life] if life else []
         return f"    - {{{', '.join(parts)}}}" + (f"  # check: {check}" if check else "")
@@ -277,8 +279,3 @@ def _section_name(table: str) -> str:
     if re.search(r"(ss|x|ch|sh)$", name):
         return f"{name}es"
     return name if name.endswith("s") else f"{name}s"
-
-
-def _word(name: str) -> str:
-    """A name as YAML has it: bare where it can be."""
-    return name if re.fullmatch(r"\w+", name) else json.dumps(name)

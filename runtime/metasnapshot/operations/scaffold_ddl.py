@@ -1,0 +1,147 @@
+"""What schema/ddl.yaml must say of a release that it does not have yet, in the way of scaffold.
+
+The tables that are new, the columns that are new, what is gone, and what would end just before the
+release although it is still there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from metasnapshot.metastore.ddl import alive_at
+from metasnapshot.operations.declarations import Field, Index, Key, Table
+from metasnapshot_models.ddl import CHARSETS, RELEASES, TABLES, TYPES, DdlTable
+
+HEAD = """\
+# schema/ddl.yaml: the same tables as SQL has them, compared with release {last}. The golden
+# schema scripts prove it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines, and the place in a file of schema/ where they go."""
+
+    place: str
+    lines: tuple[str, ...]
+
+
+class DdlScaffold:
+    """Knows the new release, the one before it, and the live tables."""
+
+    def __init__(self, release: str, before: str, tables: dict[str, Table]) -> None:
+        self.release = release
+        self.before = before
+        self.index = RELEASES.index(before)
+        self.is_last = self.index == len(RELEASES) - 1
+        self.life = f"since: {release}" + ("" if self.is_last else f", until: {release}")
+        self.tables = tables
+        self.known = {item.name: item for item in alive_at(TABLES, self.index)}
+        self.types = alive_at(TYPES, self.index)
+
+    def head(self) -> list[str]:
+        """What the lines are."""
+        return HEAD.format(last=self.before).splitlines()
+
+    def blocks(self, new_tables: Iterable[str]) -> Iterator[Block]:
+        """All of them; new tables in an order in which they can be made."""
+        for name in new_tables:
+            yield Block("ddl.tables: at the end", tuple(self._new_table(name, self.tables[name])))
+        for name, known in self.known.items():
+            if name in self.tables:
+                yield from self._columns(known, self.tables[name])
+            else:
+                yield self._ends(f"ddl.tables: {name}")
+        if not self.is_last:
+            for key, items in (("charsets", CHARSETS), ("types", TYPES)):
+                yield from (self._goes_on(f"ddl.{key}", item.name) for item in self._ended(items))
+            for item in self._ended(TABLES):
+                if item.name in self.tables:
+                    yield self._goes_on("ddl.tables", item.name)
+
+    def _columns(self, known: DdlTable, live: Table) -> Iterator[Block]:
+        names = {field.name for field in live.columns}
+        columns = alive_at(known.columns, self.index)
+        place = f"ddl.tables.{known.name}.columns"
+        lines = tuple(
+            self._column(field, is_new=True)
+            for field in live.columns
+            if field.name not in {column.name for column in columns}
+        )
+        if lines:
+            yield Block(f"{place}: at the end", lines)
+        for name in dict.fromkeys(column.name for column in columns if column.name not in names):
+            yield self._ends(f"{place}: {name}")
+        if not self.is_last:
+            items = (*known.columns, *known.foreign_keys, *known.indexes)
+            for item in self._ended(items):
+                if known.until > self.index and (item not in columns or item.name in names):
+                    yield self._goes_on(place, item.name)
+
+    def _ended(self, items: Iterable[Any]) -> list[Any]:
+        return [item for item in items if item.until == self.index]
+
+    def _ends(self, place: str) -> Block:
+        """What the release before has and this one has not."""
+        life = [f"until: {self.before}"]
+        if not self.is_last:
+            life += [f"# check: if {RELEASES[self.index + 1]} has it, a second line with since"]
+        return Block(f"{place} gets", tuple(life))
+
+    def _goes_on(self, place: str, name: str) -> Block:
+        return Block(f"{place}: {name} gets", (f"until: {self.release}",))
+
+    def _new_table(self, name: str, table: Table) -> Iterator[str]:
+        yield f"- table: {word(name)}"
+        yield from (f"  {part}" for part in self.life.split(", "))
+        yield "  columns:"
+        yield from (self._column(field, is_new=False) for field in table.columns)
+        if table.foreign_keys:
+            yield "  foreign_keys:"
+            yield from map(_foreign_key, table.foreign_keys)
+        if table.indexes:
+            yield "  indexes:"
+            yield from map(_index, table.indexes)
+
+    def _column(self, field: Field, *, is_new: bool) -> str:
+        kind, check = self._type(field.sql_type)
+        parts = [f"column: {word(field.name)}", f"type: {kind}"]
+        flags = {"key": field.pk, "auto_increment": field.auto_increment, "unique": field.unique}
+        parts += [f"{flag}: true" for flag, is_set in flags.items() if is_set]
+        parts += ["not_null: true"] if not (field.nullable or field.pk) else []
+        parts += [self.life] if is_new else []
+        remarks = [check] if check else []
+        remarks += ["its default"] if is_new and not (field.nullable or field.pk) else []
+        return f"  - {{{', '.join(parts)}}}" + (f"  # check: {', '.join(remarks)}" * bool(remarks))
+
+    def _type(self, sql_type: str) -> tuple[str, str]:
+        """The type that is written so on one of the engines."""
+        plain = sql_type.lower()
+        for item in self.types:
+            if plain in (item.sqlite.lower(), item.postgres.lower(), item.mysql.lower()):
+                return item.name, "text or long_text?" if item.name == "text" else ""
+        word = "".join(re.findall(r"^[a-z]+", plain))
+        for item in self.types:
+            if word in (item.sqlite, item.postgres.partition(" ")[0], item.mysql):
+                return item.name, f"which type is {sql_type!r:.30}?"
+        return "varchar", f"which type is {sql_type!r:.30}?"
+
+
+def _foreign_key(key: Key) -> str:
+    parts = [f"name: {word(key.name)}", f"columns: [{', '.join(key.columns)}]"]
+    parts += [f"references: {word(key.references)}", f"referenced: [{', '.join(key.referenced)}]"]
+    parts += [f"on_delete: {key.on_delete}"] if key.on_delete else []
+    return f"  - {{{', '.join(parts)}}}  # check: its name"
+
+
+def _index(index: Index) -> str:
+    unique = ", unique: true" if index.unique else ""
+    return f"  - {{name: {word(index.name)}, columns: [{', '.join(index.columns)}]{unique}}}"
+
+
+def word(name: str) -> str:
+    """A name as YAML has it: bare where it can be."""
+    return name if re.fullmatch(r"\w+", name) else json.dumps(name)
