@@ -18,6 +18,7 @@ COMMANDS = {
     "backup-meta": "backup",
     "restore-meta": "restore",
     "delete-meta-snapshots": "delete",
+    "create-meta-store-schema": "create-schema",
 }
 PREFIXES = ("ctl", "meta")
 """Words that stand before a command of risectl's."""

@@ -23,6 +23,7 @@ from metasnapshot.cli.backup import backup
 from metasnapshot.cli.config import app as config_app
 from metasnapshot.cli.config import configuration
 from metasnapshot.cli.coverage import coverage
+from metasnapshot.cli.create_schema import create_schema
 from metasnapshot.cli.delete import delete, keep
 from metasnapshot.cli.diff import diff
 from metasnapshot.cli.export import export
@@ -57,6 +58,7 @@ app.command(pins)
 app.command(epoch)
 app.command(drill)
 app.command(restore)
+app.command(create_schema, name="create-schema")
 app.command(delete)
 app.command(keep)
 app.command(coverage)

@@ -12,6 +12,7 @@ from metasnapshot.cli.settings import Setting, Value
 from metasnapshot.errors import MetasnapshotError
 from metasnapshot.operations.backup import BackupResult
 from metasnapshot.operations.coverage import Coverage
+from metasnapshot.operations.create_schema import SchemaResult
 from metasnapshot.operations.diff import ADDED, CHANGED, REMOVED, Change, Objects
 from metasnapshot.operations.drill import DrillResult
 from metasnapshot.operations.pins import Pins
@@ -110,6 +111,7 @@ def plan(found: RestorePlan) -> Document:
         "rows": found.rows,
         "sequences_from": found.sequences_from,
         "sequences": {row.name: row.seq for row in found.sequences},
+        "creates": list(found.creates),
         "empties": found.empties,
         "loaded": found.loaded,
         "replaces_checkpoint": found.replaces_checkpoint,
@@ -126,6 +128,16 @@ def restoration(result: RestoreResult, snapshot_id: int) -> Document:
         "checkpoint": result.checkpoint,
         "replaced_checkpoint": result.replaced_checkpoint,
         "checklist": list(result.checklist),
+    }
+
+
+def schema(result: SchemaResult) -> Document:
+    """Create-schema; tables is empty if all were there"""
+    return {
+        "release": result.release,
+        "engine": result.engine,
+        "tables": list(result.tables),
+        "migrations": result.migrations,
     }
 
 

@@ -65,6 +65,9 @@ def restore(
     bump_sequences: Annotated[
         bool, Parameter(negative="", help="Raise sequences above every id of any snapshot.")
     ] = False,
+    create_schema: Annotated[
+        bool, Parameter(negative="", help="First make the release's tables in an empty database.")
+    ] = False,
     validate_integrity: Annotated[
         bool, Parameter(negative="", help="First look for every object that the snapshot needs.")
     ] = False,
@@ -97,8 +100,10 @@ def restore(
         bump_sequences=bump_sequences,
         validate_integrity=validate_integrity,
         cut_timestamps=cut_timestamps,
+        create_schema=create_schema,
     )
-    with open_meta_store(meta_store, meta_store_password(meta_store_password_file)) as store:
+    password = meta_store_password(meta_store_password_file)
+    with open_meta_store(meta_store, password, may_create=create_schema) as store:
         planned = operation.plan_restore(found, store, options)
         if plan and json:
             say_json(documents.plan(planned))
@@ -109,7 +114,7 @@ def restore(
         if plan:
             say("nothing was written")
             return 0
-        if planned.empties:
+        if planned.empties and clean:
             names = ", ".join(f"{name} ({count})" for name, count in planned.empties.items())
             confirm(f"empty the tables {names}?", yes=yes)
         result = operation.restore(found, store, options)

@@ -46,13 +46,17 @@ class MetaStore(Protocol):
 
 
 @contextmanager
-def open_meta_store(url: str, password: str | None = None) -> Generator[MetaStore]:
+def open_meta_store(
+    url: str, password: str | None = None, *, may_create: bool = False
+) -> Generator[MetaStore]:
     """Reach a meta store.
 
     Args:
         url: `sqlite:///path`, `postgresql://user@host:5432/database` or
             `mysql://user@host:3306/database`, as SQLAlchemy or libpq write it.
         password: instead of one in the URL.
+        may_create: a SQLite file that is not there is an empty store, and is made by what is
+            written into it.
 
     Raises:
         UsageError: the URL is none, or of an engine that is not supported.
@@ -60,7 +64,7 @@ def open_meta_store(url: str, password: str | None = None) -> Generator[MetaStor
     """
     parsed = parse_url(url, password)
     if parsed.get_backend_name() == "sqlite":
-        yield open_sqlite(parsed)
+        yield open_sqlite(parsed, may_create=may_create)
         return
     store = ServerStore(parsed)
     try:

@@ -20,15 +20,17 @@ def stream(connection: sa.Connection, statement: Any) -> Any:
     """The rows of a statement, read a few at a time, inside `closing_results`."""
     options = {"yield_per": FETCH_ROWS}
     result = connection.execute(statement, execution_options=options)
-    connection.info.setdefault(_OPEN, []).append(result)
+    connection.info[_OPEN].append(result)
     return result
 
 
 @contextmanager
 def closing_results(connection: sa.Connection) -> Generator[None]:
     """Close what was streamed in the block and not read to its end."""
+    found: list[Any] = []
+    connection.info[_OPEN] = found
     try:
         yield
     finally:
-        for result in connection.info.pop(_OPEN, ()):
+        for result in found:
             result.close()

@@ -36,21 +36,22 @@ def table_names(connection: sa.Connection) -> list[str]:
 def live_schema(connection: sa.Connection) -> dict[str, list[LiveColumn]]:
     """Columns by table, in the order of the table."""
     inspector = sa.inspect(connection)
-    found: dict[str, list[LiveColumn]] = {}
     with warnings.catch_warnings():
         # uuid_text, jsonb_text and datetime_text are no types of SQLAlchemy; only their names are
         # looked at.
         warnings.simplefilter("ignore", exc.SAWarning)
-        for table in table_names(connection):
-            key = inspector.get_pk_constraint(table)["constrained_columns"]
-            found[table] = [
-                LiveColumn(
-                    column["name"],
-                    str(column["type"]),
-                    bool(column["nullable"]),
-                    column["name"] in key,
-                    column.get("default") is not None,
-                )
-                for column in inspector.get_columns(table)
-            ]
-    return found
+        columns = {name: found for (_, name), found in inspector.get_multi_columns().items()}
+        keys = {name: found for (_, name), found in inspector.get_multi_pk_constraint().items()}
+    return {
+        table: [
+            LiveColumn(
+                column["name"],
+                str(column["type"]),
+                bool(column["nullable"]),
+                column["name"] in keys[table]["constrained_columns"],
+                column.get("default") is not None,
+            )
+            for column in columns[table]
+        ]
+        for table in table_names(connection)
+    }

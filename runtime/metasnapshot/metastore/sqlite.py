@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Generator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import quote
 
@@ -47,7 +47,10 @@ class SqliteStore:
         """
         with _translated(self.url), ExitStack() as stack:
             path = self._path
-            if not self._is_open_in_wal_mode():
+            if self.is_missing:
+                path = Path(stack.enter_context(_scratch())) / "empty.db"
+                sqlite3.connect(path).close()
+            elif not self._is_open_in_wal_mode():
                 scratch = Path(stack.enter_context(_scratch()))
                 with _files_translated(self.url):
                     path = self._copy(scratch / "meta.db")
@@ -64,13 +67,33 @@ class SqliteStore:
             DatabaseError: the store cannot be written.
             InconsistentStore: rows refer to rows that are not there.
         """
-        with _translated(self.url), _transaction(self._path, "rw", "BEGIN IMMEDIATE") as connection:
+        with (
+            _translated(self.url),
+            self._made() if self.is_missing else nullcontext(),
+            _transaction(self._path, "rw", "BEGIN IMMEDIATE") as connection,
+        ):
             connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
             yield connection
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if broken:
                 tables = ", ".join(sorted({f"{row[0]} -> {row[2]}" for row in broken}))
                 raise InconsistentStore(f"{len(broken)} rows break foreign keys: {tables}")
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such file yet."""
+        return not self._path.exists()
+
+    @contextmanager
+    def _made(self) -> Generator[None]:
+        """An empty file, which goes again if nothing came into it."""
+        with _files_translated(self.url):
+            self._path.touch(mode=0o600, exist_ok=False)
+        try:
+            yield
+        except BaseException:
+            self._path.unlink(missing_ok=True)
+            raise
 
     def _is_open_in_wal_mode(self) -> bool:
         """In WAL mode readers block nobody; whoever has the store open made the file for it."""
@@ -131,8 +154,8 @@ class SqliteStore:
         return found
 
 
-def open_sqlite(url: sa.URL) -> SqliteStore:
-    """Find the file of a SQLite URL.
+def open_sqlite(url: sa.URL, *, may_create: bool = False) -> SqliteStore:
+    """Find the file of a SQLite URL, or with `may_create` the directory that it may be made in.
 
     Raises:
         UsageError: the URL names none.
@@ -147,7 +170,7 @@ def open_sqlite(url: sa.URL) -> SqliteStore:
         is_file = path.is_file()
     except (OSError, ValueError) as error:
         raise DatabaseError(f"cannot open {str(path)!r:.200}: {error}") from error
-    if not is_file:
+    if not is_file and not (may_create and path.parent.is_dir() and not path.exists()):
         raise DatabaseError(f"no such SQLite file: {path}", hint="check --meta-store")
     return SqliteStore(path)
 

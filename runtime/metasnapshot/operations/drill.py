@@ -1,7 +1,7 @@
 """drill: prove that a snapshot restores, without touching anything of the cluster's.
 
-It is restored into a scratch SQLite file made here, with a state store in memory; that is backed up
-again, and every row of the two snapshots is compared.
+It is restored into a scratch SQLite file with the schema of its release, and a state store in
+memory; that is backed up again, and every row of the two snapshots is compared.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import UsageError
-from metasnapshot.format.layout import HUMMOCK_VERSION, candidates, model_of, shape_of
+from metasnapshot.format.layout import HUMMOCK_VERSION, model_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.load import Target, digest_rows
@@ -24,10 +22,7 @@ from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot.operations.sequences import SEQUENCES_SECTION
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.url import HUMMOCK_PREFIX
-from metasnapshot_models.codecs import CODECS
-from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
-from metasnapshot_models.tables import TABLES
 
 
 @dataclass(frozen=True)
@@ -50,43 +45,19 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
     """
     with tempfile.TemporaryDirectory(prefix="metasnapshot-drill-") as scratch:
         with repository.open(snapshot_id) as reader:
-            path = _make_store(Path(scratch) / "meta.db", reader)
             values = {row.name: row.value for row in reader.rows("system_parameters")}
         url = values.get("state_store", "").removeprefix(HUMMOCK_PREFIX)
         directory = values.get("data_directory", "")
         if not url or not directory:
             raise UsageError(f"snapshot {snapshot_id} has no state_store and data_directory")
         state, again = MemoryStore(), Repository(MemoryStore(), "drill")
-        with open_meta_store(f"sqlite:///{path}") as meta_store:
-            options = RestoreOptions(snapshot_id, url, directory)
+        path = Path(scratch) / "meta.db"
+        with open_meta_store(f"sqlite:///{path}", may_create=True) as meta_store:
+            options = RestoreOptions(snapshot_id, url, directory, create_schema=True)
             restore(repository, meta_store, options, store=state)
             made = backup(meta_store, again, BackupOptions(url, directory), store=state)
         with repository.open(snapshot_id) as reader, again.open(made.entry.id) as copy:
             return _compare(reader, copy)
-
-
-def _make_store(path: Path, reader: SnapshotReader) -> Path:
-    """A SQLite file with the columns of the snapshot's layout; enough to hold its rows."""
-    found = candidates(row.version for row in reader.rows("seaql_migrations"))
-    layout = found.layouts[0]
-    metadata = sa.MetaData()
-    for model in layout.shapes:
-        _make_table(metadata, layout, model)
-    engine = sa.create_engine(f"sqlite:///{path}")
-    metadata.create_all(engine)
-    engine.dispose()
-    return path
-
-
-def _make_table(metadata: sa.MetaData, layout: Layout, model: str) -> None:
-    known = TABLES[model].c
-    columns = [
-        sa.Column(
-            column.name, known[column.name].type, primary_key=column.pk, nullable=not column.pk
-        )
-        for column in shape_of(layout, model).columns
-    ]
-    sa.Table(CODECS[model].table, metadata, *columns)
 
 
 def _compare(reader: SnapshotReader, copy: SnapshotReader) -> DrillResult:

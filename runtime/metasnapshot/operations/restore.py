@@ -26,6 +26,7 @@ from metasnapshot.hummock.checkpoint import (
     write_checkpoint,
 )
 from metasnapshot.metastore.connect import MetaStore
+from metasnapshot.metastore.create import make_tables
 from metasnapshot.metastore.load import (
     digest_table,
     empty_tables,
@@ -86,7 +87,7 @@ def plan_restore(
         repository.open(options.snapshot_id) as reader,
         meta_store.read_transaction() as connection,
     ):
-        return RestorePlanner(repository, store, reader, options).run(connection)
+        return RestorePlanner(repository, store, reader, options, connection).run()
 
 
 def restore(
@@ -116,15 +117,14 @@ def restore(
     store = open_store(options.hummock_storage_url) if store is None else store
     with repository.open(options.snapshot_id) as reader:
         layout = LAYOUTS[reader.layout]
-        planner = RestorePlanner(repository, store, reader, options)
         with meta_store.write_transaction() as connection:
-            plan = planner.run(connection)
+            planner = RestorePlanner(repository, store, reader, options, connection)
+            plan = planner.run()
             plan.require()
             if plan.loaded:
                 rows, sequences = plan.rows, dict[str, int]()
             else:
-                empty_tables(connection, plan.empties)
-                rows = _load(connection, planner, layout)
+                rows = _fill(connection, planner, layout)
                 sequences = set_sequences(connection, rows)
             kept = _keep_checkpoint(repository, store, options.hummock_storage_directory)
         version = reader.hummock_version.message
@@ -140,6 +140,14 @@ def restore(
     return RestoreResult(plan, rows, sequences, path, kept)
 
 
+def _fill(connection: sa.Connection, planner: RestorePlanner, layout: Layout) -> dict[str, int]:
+    """Make the tables that are planned, empty those that are, and load; returns rows by table."""
+    if planner.target.schema is not None:
+        make_tables(connection, planner.target.schema)
+    empty_tables(connection, planner.plan.empties)
+    return _load(connection, planner, layout)
+
+
 def _load(connection: sa.Connection, planner: RestorePlanner, layout: Layout) -> dict[str, int]:
     """Insert every section and read it back; returns rows by table."""
     loaded: dict[str, int] = {}
@@ -147,7 +155,7 @@ def _load(connection: sa.Connection, planner: RestorePlanner, layout: Layout) ->
         model = model_of(layout, section)
         count = total = 0
         for rows in _waves(section, planner):
-            sent = insert_rows(connection, planner.target, model, rows)
+            sent = insert_rows(connection, planner.target.target, model, rows)
             count += sent.count
             total += sent.total
         stored = digest_table(connection, layout, model)

@@ -18,28 +18,18 @@ from metasnapshot.errors import (
     InconsistentStore,
     MetasnapshotError,
     ObjectMissing,
-    TargetNotEmpty,
     UnknownFormat,
     UsageError,
 )
-from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
+from metasnapshot.format.layout import HUMMOCK_VERSION, model_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME
 from metasnapshot.hummock.objects import needed_by
-from metasnapshot.metastore.load import (
-    Target,
-    digest_rows,
-    digest_table,
-    fitted_rows,
-    nonempty_tables,
-    target_of,
-)
-from metasnapshot.metastore.schema import live_schema
-from metasnapshot.metastore.values import SQLITE
 from metasnapshot.operations.findings import Findings
 from metasnapshot.operations.object_check import largest_object, look_for
 from metasnapshot.operations.places import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
 from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan
+from metasnapshot.operations.restore_target import TargetChecks
 from metasnapshot.operations.sequences import (
     SEQUENCES_SECTION,
     ids_in_use,
@@ -59,10 +49,15 @@ OBJECTS_CHECK = "hummock objects"
 
 
 class RestorePlanner:
-    """Runs the checks of one restore. The snapshot's reader is open from the second check on."""
+    """Runs the checks of one restore, inside an open transaction on its target."""
 
     def __init__(
-        self, repository: Repository, store: Store, reader: SnapshotReader, options: RestoreOptions
+        self,
+        repository: Repository,
+        store: Store,
+        reader: SnapshotReader,
+        options: RestoreOptions,
+        connection: sa.Connection,
     ) -> None:
         self.repository = repository
         self.store = store
@@ -70,21 +65,20 @@ class RestorePlanner:
         self.options = options
         self.layout: Layout = LAYOUTS[reader.layout]
         self.plan = RestorePlan(layout=reader.layout)
-        self.target = Target(self.layout)
+        self.target = TargetChecks(connection, reader, options, self.plan, self.section_rows)
 
-    def run(self, connection: sa.Connection) -> RestorePlan:
-        """Run every check against an open transaction on the target."""
-        cut = self.options.cut_timestamps
-        self.target = target_of(connection, self.layout, cut_timestamps=cut)
+    def run(self) -> RestorePlan:
+        """Run every check."""
+        target = self.target
         steps: list[tuple[str, Callable[[], str]]] = [
             ("snapshot verified", self._snapshot),
             (OBJECTS_CHECK, self._objects),
             ("nothing unknown in it", self._opaque),
             ("hummock sequences", self._sequences),
             ("storage", self._storage),
-            ("target schema", lambda: self._schema(connection)),
-            ("target empty", lambda: self._empty(connection)),
-            ("values", self._values),
+            ("target schema", target.schema_fits),
+            ("target empty", target.is_empty),
+            ("values", target.values_fit),
             ("cluster id", self._cluster_id),
             ("version checkpoint", self._checkpoint),
         ]
@@ -197,66 +191,6 @@ class RestorePlanner:
                 raise InconsistentStore(f"{name} not found in system_parameter table")
             values[name].value = value
         return f"overwritten: {without_credentials(state_store)}, {directory}"
-
-    def _schema(self, connection: sa.Connection) -> str:
-        """The target has every table and column, and none that would refuse the rows."""
-        live = live_schema(connection)
-        problems: list[str] = []
-        for _, model in self.layout.sections:
-            table = CODECS[model].table
-            known = [column.name for column in shape_of(self.layout, model).columns]
-            if table not in live:
-                problems.append(f"no table {table}")
-                continue
-            names = [column.name for column in live[table]]
-            problems += [f"no column {table}.{name}" for name in known if name not in names]
-            problems += [
-                f"column {table}.{column.name} takes no NULL and has no default"
-                for column in live[table]
-                if column.is_required and column.name not in known
-            ]
-        if problems:
-            raise UnknownFormat(
-                f"target meta store does not fit layout {self.layout.name}: {', '.join(problems)}",
-                hint=f"make the schema with a meta node of {' or '.join(self.layout.releases)}",
-            )
-        return f"{len(self.layout.sections)} tables with the columns of layout {self.layout.name}"
-
-    def _empty(self, connection: sa.Connection) -> str:
-        """Empty, or to be emptied, or loaded already by a restore that died."""
-        rows = nonempty_tables(connection)
-        if not rows:
-            return "no rows in any table of RisingWave's"
-        if self._is_loaded(connection, rows):
-            self.plan.loaded = True
-            return "the rows are there already, from a restore that did not end"
-        if not self.options.clean:
-            raise TargetNotEmpty(rows)
-        self.plan.empties = rows
-        return f"to be emptied: {', '.join(f'{table} ({count})' for table, count in rows.items())}"
-
-    def _is_loaded(self, connection: sa.Connection, rows: dict[str, int]) -> bool:
-        """Whether the target holds exactly what this restore would load."""
-        wanted = {table: count for table, count in self.plan.rows.items() if count}
-        wanted[CODECS["hummock_sequence"].table] = len(self.plan.sequences)
-        if {table: count for table, count in wanted.items() if count} != rows:
-            return False
-        for section, model in self.layout.sections:
-            expected = digest_rows(self.target, model, self.section_rows(section))
-            if digest_table(connection, self.layout, model) != expected:
-                return False
-        return True
-
-    def _values(self) -> str:
-        """The target's engine holds every value as it is."""
-        engine = self.target.fit.engine
-        if engine == SQLITE:
-            return "SQLite holds every value"
-        for section, model in self.layout.sections:
-            for _ in fitted_rows(self.target, model, self.section_rows(section)):
-                pass
-        cut = ", timestamps cut to what it holds" if self.options.cut_timestamps else ""
-        return f"{engine} holds every value{cut}"
 
     def section_rows(self, section: str) -> Iterator[Any]:
         """A section's rows as they will be loaded."""

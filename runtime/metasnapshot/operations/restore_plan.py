@@ -34,6 +34,7 @@ class RestoreOptions:
             and above every object in the state store.
         cut_timestamps: cut them to what the target's engine holds, instead of refusing them.
         validate_integrity: first look for every object that the snapshot needs.
+        create_schema: make the tables that the snapshot's release has, in an empty database.
     """
 
     snapshot_id: int
@@ -44,6 +45,7 @@ class RestoreOptions:
     bump_sequences: bool = False
     validate_integrity: bool = False
     cut_timestamps: bool = False
+    create_schema: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class RestorePlan:
         sequences: hummock_sequence as it will be.
         sequences_from: id of the snapshot that they come from.
         parameters: rows of system_parameter as they will be.
-        empties: rows that --clean deletes, by table.
+        creates: tables that will be made first.
+        empties: rows that are deleted first, by table: with --clean, or a new schema's list of
+            migrations.
         loaded: the rows are in the target already, from a restore that died before its checkpoint.
         replaces_checkpoint: whether the data directory has a checkpoint.
     """
@@ -79,6 +83,7 @@ class RestorePlan:
     sequences: list[HummockSequence] = field(default_factory=list[HummockSequence])
     sequences_from: int = 0
     parameters: list[Any] = field(default_factory=list[Any])
+    creates: tuple[str, ...] = ()
     empties: dict[str, int] = field(default_factory=dict[str, int])
     loaded: bool = False
     replaces_checkpoint: bool = False
