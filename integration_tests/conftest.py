@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from s3 import S3Server, s3_server
 from servers import Server, ServerMissing, mariadb, postgres
 
 Start = Callable[[Path], AbstractContextManager[Server]]
@@ -42,3 +43,10 @@ def server(request: pytest.FixtureRequest) -> Server:
     name = {"postgresql": "postgres_server", "mysql": "mariadb_server"}[request.param]
     found: Server = request.getfixturevalue(name)
     return found
+
+
+@pytest.fixture(scope="session")
+def s3() -> Generator[S3Server]:
+    """One that lets everybody in."""
+    with s3_server() as server:
+        yield server

@@ -5,6 +5,7 @@ sibling folder that has golden/ and facts/; then the tests check all of it."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -69,6 +70,13 @@ def copy_store(tag: Path, target: Path) -> Path:
     shutil.copyfile(tag / "meta.db", target)
     target.chmod(0o644)
     return target
+
+
+def migrations(tag: Path) -> list[str]:
+    """Names of a tag's migrations, as its folder has them."""
+    if (tag / "migrations.txt").exists():
+        return (tag / "migrations.txt").read_text().split()
+    return re.findall(r"^- name: (\w+)", (tag / "migrations.yaml").read_text(), re.MULTILINE)
 
 
 def empty_store(tag: Path, target: Path) -> Path:

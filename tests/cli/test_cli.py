@@ -148,9 +148,9 @@ ERRORS = [
     (_nothing, ("list", *BACKUPS, "--wrong", "1"), 2, "--wrong"),
     (
         _nothing,
-        ("list", "--backup-storage-url", "ftp://x"),
+        ("list", "--backup-storage-url", "s4://x"),
         2,
-        "hint: known forms: fs://ROOT, memory",
+        "hint: known forms: s3://BUCKET",
     ),
     (_nothing, ("backup", *BACKUPS, "--meta-store", "oracle://x"), 2, "meta store"),
     (_nothing, ("verify", *BACKUPS, "--level", "deep"), 2, "level"),
@@ -268,7 +268,7 @@ def test_the_command_is_installed(tmp_path: Path) -> None:
         shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
         assert shown.stdout.strip() == application.app.version
         failed = subprocess.run(
-            [*command, "list", "--backup-storage-url", "ftp://x"],
+            [*command, "list", "--backup-storage-url", "s4://x"],
             capture_output=True,
             text=True,
             check=False,

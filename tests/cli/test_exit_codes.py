@@ -163,12 +163,12 @@ text_file = writes("meta.db", b"no database" * 99)
 other_owner = writes("state/hummock_001/cluster_id/0", b"another")
 no_manifest = writes("x/backup/3.snapshot", b"")
 no_json = writes("x/backup/manifest.json", b"{")
-FTP = ("list", "--backup-storage-url", "ftp://x")
+UNKNOWN = ("list", "--backup-storage-url", "s4://x")
 OWN = (*BACKUP[:3], "--backup-storage-url", "fs://state/hummock_001")
 FAILURES = [
     Failure(1, "DeltaError", newer_delta, BACKUP, "its row has id 999"),
     Failure(1, "InconsistentStore", lose_sequence, RESTORE, "superset", "of another cluster?"),
-    Failure(2, "UsageError", nothing, FTP, "'ftp'", "known forms: fs://ROOT"),
+    Failure(2, "UsageError", nothing, UNKNOWN, "'s4'", "known forms: s3://BUCKET"),
     Failure(2, "UsageError", own_store, OWN, "own backup directory", "--into-cluster-directory"),
     Failure(2, "UsageError", nothing, DELETE, "nobody is there to ask", "--yes"),
     Failure(4, "ChecksumMismatch", damage, SHOW, "checksum mismatch", "from another copy"),

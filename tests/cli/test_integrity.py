@@ -171,7 +171,7 @@ def test_only_a_deeper_verification_counts(shell: Shell, done: str) -> None:
 def test_a_store_that_cannot_be_listed_says_nothing_of_the_snapshot(shell: Shell) -> None:
     """What was found before is told, and the snapshot's note stays."""
     assert shell.verify("--level", "rows").code == 0
-    away = ("--hummock-storage-url", "s3://gone", "--hummock-storage-directory", "hummock_001")
+    away = ("--hummock-storage-url", "s4://gone", "--hummock-storage-directory", "hummock_001")
     ran = shell.verify("--level", "objects", *away, "--json")
     (found,) = ran.json["snapshots"]
     assert (ran.code, found["ok"], found["error"]["kind"]) == (2, False, "UsageError")

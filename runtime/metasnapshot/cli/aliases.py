@@ -26,8 +26,11 @@ OPTIONS = {
     "--storage-url": "--backup-storage-url",
     "--storage-directory": "--backup-storage-directory",
     "--hummock-storage-dir": "--hummock-storage-directory",
+    "--read-retry-attempts": "--storage-retries",
 }
-"""Former names, of releases up to 0.18 and up to 1.2."""
+"""Former names, of releases up to 0.18 and up to 1.2; and one that others have here."""
+MILLISECONDS = {"--read-attempt-timeout-ms": "--storage-timeout"}
+"""Options whose values are milliseconds."""
 POSITIONAL = ("--meta-snapshot-id", "--snapshot-ids")
 """Options whose values are our ids; several stand with commas between them."""
 SQL = (
@@ -56,6 +59,8 @@ def translate(arguments: Sequence[str]) -> list[str]:
         name, equals, value = word.partition("=")
         if name in OPTIONS:
             translated.append(f"{OPTIONS[name]}{equals}{value}")
+        elif name in MILLISECONDS:
+            translated.append(f"{MILLISECONDS[name]}={value if equals else next(pairs, '')}ms")
         elif name in POSITIONAL:
             translated += (value if equals else next(pairs, "")).split(",")
         elif name in SQL:

@@ -28,13 +28,16 @@ from metasnapshot.cli.delete import delete, keep
 from metasnapshot.cli.diff import diff
 from metasnapshot.cli.export import export
 from metasnapshot.cli.list import list_snapshots
+from metasnapshot.cli.options import retry_policy
 from metasnapshot.cli.pins import epoch, pins
 from metasnapshot.cli.restore import restore
-from metasnapshot.cli.settings import CONFIG_VARIABLE
+from metasnapshot.cli.settings import CONFIG_VARIABLE, resolve
 from metasnapshot.cli.show import cat, drill, show
+from metasnapshot.cli.storage import app as storage_app
 from metasnapshot.cli.text import complain, say, say_json
 from metasnapshot.cli.verify import verify
 from metasnapshot.errors import InternalError, Interrupted, MetasnapshotError, UsageError
+from metasnapshot.store.url import set_retries
 
 BROKEN_PIPE = 141
 Shell = Literal["bash", "zsh", "fish"]
@@ -63,6 +66,7 @@ app.command(delete)
 app.command(keep)
 app.command(coverage)
 app.command(config_app)
+app.command(storage_app)
 
 
 @app.command
@@ -88,9 +92,22 @@ def run(
             help="Settings; metasnapshot.toml in the working directory if it is there.",
         ),
     ] = None,
+    storage_retries: Annotated[
+        str | None, Parameter(help="Tries of a request to an object store after the first; 3.")
+    ] = None,
+    storage_timeout: Annotated[
+        str | None, Parameter(help="What such a request may take, such as 30s; 60s.")
+    ] = None,
 ) -> object:
     """Read the settings, then run the verb."""
     configuration.load(config)
+    values = {item.option: value.text for item, value in resolve(configuration.values).items()}
+    set_retries(
+        retry_policy(
+            storage_retries or str(values["--storage-retries"]),
+            storage_timeout or str(values["--storage-timeout"]),
+        )
+    )
     return app(arguments, exit_on_error=False, print_error=False)
 
 

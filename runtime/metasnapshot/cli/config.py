@@ -12,7 +12,7 @@ from metasnapshot.cli import documents
 from metasnapshot.cli.options import Json
 from metasnapshot.cli.settings import Value, check_environment, read_file, resolve
 from metasnapshot.cli.text import say_json, table
-from metasnapshot.store.url import without_credentials
+from metasnapshot.store.location import without_credentials
 
 
 class Configuration:

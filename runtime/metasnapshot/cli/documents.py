@@ -20,7 +20,7 @@ from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_plan import RestorePlan
 from metasnapshot.operations.show import Summary, epoch_time
 from metasnapshot.operations.verify import VerifyResult
-from metasnapshot.store.url import without_credentials
+from metasnapshot.store.location import without_credentials
 
 Document = dict[str, Any]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +14,11 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.progress import with_progress
 from metasnapshot.cli.settings import PASSWORD_VARIABLE, setting
 from metasnapshot.errors import SnapshotNotFound, UsageError
+from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.url import open_store
 
 ID_DIGITS_MAX = 19
+RETRIES_MAX = 100
 
 MetaStoreUrl = Annotated[
     str,
@@ -77,18 +80,37 @@ def meta_store_password(file: Path | None) -> str | None:
 
 
 def duration(text: str) -> timedelta:
-    """`30m`, `12h`, `7d`.
+    """`500ms`, `30m`, `12h`, `7d`.
 
     Raises:
         UsageError: it is no duration.
     """
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-    if not text[:-1].isdecimal() or text[-1:] not in units:
-        raise UsageError(f"not a duration: {text!r}", hint="a number and one of s, m, h, d, w")
+    units = {
+        "ms": "milliseconds",
+        "s": "seconds",
+        "m": "minutes",
+        "h": "hours",
+        "d": "days",
+        "w": "weeks",
+    }
+    match = re.fullmatch(r"(\d+)(ms|[smhdw])", text, re.ASCII)
+    if match is None:
+        raise UsageError(f"not a duration: {text!r}", hint="a number and one of ms, s, m, h, d, w")
     try:
-        return timedelta(**{units[text[-1]]: int(text[:-1])})
+        return timedelta(**{units[match[2]]: int(match[1])})
     except (ValueError, OverflowError) as error:
         raise UsageError("a duration of more than any calendar has") from error
+
+
+def retry_policy(retries: str, timeout: str) -> RetryPolicy:
+    """Tries and times of object stores.
+
+    Raises:
+        UsageError: they are no number and no duration.
+    """
+    if not retries.isdecimal() or int(retries) > RETRIES_MAX:
+        raise UsageError(f"not a number of retries: {retries!r:.60}", hint="such as 3")
+    return RetryPolicy(retries=int(retries), timeout_s=duration(timeout).total_seconds())
 
 
 def snapshot_id(text: str, found: Repository) -> int:

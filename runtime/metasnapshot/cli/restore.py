@@ -27,7 +27,7 @@ from metasnapshot.operations import restore as operation
 from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_checks import OBJECTS_CHECK
 from metasnapshot.operations.restore_plan import Overwrite, RestoreOptions, RestorePlan
-from metasnapshot.store.url import HUMMOCK_PREFIX
+from metasnapshot.store.location import HUMMOCK_PREFIX
 
 INTEGRITY = {"ok": "Succeed integrity validation.", "failed": "Fail integrity validation."}
 """Upstream's own words, which scripts look for."""

@@ -53,6 +53,8 @@ SETTINGS = (
     Setting("storage", "backup_storage_directory", "--backup-storage-directory", BACKUP_DIRECTORY),
     Setting("storage", "hummock_storage_url", "--hummock-storage-url"),
     Setting("storage", "hummock_storage_directory", "--hummock-storage-directory"),
+    Setting("storage", "retries", "--storage-retries", "3"),
+    Setting("storage", "timeout", "--storage-timeout", "60s"),
     Setting("backup", "rw_version", "--rw-version"),
     Setting("verify", "level", "--level", "rows"),
     Setting("verify", "if_older_than", "--if-older-than"),

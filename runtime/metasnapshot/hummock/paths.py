@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from metasnapshot.store.url import HUMMOCK_PREFIX
+from metasnapshot.store.location import HUMMOCK_PREFIX
 
 PREFIXES = 256
 ALWAYS_PREFIXED = ("s3", "minio")

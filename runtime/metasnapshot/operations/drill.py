@@ -20,8 +20,8 @@ from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.operations.restore import restore
 from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot.operations.sequences import SEQUENCES_SECTION
+from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot.store.memory import MemoryStore
-from metasnapshot.store.url import HUMMOCK_PREFIX
 from metasnapshot_models.layouts import LAYOUTS
 
 

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ObjectMissing, UsageError
 from metasnapshot.metastore.read import find_layouts, read_rows
+from metasnapshot.store.location import HUMMOCK_PREFIX, same_place
 from metasnapshot.store.port import Store, join
-from metasnapshot.store.url import HUMMOCK_PREFIX, same_place
 
 CLUSTER_ID_NAME = "cluster_id/0"
 """In the data directory: the id of the cluster that it belongs to."""

@@ -36,8 +36,8 @@ from metasnapshot.operations.sequences import (
     raise_sequences,
     require_superset,
 )
+from metasnapshot.store.location import HUMMOCK_PREFIX, without_credentials
 from metasnapshot.store.port import Store, join
-from metasnapshot.store.url import HUMMOCK_PREFIX, without_credentials
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS, LOAD_ORDER

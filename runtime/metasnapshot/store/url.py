@@ -1,61 +1,78 @@
-"""RisingWave's object store URLs -> stores. Facts: src/object_store/src/object/mod.rs,
-build_remote_object_store.
-"""
+"""Object store URLs -> stores."""
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
 from metasnapshot.errors import UsageError
 from metasnapshot.store.local import LocalStore
+from metasnapshot.store.location import FORMS, Location, parse_location
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import Store
+from metasnapshot.store.retry import RetryPolicy
 
-HUMMOCK_PREFIX = "hummock+"
-"""What system parameter state_store carries before the URL; the restore options and
-backup_storage_url do not."""
-FORMS = ("fs://ROOT", "memory")
+INSTALL = "pip install 'metasnapshot[objects]'"
+OBSTORE = ("s3", "minio", "gcs", "azblob", "oss", "obs")
+"""Services that obstore reaches."""
+_policy = RetryPolicy()
+
+
+def set_retries(policy: RetryPolicy) -> None:
+    """Tries and times of the stores that are opened from now on in this process."""
+    global _policy  # noqa: PLW0603 - one setting for all verbs, made before any of them runs
+    _policy = policy
 
 
 def open_store(url: str) -> Store:
     """The store that a URL means; `hummock+` in front is allowed.
 
     Raises:
-        UsageError: no backend takes this URL.
+        UsageError: no backend takes this URL, or its driver is not installed.
     """
-    plain = url.removeprefix(HUMMOCK_PREFIX)
-    if plain in ("memory", "memory-shared"):
+    place = parse_location(url)
+    if place.service == "memory":
         return _memory()
-    scheme, separator, rest = plain.partition("://")
-    if scheme == "fs" and separator and rest:
-        return LocalStore(Path(rest))
-    known = separator and re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme)
-    raise UsageError(
-        f"no object store for scheme {scheme!r}" if known else "not an object store URL",
-        hint=f"known forms: {', '.join(FORMS)}",
-    )
+    if place.service == "fs":
+        return LocalStore(Path(place.root))
+    if place.service in OBSTORE:
+        return _remote(place)
+    return _other(place)
 
 
-def without_credentials(url: str) -> str:
-    """The URL with asterisks in the place of user and password, for messages."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}://****@{rest.rpartition('@')[2]}" if separator and "@" in rest else url
+def open_plain(url: str) -> Store:
+    """The same store, with its own conditional writes where it says that it has them.
+
+    Raises:
+        UsageError: as `open_store`.
+    """
+    store = open_store(url)
+    return getattr(store, "untried", store)
 
 
-def same_place(url: str, directory: str, other_url: str, other_directory: str) -> bool:
-    """Whether two directories of object stores are one, however they are spelt."""
-    return _place(url, directory) == _place(other_url, other_directory)
+def _remote(place: Location) -> Store:
+    try:
+        from metasnapshot.store.remote import RemoteStore  # noqa: PLC0415 - an extra
+        from metasnapshot.store.services import connector  # noqa: PLC0415
+        from metasnapshot.store.trial import TriedStore  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(f"{place.service}:// needs obstore: {error}", hint=INSTALL) from error
+    return TriedStore(RemoteStore(connector(place), place.url, place.root, _policy))
 
 
-def _place(url: str, directory: str) -> tuple[str, str]:
-    """Scheme and path, without credentials; where the root ends is of no importance."""
-    scheme, _, rest = url.removeprefix(HUMMOCK_PREFIX).partition("://")
-    root = rest.rpartition("@")[2] if scheme == "minio" else rest
-    if scheme == "fs":
-        return scheme, str(Path(root, *directory.split("/")).resolve())
-    return scheme, "/".join(part for part in f"{root}/{directory}".split("/") if part)
+def _other(place: Location) -> Store:
+    """Any protocol of fsspec's."""
+    try:
+        from metasnapshot.store.lease import LeasedStore  # noqa: PLC0415 - an extra
+        from metasnapshot.store.other import OtherStore, protocols  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(f"{place.service}:// needs fsspec: {error}", hint=INSTALL) from error
+    if place.service not in protocols():
+        raise UsageError(
+            f"no object store for scheme {place.service!r}",
+            hint=f"known forms: {', '.join(FORMS)}",
+        )
+    return LeasedStore(OtherStore(place))
 
 
 @cache

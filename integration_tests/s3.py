@@ -1,0 +1,86 @@
+"""An S3 server over loopback: moto's, whose conditional puts are real. It holds its objects in
+memory, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import boto3  # pyright: ignore[reportMissingTypeStubs]
+from servers import START_S, STOP_S, free_port
+
+KEYS = "key:s/e+c ret"
+_numbers = count()
+
+
+class S3Server:
+    """A running server: makes buckets, and looks at them without the store under test."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        key, _, secret = KEYS.partition(":")
+        self._client: Any = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            region_name="us-east-1",
+        )
+
+    def bucket(self) -> str:
+        """A new bucket."""
+        name = f"bucket-{os.getpid()}-{next(_numbers)}"
+        self._client.create_bucket(Bucket=name)
+        return name
+
+    def minio(self, bucket: str, keys: str = KEYS) -> str:
+        """A bucket's URL as RisingWave writes it."""
+        return f"minio://{keys}@127.0.0.1:{self.port}/{bucket}"
+
+    def read(self, bucket: str, path: str) -> bytes:
+        """An object's bytes."""
+        return bytes(self._client.get_object(Bucket=bucket, Key=path)["Body"].read())
+
+    def uploads(self, bucket: str) -> list[Any]:
+        """Uploads that have parts and no end."""
+        return list(self._client.list_multipart_uploads(Bucket=bucket).get("Uploads", []))
+
+
+@contextmanager
+def s3_server(**environment: str) -> Generator[S3Server]:
+    """A server for the block."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | environment,
+    )
+    try:
+        _wait(port, process)
+        yield S3Server(port)
+    finally:
+        process.terminate()
+        process.wait(STOP_S)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
+        except (URLError, OSError):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return

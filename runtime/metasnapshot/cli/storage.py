@@ -1,0 +1,48 @@
+"""metasnapshot storage test"""
+
+from __future__ import annotations
+
+import cyclopts
+
+from metasnapshot.cli.options import BackupDirectory, BackupUrl, Json
+from metasnapshot.cli.settings import BACKUP_DIRECTORY
+from metasnapshot.cli.text import say, say_json
+from metasnapshot.errors import StorageError
+from metasnapshot.store.trial import CREATE, STALE, try_store
+from metasnapshot.store.url import open_plain
+
+app = cyclopts.App(name="storage", help="Look at an object store.")
+
+
+@app.command(name="test")
+def try_storage(
+    *,
+    backup_storage_url: BackupUrl,
+    backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    json: Json = False,
+) -> int:
+    """Try what backups rest on, on an object of its own: create-only, swap, lists, ranged reads,
+    delete. Exit 17 if the store cannot be relied on.
+
+    Example: metasnapshot storage test --backup-storage-url s3://bucket
+    """
+    store = open_plain(backup_storage_url)
+    found = try_store(store, backup_storage_directory)
+    failed = {item.name for item in found if not item.held}
+    if json:
+        say_json(
+            {
+                "url": store.url,
+                "promises": [
+                    {"name": item.name, "held": item.held, "found": item.found} for item in found
+                ],
+                "lease": bool(failed) and failed <= {CREATE, STALE},
+            }
+        )
+    else:
+        for item in found:
+            said = f"ok  {item.name}" if item.held else f"failed  {item.name}: {item.found}"
+            say(said)
+        if failed and failed <= {CREATE, STALE}:
+            say("its conditional writes are made under a lease")
+    return 0 if failed <= {CREATE, STALE} else StorageError.exit_code

@@ -1,0 +1,223 @@
+"""Create-only and compare-and-swap for stores that have neither, under a lease.
+
+A lease on a directory is Lamport's bakery: whoever wants it puts a claim beside the others, takes a
+number above all that he sees, and waits until every claim with a smaller one is gone. It is safe on
+any store whose reads and lists see what was written. A claim that stays the same for a minute, by
+the clock of who waits, is of a process that died. Who holds the lease writes only while he is
+younger than half of that (the fence), and looks afterwards whether what he wrote is there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import BinaryIO, Protocol
+from uuid import uuid4
+
+import msgspec
+import xxhash
+
+from metasnapshot.errors import ConflictError, ObjectMissing
+from metasnapshot.store.lock import Holder, this_holder
+from metasnapshot.store.port import ObjectHead, StoredObject, join, normalise
+
+LEASE_NAME = "metasnapshot.lease"
+CLAIM_LIFE_S = 60.0
+WAIT_S = 300.0
+POLL_S = 0.2
+
+
+class PlainStore(Protocol):
+    """An object store that can only overwrite."""
+
+    @property
+    def url(self) -> str:
+        """See Store."""
+        ...
+
+    def head(self, path: str) -> ObjectHead | None:
+        """See Store."""
+        ...
+
+    def read(self, path: str) -> StoredObject:
+        """See Store."""
+        ...
+
+    def open_reader(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """See Store."""
+        ...
+
+    def open_writer(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """See Store."""
+        ...
+
+    def put(self, path: str, data: bytes) -> str:
+        """Write a small object, whatever is there; returns its etag."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        """See Store."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """See Store."""
+        ...
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A claim on a lease: its number, 0 while it is being chosen, and whose it is."""
+
+    number: int
+    holder: Holder
+
+
+class _Held(threading.local):
+    """Directories whose lease this thread holds, and since when."""
+
+    def __init__(self) -> None:
+        self.since: dict[tuple[str, str], float] = {}
+
+
+_held = _Held()
+
+
+@contextmanager
+def leased(store: PlainStore, directory: str, wait_s: float = WAIT_S) -> Generator[None]:
+    """Hold the lease of a directory; a thread that holds it already goes on.
+
+    Raises:
+        ConflictError: somebody else holds it, and goes on doing so; the message says who.
+    """
+    place = store.url, directory
+    if place in _held.since:
+        yield
+        return
+    token = uuid4().hex
+    own = join(directory, f"{LEASE_NAME}/{token}")
+    holder = this_holder()
+    try:
+        store.put(own, msgspec.json.encode(Claim(0, holder)))
+        number = max((claim.number for _, claim in _claims(store, directory)), default=0) + 1
+        store.put(own, msgspec.json.encode(Claim(number, holder)))
+        _wait(store, directory, (number, token), wait_s)
+        _held.since[place] = time.monotonic()
+        try:
+            yield
+        finally:
+            del _held.since[place]
+    finally:
+        store.delete(own)
+
+
+def _wait(store: PlainStore, directory: str, own: tuple[int, str], wait_s: float) -> None:
+    """Wait for whoever comes first."""
+    deadline = time.monotonic() + wait_s
+    seen: dict[str, tuple[Claim, float]] = {}
+    while True:
+        before: Claim | None = None
+        for token, claim in _claims(store, directory):
+            if token == own[1] or (claim.number and (claim.number, token) > own):
+                continue
+            known = seen.get(token)
+            if known is None or known[0] != claim:
+                seen[token] = (claim, time.monotonic())
+            elif time.monotonic() - known[1] > CLAIM_LIFE_S:
+                store.delete(join(directory, f"{LEASE_NAME}/{token}"))  # of a process that died
+                continue
+            before = claim
+        if before is None:
+            return
+        if time.monotonic() > deadline:
+            raise ConflictError(
+                f"{store.url}, {directory} is leased by {before.holder}",
+                hint="try again when it has ended",
+            )
+        time.sleep(POLL_S)
+
+
+def _claims(store: PlainStore, directory: str) -> list[tuple[str, Claim]]:
+    """The claims of a directory; what is none counts as one that is being chosen."""
+    found: list[tuple[str, Claim]] = []
+    for head in store.list(join(directory, f"{LEASE_NAME}/x")[:-1]):
+        try:
+            data = store.read(head.path).data
+        except ObjectMissing:
+            continue
+        try:
+            claim = msgspec.json.decode(data, type=Claim)
+        except (msgspec.MsgspecError, UnicodeError):
+            claim = Claim(0, Holder(0, "somebody", "unknown"))
+        found.append((head.path.rpartition("/")[2], claim))
+    return found
+
+
+class LeasedStore:
+    """A store that gets its conditional writes from a lease. An etag is a hash of the bytes."""
+
+    def __init__(self, inner: PlainStore) -> None:
+        self._inner = inner
+        self.head = inner.head
+        self.open_reader = inner.open_reader
+        self.list = inner.list
+        self.delete = inner.delete
+
+    @property
+    def url(self) -> str:
+        """See Store."""
+        return self._inner.url
+
+    def read(self, path: str) -> StoredObject:
+        """See Store."""
+        data = self._inner.read(path).data
+        return StoredObject(data, _hash(data))
+
+    @contextmanager
+    def open_writer(self, path: str) -> Generator[BinaryIO]:
+        """See Store; whoever writes has reserved the name."""
+        with self._inner.open_writer(path) as file:
+            yield file
+            if self.head(path) is not None:
+                raise ConflictError(f"{normalise(path)} exists already")
+
+    def put_if_absent(self, path: str, data: bytes) -> str:
+        """See Store."""
+        with self.exclusive(path):
+            if self.head(path) is not None:
+                raise ConflictError(f"{normalise(path)} exists already")
+            return self._put(path, data)
+
+    def put_if_match(self, path: str, data: bytes, etag: str) -> str:
+        """See Store."""
+        with self.exclusive(path):
+            try:
+                found = self.read(path).etag
+            except ObjectMissing:
+                found = None
+            if found != etag:
+                raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
+            return self._put(path, data)
+
+    def exclusive(self, path: str) -> AbstractContextManager[None]:
+        """See Store: the lease of the path's directory."""
+        return leased(self._inner, _directory(path))
+
+    def _put(self, path: str, data: bytes) -> str:
+        """Write behind the fence, and look."""
+        since = _held.since[self._inner.url, _directory(path)]
+        if time.monotonic() - since > CLAIM_LIFE_S / 2:
+            raise ConflictError(f"the lease for {path} is too old", hint="try again")
+        self._inner.put(path, data)
+        found = self._inner.read(path).data
+        if found != data:
+            raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
+        return _hash(data)
+
+
+def _directory(path: str) -> str:
+    return normalise(path).rpartition("/")[0]
+
+
+def _hash(data: bytes) -> str:
+    return f"{xxhash.xxh3_128_hexdigest(data)}-{len(data)}"

@@ -1,0 +1,162 @@
+"""Object store URLs, RisingWave's forms and ordinary ones -> service, bucket and root.
+
+RisingWave's own (src/object_store/src/object/mod.rs, build_remote_object_store): `s3://bucket`,
+`minio://KEY:SECRET@host:port/bucket`, `gcs://bucket@root` and likewise azblob, oss, obs, webhdfs
+and hdfs, `fs://root`, `memory`; `hummock+` may stand before it. Ordinary ones have the root behind
+a slash: `s3://bucket/root`, `gs://bucket/root`, `abfs://container@account/root`, `file:///root`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from metasnapshot.errors import UsageError
+
+HUMMOCK_PREFIX = "hummock+"
+"""What system parameter state_store carries before the URL; the restore options and
+backup_storage_url do not."""
+FORMS = (
+    "s3://BUCKET",
+    "minio://KEY:SECRET@HOST:PORT/BUCKET",
+    "gcs://BUCKET@ROOT",
+    "azblob://CONTAINER@ROOT",
+    "oss://BUCKET@ROOT",
+    "obs://BUCKET@ROOT",
+    "webhdfs://HOST:PORT@ROOT",
+    "hdfs://HOST:PORT@ROOT",
+    "fs://ROOT",
+    "memory",
+)
+SERVICES = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gcs": "gcs",
+    "gs": "gcs",
+    "azblob": "azblob",
+    "az": "azblob",
+    "abfs": "azblob",
+    "abfss": "azblob",
+    "oss": "oss",
+    "obs": "obs",
+    "webhdfs": "webhdfs",
+    "hdfs": "hdfs",
+}
+"""Service by scheme; those that a bucket or host and a root are all there is to."""
+AT_ACCOUNT = ("abfs", "abfss")
+"""Where what follows @ is the account."""
+RETIRED = {
+    "s3-compatible": "it is s3:// with RW_S3_ENDPOINT since RisingWave 1.2",
+    "disk": "it is fs:// since RisingWave 0.19",
+}
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where an object store is.
+
+    Attributes:
+        service: s3, minio, gcs, azblob, oss, obs, webhdfs, hdfs, fs, memory, or fsspec's name.
+        bucket: bucket, container or host.
+        root: directory in it.
+        credentials: of minio, KEY:SECRET as they stand there.
+        endpoint: of minio, with http:// or https://.
+        account: of abfs, if the URL has it.
+    """
+
+    service: str
+    bucket: str = ""
+    root: str = ""
+    credentials: str = ""
+    endpoint: str = ""
+    account: str = ""
+
+    @property
+    def url(self) -> str:
+        """The location without credentials, for messages and comparisons."""
+        if self.service == "memory":
+            return "memory"
+        if self.service == "fs":
+            return f"fs://{self.root}"
+        host = f"{self.endpoint.partition('://')[2]}/" if self.endpoint else ""
+        root = f"@{self.root}" if self.root else ""
+        return f"{self.service}://{host}{self.bucket}{root}"
+
+
+def parse_location(url: str) -> Location:
+    """Take an object store URL apart.
+
+    Raises:
+        UsageError: it is none that is known.
+    """
+    plain = url.removeprefix(HUMMOCK_PREFIX)
+    if plain in ("memory", "memory-shared"):
+        return Location("memory")
+    scheme, separator, rest = plain.partition("://")
+    is_scheme = bool(separator) and re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) is not None
+    if not is_scheme or not rest:
+        raise UsageError("not an object store URL", hint=f"known forms: {', '.join(FORMS)}")
+    if scheme in RETIRED:
+        raise UsageError(f"no object store for scheme {scheme!r}", hint=RETIRED[scheme])
+    if scheme in ("fs", "file"):
+        return Location("fs", root=rest)
+    if scheme == "minio":
+        return _minio(rest)
+    if scheme in SERVICES:
+        return _bucket(scheme, rest)
+    return Location(scheme, *rest.partition("/")[::2])
+
+
+def _minio(rest: str) -> Location:
+    """KEY:SECRET@[http://|https://]host:port/bucket; keys are taken literally."""
+    credentials, at, place = rest.rpartition("@")
+    scheme, separator, host = place.partition("://")
+    if not separator:
+        scheme, host = "http", place
+    address, _, bucket = host.partition("/")
+    bucket, _, root = bucket.partition("/")
+    if not at or ":" not in credentials or not bucket or scheme not in ("http", "https"):
+        raise UsageError(
+            "not a minio URL", hint="minio://KEY:SECRET@HOST:PORT/BUCKET; https:// before HOST"
+        )
+    return Location("minio", bucket, _clean(root), credentials, f"{scheme}://{address}")
+
+
+def _bucket(scheme: str, rest: str) -> Location:
+    head, _, tail = rest.partition("/")
+    bucket, at, behind = head.partition("@")
+    if scheme in AT_ACCOUNT:
+        account = behind.partition(".")[0]
+        return Location(SERVICES[scheme], bucket, _clean(tail), account=account)
+    if at:  # RisingWave's form: the root may have slashes
+        return Location(SERVICES[scheme], bucket, _clean(rest.partition("@")[2]))
+    return Location(SERVICES[scheme], bucket, _clean(tail))
+
+
+def _clean(root: str) -> str:
+    return "/".join(part for part in root.split("/") if part)
+
+
+def without_credentials(url: str) -> str:
+    """The URL with asterisks in the place of user and password, for messages."""
+    scheme, separator, rest = url.partition("://")
+    is_secret = "@" in rest and scheme.removeprefix(HUMMOCK_PREFIX) not in SERVICES
+    return f"{scheme}://****@{rest.rpartition('@')[2]}" if separator and is_secret else url
+
+
+def same_place(url: str, directory: str, other_url: str, other_directory: str) -> bool:
+    """Whether two directories of object stores are one, however they are spelt."""
+    return _place(url, directory) == _place(other_url, other_directory)
+
+
+def _place(url: str, directory: str) -> tuple[str, str]:
+    """Service, bucket and path, without credentials; where the root ends is of no importance."""
+    try:
+        found = parse_location(url)
+    except UsageError:
+        return url, directory
+    if found.service == "fs":
+        return "fs", str(Path(found.root, *directory.split("/")).resolve())
+    place = f"{found.endpoint} {found.service} {found.bucket}"
+    return place, _clean(f"{found.root}/{directory}")

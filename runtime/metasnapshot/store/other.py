@@ -1,0 +1,131 @@
+"""Whatever fsspec reaches (webhdfs, hdfs, sftp, …): a store that can only overwrite.
+
+A large object is written under another name and moved, for on some of these file systems a file is
+there from its first byte on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO, cast
+from uuid import uuid4
+
+import fsspec  # pyright: ignore[reportMissingTypeStubs]
+
+from metasnapshot.errors import ConflictError, ObjectMissing, StorageError, UsageError
+from metasnapshot.store.location import Location
+from metasnapshot.store.port import ObjectHead, StoredObject, normalise
+
+PARTIAL = "metasnapshot.partial-"
+_fsspec: Any = fsspec
+
+
+def protocols() -> set[str]:
+    """What fsspec knows."""
+    return set(_fsspec.available_protocols())
+
+
+class OtherStore:
+    """A directory of a file system of fsspec's."""
+
+    def __init__(self, place: Location) -> None:
+        """Reach it.
+
+        Raises:
+            UsageError: its driver is not installed.
+        """
+        self.url = place.url
+        is_host = place.service in ("webhdfs", "hdfs")
+        host, _, port = place.bucket.partition(":")
+        options = {"host": host, "port": int(port)} if is_host and port.isdecimal() else {}
+        self._root = place.root if is_host else f"{place.bucket}/{place.root}".strip("/")
+        try:
+            self._files = _fsspec.filesystem(place.service, **options)
+        except Exception as error:  # each driver has its own
+            raise UsageError(f"{place.service}://: {error}", hint="install its driver") from error
+
+    def head(self, path: str) -> ObjectHead | None:
+        """See Store."""
+        try:
+            with self._translated(path):
+                found = self._files.info(self._key(path))
+        except ObjectMissing:
+            return None
+        is_file = found["type"] == "file"
+        return ObjectHead(normalise(path), int(found["size"])) if is_file else None
+
+    def read(self, path: str) -> StoredObject:
+        """See Store; the etag is none."""
+        with self.open_reader(path) as file:
+            return StoredObject(file.read(), "")
+
+    @contextmanager
+    def open_reader(self, path: str) -> Generator[BinaryIO]:
+        """See Store."""
+        if self.head(path) is None:
+            raise ObjectMissing(normalise(path), where=self.url)
+        with self._translated(path), self._files.open(self._key(path), "rb") as file:
+            yield cast("BinaryIO", file)
+
+    @contextmanager
+    def open_writer(self, path: str) -> Generator[BinaryIO]:
+        """See Store."""
+        directory, _, name = self._key(path).rpartition("/")
+        partial = f"{directory}/{PARTIAL}{uuid4().hex}-{name}".lstrip("/")
+        with self._translated(path):
+            self._files.makedirs(directory, exist_ok=True)
+            try:
+                with self._files.open(partial, "wb") as file:
+                    yield cast("BinaryIO", file)
+                self._move(partial, path)
+            except BaseException:
+                with suppress(Exception):
+                    self._files.rm_file(partial)
+                raise
+
+    def put(self, path: str, data: bytes) -> str:
+        """Write a small object, whatever is there."""
+        with self._translated(path):
+            self._files.makedirs(self._key(path).rpartition("/")[0], exist_ok=True)
+            self._files.pipe_file(self._key(path), data)
+        return ""
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        """See Store."""
+        wanted = "/".join(part for part in prefix.split("/") if part)
+        if prefix.endswith("/") and wanted:
+            wanted += "/"
+        start = f"{self._root}/{wanted.rpartition('/')[0]}".strip("/")
+        with self._translated(prefix):
+            self._files.invalidate_cache()
+            try:
+                found = self._files.find(start, detail=True)
+            except FileNotFoundError:
+                return
+        for name, info in sorted(found.items()):
+            path = name.strip("/").removeprefix(self._root.strip("/")).strip("/")
+            if path.startswith(wanted) and PARTIAL not in path:
+                yield ObjectHead(path, int(info["size"]))
+
+    def delete(self, path: str) -> None:
+        """See Store."""
+        with suppress(ObjectMissing), self._translated(path):
+            self._files.rm_file(self._key(path))
+
+    def _move(self, partial: str, path: str) -> None:
+        if self.head(path) is not None:
+            raise ConflictError(f"{normalise(path)} exists already")
+        self._files.mv(partial, self._key(path))
+
+    def _key(self, path: str) -> str:
+        return f"{self._root}/{normalise(path)}" if self._root else normalise(path)
+
+    @contextmanager
+    def _translated(self, path: str) -> Generator[None]:
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise ObjectMissing(normalise(path), where=self.url) from error
+        except OSError as error:
+            raise StorageError(f"{self.url}, {path}: {error}") from error

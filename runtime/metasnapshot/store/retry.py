@@ -1,0 +1,38 @@
+"""How often a request is tried again, how long after, and how long each may take.
+
+Upstream's numbers ([storage.object_store.retry]) with time for a slow line: what it waits for is
+minutes of a server, not the hours of an operator.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Tries and times of an object store's requests.
+
+    Attributes:
+        retries: tries after the first.
+        timeout_s: what a request for an object, or a part of one, may take.
+        list_timeout_s: what a page of a list may take.
+        backoff_s: pause before the second try; each further one is twice as long.
+        backoff_max_s: the longest pause.
+    """
+
+    retries: int = 3
+    timeout_s: float = 60.0
+    list_timeout_s: float = 600.0
+    backoff_s: float = 1.0
+    backoff_max_s: float = 10.0
+
+    def pauses(self) -> Iterator[float]:
+        """Seconds to wait before each further try, with jitter: whoever failed together does not
+        come back together.
+        """
+        for number in range(self.retries):
+            pause = min(self.backoff_s * 2**number, self.backoff_max_s)
+            yield pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

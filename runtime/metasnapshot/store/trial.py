@@ -1,0 +1,144 @@
+"""Whether a store keeps the promises that a catalogue rests on, tried before they are trusted.
+
+Not every service that speaks S3 refuses a second create or a stale etag: some answer 200 and
+overwrite. So the first conditional write of a process tries both on an object of its own; a store
+that fails gets its conditional writes from a lease instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+from uuid import uuid4
+
+from metasnapshot.errors import ConflictError, MetasnapshotError, StorageError
+from metasnapshot.store.lease import LeasedStore, PlainStore
+from metasnapshot.store.port import Store, join, normalise
+
+TRIAL_PREFIX = "metasnapshot.trial-"
+CREATE, STALE = "create-only", "stale swap refused"
+"""Promises that a lease makes up for."""
+
+
+class ConditionalStore(PlainStore, Store, Protocol):
+    """A store that promises conditional writes, and can overwrite too."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One thing that was tried, whether it held, and what came instead."""
+
+    name: str
+    held: bool
+    found: str = ""
+
+
+def try_store(store: Store, directory: str) -> list[Promise]:
+    """Try every guarantee on an object of our own, which is gone afterwards.
+
+    Raises:
+        MetasnapshotError: the store cannot be reached, or not be written.
+    """
+    path = join(directory, f"{TRIAL_PREFIX}{uuid4().hex}")
+    try:
+        store.put_if_absent(path, b"first")
+        return [
+            _expect("read after write", lambda: store.read(path).data, b"first"),
+            _expect("list after write", lambda: [item.path for item in store.list(path)], [path]),
+            _expect("ranged read", lambda: _middle(store, path), b"ir"),
+            _expect_conflict(CREATE, lambda: store.put_if_absent(path, b"second")),
+            *_try_swap(store, path),
+            _expect("delete", lambda: _delete(store, path), None),
+        ]
+    finally:
+        store.delete(path)
+
+
+def _try_swap(store: Store, path: str) -> Iterator[Promise]:
+    etag = store.read(path).etag
+
+    def swap() -> bytes:
+        store.put_if_match(path, b"third", etag)
+        return store.read(path).data
+
+    yield _expect("swap", swap, b"third")
+    yield _expect_conflict(STALE, lambda: store.put_if_match(path, b"fourth", etag))
+
+
+def _expect_conflict(name: str, write: Callable[[], object]) -> Promise:
+    try:
+        write()
+    except ConflictError:
+        return Promise(name, held=True)
+    except MetasnapshotError as error:
+        return Promise(name, held=False, found=str(error))
+    return Promise(name, held=False, found="it was overwritten")
+
+
+def _expect(name: str, look: Callable[[], object], wanted: object) -> Promise:
+    try:
+        found = look()
+    except MetasnapshotError as error:
+        return Promise(name, held=False, found=str(error))
+    return Promise(name, found == wanted, "" if found == wanted else repr(found))
+
+
+def _delete(store: Store, path: str) -> object:
+    store.delete(path)
+    return store.head(path)
+
+
+def _middle(store: Store, path: str) -> bytes:
+    with store.open_reader(path) as file:
+        file.seek(1)
+        return file.read(2)
+
+
+class TriedStore:
+    """A store whose conditional writes are trusted once they were tried. `untried` is the store as
+    it is.
+    """
+
+    def __init__(self, inner: ConditionalStore) -> None:
+        self.untried = inner
+        self._chosen: Store | None = None
+        self.head = inner.head
+        self.read = inner.read
+        self.open_reader = inner.open_reader
+        self.list = inner.list
+        self.delete = inner.delete
+
+    @property
+    def url(self) -> str:
+        """See Store."""
+        return self.untried.url
+
+    def open_writer(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """See Store."""
+        return self._writer(path).open_writer(path)
+
+    def put_if_absent(self, path: str, data: bytes) -> str:
+        """See Store."""
+        return self._writer(path).put_if_absent(path, data)
+
+    def put_if_match(self, path: str, data: bytes, etag: str) -> str:
+        """See Store."""
+        return self._writer(path).put_if_match(path, data, etag)
+
+    def exclusive(self, path: str) -> AbstractContextManager[None]:
+        """See Store."""
+        return self._writer(path).exclusive(path)
+
+    def _writer(self, path: str) -> Store:
+        if self._chosen is None:
+            directory = normalise(path).rpartition("/")[0]
+            failed = [item for item in try_store(self.untried, directory) if not item.held]
+            if not {item.name for item in failed} <= {CREATE, STALE}:
+                said = ", ".join(f"{item.name}: {item.found}" for item in failed)
+                raise StorageError(f"{self.url} is no store to rely on: {said}")
+            self._chosen = LeasedStore(self.untried) if failed else self.untried
+            if failed:
+                self.read = self._chosen.read  # its etags are others
+        return self._chosen
