@@ -126,6 +126,12 @@ class VersionError(DamageError):
     """A Hummock version or checkpoint does not decode, or has fields that no known release has."""
 
 
+class StaleBackups(MetasnapshotError):
+    """The newest sound snapshot is too old, or there are too few, or some are lost."""
+
+    exit_code = 5
+
+
 class ManifestMissing(MetasnapshotError):
     """Snapshots lie in a directory without a manifest."""
 

@@ -43,12 +43,13 @@ def test_create_and_get(repository: Repository, snapshot: MetaSnapshot) -> None:
 
 
 def test_paths_are_upstreams(repository: Repository, snapshot: MetaSnapshot) -> None:
-    """{directory}/manifest.json and {directory}/{id}.snapshot; the previous manifest is ours."""
+    """{directory}/manifest.json and {directory}/{id}.snapshot; the others are ours."""
     repository.create(snapshot)
     assert [head.path for head in repository.store.list("")] == [
         "backup/1.snapshot",
         "backup/manifest.json",
         "backup/manifest.json.previous",
+        "backup/metasnapshot.json",
     ]
 
 

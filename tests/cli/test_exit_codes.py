@@ -42,6 +42,7 @@ STORE_PATH = Path("meta.db")
 SNAPSHOT = Path("backups/backup/9.snapshot")
 CHECKPOINT = Path("state/hummock_001/checkpoint/0")
 OF_SERVERS = {(15, "AuthenticationError"), (1, "ValueUnfit")}  # integration_tests
+OF_CHECK = {(5, "StaleBackups")}
 OF_THE_COMMAND = {(70, "InternalError"), (130, "Interrupted")}  # below
 TIMEOUT_S = 60
 STYLE = re.compile(r"error: [^A-Z].*([^.]|\.\.\.)\n(hint: .+\n)?")
@@ -226,7 +227,18 @@ def test_every_class_of_errors_has_its_process() -> None:
     for error in found:
         found += error.__subclasses__()
     declared = {(error.exit_code, error.__name__) for error in found}
-    assert {item[:2] for item in FAILURES} == declared - OF_SERVERS - OF_THE_COMMAND
+    elsewhere = OF_SERVERS | OF_THE_COMMAND | OF_CHECK
+    assert {item[:2] for item in FAILURES} == declared - elsewhere
+
+
+def test_backups_that_are_too_old_are_5() -> None:
+    """Said in one line; with --json as the verb's own object, for a monitor wants its figures."""
+    arguments = ("check", "--max-age", "1h", *BACKUPS)
+    code, out, err = run(*arguments)
+    assert (code, out) == (5, "")
+    assert err.startswith("error: the newest is ")
+    code, out, err = run(*arguments, "--json")
+    assert (code, err, json.loads(out)["ok"]) == (5, "", False)
 
 
 @pytest.mark.parametrize("wrong", ["--wrong", "--level=deep"])

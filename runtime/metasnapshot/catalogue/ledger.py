@@ -27,11 +27,12 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct, forbid_unknown_fields=True):
-    """Notes by snapshot id."""
+    """Notes by snapshot id; `made` are those that were entered here and not deleted here."""
 
     kept: list[int] = []
     verified: dict[int, Verified] = {}
     last_deleted: int = 0
+    made: list[int] = []
 
 
 def read_ledger(store: Store, directory: str) -> Ledger:
@@ -66,16 +67,28 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
     return ledger
 
 
+def remember(store: Store, directory: str, snapshot_id: int) -> None:
+    """Note that a snapshot was entered in the manifest here."""
+
+    def change(ledger: Ledger) -> None:
+        ledger.made = sorted({*ledger.made, snapshot_id})
+
+    change_ledger(store, directory, change)
+
+
 def forget(store: Store, directory: str, ids: Iterable[int], *, deleted: bool) -> None:
     """Drop all notes about ids, and if they are deleted, remember that they were in use."""
     gone = set(ids)
     largest = max(gone, default=0) if deleted else 0
     known = read_ledger(store, directory)
-    if known.last_deleted >= largest and gone.isdisjoint([*known.kept, *known.verified]):
+    if known.last_deleted >= largest and gone.isdisjoint(
+        [*known.kept, *known.verified, *known.made]
+    ):
         return
 
     def change(ledger: Ledger) -> None:
         ledger.kept = [number for number in ledger.kept if number not in gone]
+        ledger.made = [number for number in ledger.made if number not in gone]
         ledger.last_deleted = max(ledger.last_deleted, largest)
         for number in gone:
             ledger.verified.pop(number, None)
@@ -84,7 +97,7 @@ def forget(store: Store, directory: str, ids: Iterable[int], *, deleted: bool) -
 
 
 def _empty() -> Ledger:
-    return Ledger(kept=[], verified={})
+    return Ledger(kept=[], verified={}, made=[])
 
 
 def _parse(path: str, data: bytes) -> Ledger:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.entry import new_entry
-from metasnapshot.catalogue.ledger import forget, read_ledger
+from metasnapshot.catalogue.ledger import forget, read_ledger, remember
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.reservation import (
     drop_stale,
@@ -30,6 +30,7 @@ from metasnapshot.errors import (
     MetasnapshotError,
     ObjectMissing,
     SnapshotNotFound,
+    StorageError,
     UnknownFormat,
 )
 from metasnapshot.format.reader import SnapshotReader
@@ -58,12 +59,15 @@ class Repository:
         self.directory = directory
         self._manifest = Manifest()
         self._exists = False
+        self._open()
+
+    def _open(self) -> None:
         self._read()
         if not self._exists and (ids := self.file_ids()):
             raise ManifestMissing(
                 f"no {MANIFEST_NAME} in {self.url}, but snapshots {', '.join(map(str, ids))}",
-                hint="check --backup-storage-directory; the manifest may be in another copy of "
-                "the directory",
+                hint="check --backup-storage-directory; `metasnapshot rebuild-manifest` makes one "
+                "out of the files",
             )
 
     @property
@@ -184,7 +188,18 @@ class Repository:
         except MetasnapshotError:
             self._drop_unnamed(snapshot_id)
             raise
+        self._note(snapshot_id)
         return entry
+
+    def _note(self, snapshot_id: int) -> None:
+        """Note that the snapshot was made here; without the note it is no less of a snapshot."""
+        with suppress(StorageError, ConflictError):
+            remember(self.store, self.directory, snapshot_id)
+
+    def enter(self, entry: ManifestEntry) -> None:
+        """Enter a snapshot whose file is there already."""
+        self._change(lambda manifest: manifest.with_entry(entry))
+        self._note(entry.id)
 
     def _drop_unnamed(self, snapshot_id: int) -> None:
         """Delete a file that the manifest could not be made to name, unless it does after all."""
@@ -236,6 +251,16 @@ class Repository:
         self.entry(snapshot_id)
         with self.store.open_reader(self.path(snapshot_id)) as file:
             yield file
+
+    @contextmanager
+    def open_file(self, snapshot_id: int) -> Generator[SnapshotReader]:
+        """A snapshot's file, verified, whatever the manifest says of it.
+
+        Raises:
+            ObjectMissing: there is none.
+        """
+        with self.store.open_reader(self.path(snapshot_id)) as file:
+            yield SnapshotReader(file)
 
     @contextmanager
     def open(self, snapshot_id: int) -> Generator[SnapshotReader]:

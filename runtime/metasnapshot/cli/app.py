@@ -20,6 +20,7 @@ from cyclopts import Parameter
 from metasnapshot.cli import documents
 from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.backup import backup
+from metasnapshot.cli.check import check
 from metasnapshot.cli.config import app as config_app
 from metasnapshot.cli.config import configuration
 from metasnapshot.cli.coverage import coverage
@@ -27,6 +28,7 @@ from metasnapshot.cli.create_schema import create_schema
 from metasnapshot.cli.delete import delete, keep
 from metasnapshot.cli.diff import diff
 from metasnapshot.cli.export import export
+from metasnapshot.cli.housekeeping import copy, expire, gc, rebuild_manifest
 from metasnapshot.cli.list import list_snapshots
 from metasnapshot.cli.options import retry_policy
 from metasnapshot.cli.pins import epoch, pins
@@ -64,6 +66,11 @@ app.command(restore)
 app.command(create_schema, name="create-schema")
 app.command(delete)
 app.command(keep)
+app.command(expire)
+app.command(gc)
+app.command(copy)
+app.command(rebuild_manifest, name="rebuild-manifest")
+app.command(check)
 app.command(coverage)
 app.command(config_app)
 app.command(storage_app)

@@ -8,17 +8,23 @@ from typing import Any
 
 from metasnapshot.catalogue.ledger import Ledger
 from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
+from metasnapshot.catalogue.times import epoch_time
 from metasnapshot.cli.settings import Setting, Value
 from metasnapshot.errors import MetasnapshotError
 from metasnapshot.operations.backup import BackupResult
+from metasnapshot.operations.check import Health
+from metasnapshot.operations.copy import Copied
 from metasnapshot.operations.coverage import Coverage
 from metasnapshot.operations.create_schema import SchemaResult
 from metasnapshot.operations.diff import ADDED, CHANGED, REMOVED, Change, Objects
 from metasnapshot.operations.drill import DrillResult
+from metasnapshot.operations.expire import Judged
+from metasnapshot.operations.gc import Stray, Strays
 from metasnapshot.operations.pins import Pins
+from metasnapshot.operations.rebuild import Rebuilt
 from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_plan import RestorePlan
-from metasnapshot.operations.show import Summary, epoch_time
+from metasnapshot.operations.show import Summary
 from metasnapshot.operations.verify import VerifyResult
 from metasnapshot.store.location import without_credentials
 
@@ -245,4 +251,76 @@ def pins(found: Pins) -> Document:
     return document | {
         "missing": found.lost.missing,
         "findings": [asdict(item) for item in found.lost.kept],
+    }
+
+
+def expiry(
+    judged: Sequence[Judged], deleted: Sequence[ManifestEntry], *, committed: bool
+) -> Document:
+    """Expire"""
+    return {
+        "committed": committed,
+        "snapshots": [
+            {
+                "id": item.entry.id,
+                "taken_at": item.taken_at.isoformat() if item.taken_at else None,
+                "reasons": item.reasons,
+            }
+            for item in judged
+        ],
+        "deleted": [entry.id for entry in deleted],
+    }
+
+
+def strays(found: Strays, gone: Sequence[Stray], *, committed: bool) -> Document:
+    """Gc"""
+    return {
+        "committed": committed,
+        "found": [
+            {
+                "kind": item.kind,
+                "path": item.path,
+                "bytes": item.size,
+                "modified": item.modified.isoformat() if item.modified else None,
+                "due": item.is_due,
+            }
+            for item in found.found
+        ],
+        "lost": list(found.lost),
+        "deleted": [item.path for item in gone],
+    }
+
+
+def rebuilt(found: Rebuilt, *, committed: bool) -> Document:
+    """Rebuild-manifest"""
+    return {
+        "committed": committed,
+        "manifest_id": found.manifest.manifest_id,
+        "added": list(found.added),
+        "changed": list(found.changed),
+        "dropped": list(found.dropped),
+        "damaged": [{"id": number, "why": why} for number, why in found.damaged.items()],
+    }
+
+
+def copies(found: Sequence[Copied]) -> Document:
+    """Copy"""
+    return {
+        "copied": [
+            {"id": item.snapshot_id, "bytes": item.size, "was_there": item.was_there}
+            for item in found
+        ]
+    }
+
+
+def health(found: Health) -> Document:
+    """Check"""
+    return {
+        "ok": not found.problems,
+        "count": found.count,
+        "newest_id": found.newest_id,
+        "newest_at": found.newest_at.isoformat() if found.newest_at else None,
+        "newest_bytes": found.newest_size,
+        "vanished": list(found.vanished),
+        "problems": list(found.problems),
     }

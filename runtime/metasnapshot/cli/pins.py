@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.catalogue.times import epoch_time
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
     BackupDirectory,
@@ -23,7 +24,6 @@ from metasnapshot.cli.text import say, say_json, tell
 from metasnapshot.errors import ObjectMissing, UsageError
 from metasnapshot.operations import pins as operation
 from metasnapshot.operations.backup_reader import U64_MAX, BackupReader
-from metasnapshot.operations.show import epoch_time
 from metasnapshot_models.layouts import RELEASES
 
 NEWEST = [name for name in RELEASES if name[0].isdigit()][-1]

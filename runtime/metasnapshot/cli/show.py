@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.catalogue.times import epoch_time
 from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
     BackupDirectory,
@@ -21,7 +22,7 @@ from metasnapshot.cli.text import complain, printable, releases, say, say_json, 
 from metasnapshot.errors import DamageError
 from metasnapshot.operations.drill import drill as run_drill
 from metasnapshot.operations.export import export_rows
-from metasnapshot.operations.show import Summary, epoch_time, summarise
+from metasnapshot.operations.show import Summary, summarise
 
 NAMES_SHOWN_MAX = 10
 

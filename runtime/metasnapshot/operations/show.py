@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from metasnapshot.catalogue.manifest import ManifestEntry
@@ -12,11 +11,6 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.operations.names import SECTIONS, TABLE_KINDS, TABLES_SECTION, kind_of
 from metasnapshot.operations.secrets import redact
-
-EPOCH_START = datetime(2021, 4, 1, tzinfo=UTC)
-"""Where RisingWave's epochs start to count (src/common/src/util/epoch.rs)."""
-EPOCH_SHIFT = 16
-"""An epoch is milliseconds since then, shifted by this many bits."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +82,6 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
                 for place in reader.places
             ),
         )
-
-
-def epoch_time(epoch: int) -> datetime:
-    """The wall-clock time of an epoch, to the millisecond; the last there is for one beyond it."""
-    try:
-        return EPOCH_START + timedelta(milliseconds=epoch >> EPOCH_SHIFT)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def _names(reader: SnapshotReader) -> dict[str, list[str]]:

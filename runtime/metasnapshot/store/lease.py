@@ -61,6 +61,10 @@ class PlainStore(Protocol):
         """See Store."""
         ...
 
+    def leftovers(self, directory: str) -> Iterator[ObjectHead]:
+        """See Store."""
+        ...
+
     def delete(self, path: str) -> None:
         """See Store."""
         ...
@@ -161,6 +165,7 @@ class LeasedStore:
         self.head = inner.head
         self.open_reader = inner.open_reader
         self.list = inner.list
+        self.leftovers = inner.leftovers
         self.delete = inner.delete
 
     @property

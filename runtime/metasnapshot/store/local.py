@@ -14,6 +14,7 @@ import stat
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,7 @@ import xxhash
 
 from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
 from metasnapshot.store.lock import locked
-from metasnapshot.store.port import ObjectHead, StoredObject, normalise
+from metasnapshot.store.port import ObjectHead, StoredObject, join, normalise
 
 BUFFER_SIZE = 1 << 16
 """A larger buffer would only be copied twice: rows larger than it go around it."""
@@ -43,8 +44,7 @@ class LocalStore:
     def head(self, path: str) -> ObjectHead | None:
         target = self._path(path)
         with _translated(path):
-            size = _file_size(target)
-            return None if size is None else ObjectHead(normalise(path), size)
+            return _head(target, normalise(path))
 
     def read(self, path: str) -> StoredObject:
         with self.open_reader(path) as file:
@@ -92,6 +92,12 @@ class LocalStore:
             wanted += "/"
         with _translated(prefix):
             yield from _walk(self._root, wanted.rpartition("/")[0], wanted)
+
+    def leftovers(self, directory: str) -> Iterator[ObjectHead]:
+        with _translated(directory):
+            for target in sorted(self._path(directory).glob(f"{TEMPORARY_PREFIX}*")):
+                if head := _head(target, join(directory, target.name)):
+                    yield head
 
     def delete(self, path: str) -> None:
         target = self._path(path)
@@ -143,8 +149,8 @@ def _walk(root: Path, directory: str, wanted: str) -> Iterator[ObjectHead]:
         if name.endswith("/"):
             if path.startswith(wanted) or wanted.startswith(path):
                 yield from _walk(root, path.removesuffix("/"), wanted)
-        elif path.startswith(wanted) and (size := _file_size(root / path)) is not None:
-            yield ObjectHead(path, size)
+        elif path.startswith(wanted) and (head := _head(root / path, path)) is not None:
+            yield head
 
 
 def _sort_name(entry: os.DirEntry[str]) -> str:
@@ -152,13 +158,15 @@ def _sort_name(entry: os.DirEntry[str]) -> str:
     return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
 
 
-def _file_size(target: Path) -> int | None:
-    """The size of a file; None if there is none, or somebody just deleted it."""
+def _head(target: Path, path: str) -> ObjectHead | None:
+    """A file's size and time; None if there is none, or somebody just deleted it."""
     try:
         found = target.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return ObjectHead(path, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 def _mode(target: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._objects: dict[str, StoredObject] = {}
+        self._times: dict[str, datetime] = {}
         self._writes = 0
         self._lock = threading.RLock()
 
@@ -26,7 +28,7 @@ class MemoryStore:
 
     def head(self, path: str) -> ObjectHead | None:
         found = self._objects.get(normalise(path))
-        return ObjectHead(normalise(path), len(found.data)) if found else None
+        return self._head(normalise(path), found) if found else None
 
     def read(self, path: str) -> StoredObject:
         try:
@@ -63,7 +65,10 @@ class MemoryStore:
             wanted += "/"
         for path, found in sorted(self._objects.items()):
             if path.startswith(wanted):
-                yield ObjectHead(path, len(found.data))
+                yield self._head(path, found)
+
+    def leftovers(self, directory: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - never any
+        yield from ()
 
     def delete(self, path: str) -> None:
         with self._lock:
@@ -74,7 +79,11 @@ class MemoryStore:
         with self._lock:
             yield
 
+    def _head(self, path: str, found: StoredObject) -> ObjectHead:
+        return ObjectHead(path, len(found.data), self._times.get(path))
+
     def _put(self, path: str, data: bytes) -> str:
         self._writes += 1
         self._objects[normalise(path)] = StoredObject(bytes(data), str(self._writes))
+        self._times[normalise(path)] = datetime.now(UTC)
         return str(self._writes)

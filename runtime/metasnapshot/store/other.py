@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
@@ -18,6 +19,8 @@ from metasnapshot.store.location import Location
 from metasnapshot.store.port import ObjectHead, StoredObject, normalise
 
 PARTIAL = "metasnapshot.partial-"
+MILLISECONDS_FROM = 1e11
+"""Seconds since 1970 are fewer for a long time yet."""
 _fsspec: Any = fsspec
 
 
@@ -53,7 +56,7 @@ class OtherStore:
         except ObjectMissing:
             return None
         is_file = found["type"] == "file"
-        return ObjectHead(normalise(path), int(found["size"])) if is_file else None
+        return _head(normalise(path), found) if is_file else None
 
     def read(self, path: str) -> StoredObject:
         """See Store; the etag is none."""
@@ -91,7 +94,7 @@ class OtherStore:
             self._files.pipe_file(self._key(path), data)
         return ""
 
-    def list(self, prefix: str) -> Iterator[ObjectHead]:
+    def list(self, prefix: str, *, partial: bool = False) -> Iterator[ObjectHead]:
         """See Store."""
         wanted = "/".join(part for part in prefix.split("/") if part)
         if prefix.endswith("/") and wanted:
@@ -105,8 +108,12 @@ class OtherStore:
                 return
         for name, info in sorted(found.items()):
             path = name.strip("/").removeprefix(self._root.strip("/")).strip("/")
-            if path.startswith(wanted) and PARTIAL not in path:
-                yield ObjectHead(path, int(info["size"]))
+            if path.startswith(wanted) and (PARTIAL in path) == partial:
+                yield _head(path, info)
+
+    def leftovers(self, directory: str) -> Iterator[ObjectHead]:
+        """See Store."""
+        return self.list(f"{directory}/", partial=True)
 
     def delete(self, path: str) -> None:
         """See Store."""
@@ -129,3 +136,14 @@ class OtherStore:
             raise ObjectMissing(normalise(path), where=self.url) from error
         except OSError as error:
             raise StorageError(f"{self.url}, {path}: {error}") from error
+
+
+def _head(path: str, info: dict[str, Any]) -> ObjectHead:
+    """Size and, under one of the names that drivers have for it, time."""
+    names = ("mtime", "LastModified", "last_modified", "modified", "created", "modificationTime")
+    found = next((info[name] for name in names if info.get(name)), None)
+    if isinstance(found, (int, float)):
+        milliseconds = found > MILLISECONDS_FROM
+        found = datetime.fromtimestamp(found / 1000 if milliseconds else found, UTC)
+    when = found if isinstance(found, datetime) else None
+    return ObjectHead(path, int(info["size"]), when)

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from metasnapshot.errors import UsageError
@@ -25,10 +26,11 @@ from metasnapshot.errors import UsageError
 
 @dataclass(frozen=True)
 class ObjectHead:
-    """An object's path and size in bytes."""
+    """An object's path, size in bytes, and when it was written last, where the store says so."""
 
     path: str
     size: int
+    modified: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,12 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
         """The objects whose path starts with prefix, by path."""
+        ...
+
+    def leftovers(self, directory: str) -> Iterator[ObjectHead]:
+        """What writers in a directory left that died, and no list shows; `delete` takes it away.
+        A store that cleans up by itself has none.
+        """
         ...
 
     def delete(self, path: str) -> None:

@@ -70,7 +70,7 @@ class RemoteStore:
                 found = obstore.head(self._client, self._key(path))
         except ObjectMissing:
             return None
-        return ObjectHead(normalise(path), found["size"])
+        return ObjectHead(normalise(path), found["size"], found["last_modified"])
 
     def read(self, path: str) -> StoredObject:
         """See Store."""
@@ -147,7 +147,11 @@ class RemoteStore:
             for item in chunk:
                 path = item["path"][cut:]
                 if path.startswith(f"{directory}/{start}" if directory else start):
-                    yield ObjectHead(path, item["size"])
+                    yield ObjectHead(path, item["size"], item["last_modified"])
+
+    def leftovers(self, directory: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - the bucket's own
+        """See Store: parts of an upload that died are the bucket's lifecycle rule to take away."""
+        yield from ()
 
     def delete(self, path: str) -> None:
         """See Store."""

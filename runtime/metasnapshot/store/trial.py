@@ -108,6 +108,7 @@ class TriedStore:
         self.read = inner.read
         self.open_reader = inner.open_reader
         self.list = inner.list
+        self.leftovers = inner.leftovers
         self.delete = inner.delete
 
     @property

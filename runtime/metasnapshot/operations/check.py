@@ -1,0 +1,86 @@
+"""check: is there a sound snapshot that is young enough, and are those that were made still there?
+
+It reads the manifest, the notes and the newest file, and so is cheap enough for every minute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from metasnapshot.catalogue.ledger import read_ledger
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.times import taken_at
+from metasnapshot.errors import MetasnapshotError
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a backup directory is like.
+
+    Attributes:
+        count: snapshots in the manifest.
+        newest_id: the newest snapshot whose file verifies, or None.
+        newest_at: when it was taken, if its epochs say.
+        newest_size: bytes of its file.
+        damaged: newer ones that do not verify, and why.
+        vanished: ids that were entered by us and never deleted by us, and that the manifest lacks:
+            somebody rewrote it from memory.
+        problems: why it is not well; empty if it is.
+    """
+
+    count: int
+    newest_id: int | None
+    newest_at: datetime | None
+    newest_size: int
+    damaged: dict[int, str]
+    vanished: tuple[int, ...]
+    problems: tuple[str, ...]
+
+
+def check(
+    repository: Repository,
+    age_max: timedelta | None,
+    min_count: int,
+    now: datetime | None = None,
+) -> Health:
+    """Look at a backup directory.
+
+    Args:
+        repository: the directory.
+        age_max: how old the newest sound snapshot may be.
+        min_count: how many snapshots there must be.
+        now: by default the clock's.
+    """
+    manifest = repository.manifest()
+    order = sorted(
+        manifest.entries,
+        key=lambda entry: (taken_at(entry) or datetime.min.replace(tzinfo=UTC), entry.id),
+        reverse=True,
+    )
+    newest_id, newest_at, size = None, None, 0
+    damaged: dict[int, str] = {}
+    for entry in order:
+        try:
+            with repository.open(entry.id) as reader:
+                newest_id, newest_at, size = entry.id, taken_at(entry), reader.size
+            break
+        except MetasnapshotError as error:
+            damaged[entry.id] = str(error)
+    made = read_ledger(repository.store, repository.directory).made
+    vanished = tuple(sorted(set(made) - set(manifest.ids)))
+    age = None if newest_at is None else (now or datetime.now(UTC)) - newest_at
+    problems = [f"snapshot {number}: {why}" for number, why in damaged.items()]
+    problems += [f"snapshot {number} vanished from the manifest" for number in vanished]
+    if len(manifest.entries) < min_count:
+        problems.append(f"{len(manifest.entries)} snapshots, not {min_count}")
+    if age_max is not None and (age is None or age > age_max):
+        what = "no sound snapshot has a time" if age is None else f"the newest is {_shown(age)} old"
+        problems.append(f"{what}, more than {_shown(age_max)}")
+    return Health(
+        len(manifest.entries), newest_id, newest_at, size, damaged, vanished, tuple(problems)
+    )
+
+
+def _shown(age: timedelta) -> str:
+    return str(timedelta(seconds=int(age.total_seconds())))

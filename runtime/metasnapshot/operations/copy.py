@@ -1,0 +1,76 @@
+"""copy: snapshots into another backup directory, of any store, under their own ids.
+
+Each file is verified before and after its journey, then its entry joins the manifest there, as it
+stands here. One that is there already with the same checksum is left alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.errors import ConflictError, DamageError, ObjectMissing
+
+CHUNK_SIZE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A snapshot that is there now, its size, and whether it was there before."""
+
+    snapshot_id: int
+    size: int
+    was_there: bool
+
+
+def copy(source: Repository, target: Repository, ids: Iterable[int]) -> list[Copied]:
+    """Copy snapshots.
+
+    Raises:
+        SnapshotNotFound: the source's manifest lacks one of them; nothing is copied.
+        DamageError: one is damaged, here or on arrival.
+        ConflictError: the target has another snapshot of that id.
+    """
+    entries = [source.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
+    return [_copy(source, target, entry) for entry in entries]
+
+
+def _copy(source: Repository, target: Repository, entry: ManifestEntry) -> Copied:
+    with source.open(entry.id) as reader:
+        checksum, size = reader.checksum, reader.size
+    there = _checksum(target, entry.id)
+    if there is None:
+        _send(source, target, entry)
+        there = _checksum(target, entry.id)
+        if there != checksum:
+            raise DamageError(f"snapshot {entry.id} did not arrive whole")
+        return Copied(entry.id, size, was_there=False)
+    if there != checksum:
+        raise ConflictError(
+            f"{target.url} has another snapshot {entry.id}", hint="copy to another directory"
+        )
+    if entry.id not in target.refresh_manifest().ids:
+        target.enter(entry)
+    return Copied(entry.id, size, was_there=True)
+
+
+def _send(source: Repository, target: Repository, entry: ManifestEntry) -> None:
+    def write(file: BinaryIO) -> ManifestEntry:
+        with source.get_stream(entry.id) as data:
+            shutil.copyfileobj(data, file, CHUNK_SIZE)
+        return entry
+
+    target.create_stream(entry.id, write)
+
+
+def _checksum(repository: Repository, snapshot_id: int) -> int | None:
+    """The checksum of a file in a directory; None if there is none."""
+    try:
+        with repository.open_file(snapshot_id) as reader:
+            return reader.checksum
+    except ObjectMissing:
+        return None

@@ -1,0 +1,133 @@
+"""expire: which snapshots a retention policy lets go, each with the reasons why it stays or goes.
+
+A rule keeps the newest snapshot of each of the last so many hours, days, weeks or months that have
+one, by the time of the snapshots' epochs (UTC). Whatever the rules say, these stay: what is marked
+as kept, what has no time, the newest one that verifies, and the newest of a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from metasnapshot.catalogue.ledger import read_ledger
+from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.times import taken_at
+from metasnapshot.errors import DamageError, MetasnapshotError, UsageError
+from metasnapshot.operations.delete import delete
+
+Bucket = Callable[[datetime], object]
+BUCKETS: dict[str, Bucket] = {
+    "hourly": lambda time: time.strftime("%Y-%m-%d %H"),
+    "daily": lambda time: time.date(),
+    "weekly": lambda time: time.isocalendar()[:2],
+    "monthly": lambda time: (time.year, time.month),
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to keep: numbers of snapshots, and all within a time.
+
+    Attributes:
+        last: the newest so many.
+        hourly, daily, weekly, monthly: one of each of so many hours, days, weeks, months.
+        within: whatever is younger, counted from the newest snapshot.
+        min_count: never fewer than these, the newest.
+    """
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    within: timedelta | None = None
+    min_count: int = 1
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it would keep nothing."""
+        numbers = (self.last, self.hourly, self.daily, self.weekly, self.monthly)
+        return not any(numbers) and self.within is None
+
+
+@dataclass
+class Judged:
+    """A snapshot, when it was taken, and the rules that keep it; none: it goes."""
+
+    entry: ManifestEntry
+    taken_at: datetime | None
+    reasons: list[str] = field(default_factory=list[str])
+
+
+def judge(repository: Repository, policy: Policy) -> list[Judged]:
+    """Say of every snapshot why it stays, newest first.
+
+    Raises:
+        UsageError: the policy would keep nothing.
+        DamageError: no snapshot verifies, so that none may go.
+    """
+    if policy.is_empty:
+        raise UsageError(
+            "a policy that keeps nothing", hint="--keep-last 7, --keep-daily 14 or the like"
+        )
+    entries = repository.manifest().entries
+    found = [Judged(entry, taken_at(entry)) for entry in entries]
+    oldest = datetime.min.replace(tzinfo=UTC)
+    found.sort(key=lambda item: (item.taken_at or oldest, item.entry.id), reverse=True)
+    kept = read_ledger(repository.store, repository.directory).kept
+    for number, item in enumerate(found):
+        if number < policy.last:
+            item.reasons.append(f"last {policy.last}")
+        if number < policy.min_count:
+            item.reasons.append(f"at least {policy.min_count}")
+        if item.entry.id in kept:
+            item.reasons.append("marked as kept")
+        if item.taken_at is None:
+            item.reasons.append("no epoch says when it was taken")
+    _judge_by_time(found, policy)
+    if any(not item.reasons for item in found):
+        _newest_sound(repository, found).reasons.append("the newest that verifies")
+    return found
+
+
+def expire(repository: Repository, judged: list[Judged]) -> list[ManifestEntry]:
+    """Delete what no rule keeps; returns the entries.
+
+    Raises:
+        RetentionLocked: one was marked as kept meanwhile; nothing is deleted.
+    """
+    gone = [item.entry.id for item in judged if not item.reasons]
+    repository.refresh_manifest()
+    present = set(repository.manifest().ids)
+    return delete(repository, [number for number in gone if number in present]) if gone else []
+
+
+def _judge_by_time(found: list[Judged], policy: Policy) -> None:
+    timed = [(item, item.taken_at) for item in found if item.taken_at is not None]
+    for name, bucket in BUCKETS.items():
+        left, seen = int(getattr(policy, name)), set[object]()
+        for item, time in timed:
+            place = bucket(time)
+            if place not in seen and len(seen) < left:
+                seen.add(place)
+                item.reasons.append(f"{name} {place if isinstance(place, str) else time.date()}")
+    if policy.within is not None and timed:
+        newest = timed[0][1]
+        for item, time in timed:
+            if newest - time <= policy.within:
+                item.reasons.append(f"within {policy.within}")
+
+
+def _newest_sound(repository: Repository, found: list[Judged]) -> Judged:
+    for item in found:
+        try:
+            with repository.open(item.entry.id):
+                return item
+        except MetasnapshotError:
+            continue
+    raise DamageError(
+        "no snapshot verifies, so none is expired", hint="metasnapshot verify --all says why"
+    )

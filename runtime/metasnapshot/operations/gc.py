@@ -1,0 +1,107 @@
+"""gc: what lies in a backup directory and does not belong there.
+
+Orphans are snapshot files that no manifest entry names: of a backup that died, or of a delete that
+did. Leftovers are small objects of ours whose makers died. Both may be somebody's who is at work,
+so only what is older than a grace goes, and the manifest is read again before each snapshot file.
+Foreign files are named and left alone; so are entries whose file is lost, for an entry is the last
+that is known of a snapshot.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from metasnapshot.catalogue.ledger import LEDGER_NAME
+from metasnapshot.catalogue.manifest import MANIFEST_NAME
+from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.catalogue.watcher import WATCHER_NAME
+from metasnapshot.store.lease import LEASE_NAME
+from metasnapshot.store.port import ObjectHead, join
+from metasnapshot.store.trial import TRIAL_PREFIX
+
+ORPHAN, LEFTOVER, FOREIGN = "orphan", "leftover", "foreign"
+OURS = re.compile(
+    rf"{re.escape(MANIFEST_NAME)}|{re.escape(PREVIOUS_NAME)}|{re.escape(LEDGER_NAME)}"
+    rf"|{re.escape(WATCHER_NAME)}|checkpoint\.[0-9a-f]{{16}}\.replaced"
+)
+LEFTOVERS = re.compile(rf"\d{{1,18}}\.reserved|{re.escape(TRIAL_PREFIX)}.*|{LEASE_NAME}/.*")
+SNAPSHOT = re.compile(r"(\d{1,18})\.snapshot")
+
+
+@dataclass(frozen=True)
+class Stray:
+    """An object that does not belong, and whether it is old enough to go."""
+
+    kind: str
+    path: str
+    size: int
+    modified: datetime | None
+    is_due: bool
+
+
+@dataclass(frozen=True)
+class Strays:
+    """What was found.
+
+    Attributes:
+        found: objects that do not belong, by path.
+        lost: ids of entries whose file is not there.
+    """
+
+    found: tuple[Stray, ...]
+    lost: tuple[int, ...]
+
+
+def look(repository: Repository, grace: timedelta, now: datetime | None = None) -> Strays:
+    """Look through a backup directory.
+
+    Args:
+        repository: the directory.
+        grace: how old an object must be to go; one without a time never is.
+        now: by default the clock's.
+    """
+    before = (now or datetime.now(UTC)) - grace
+    repository.refresh_manifest()
+    prefix = join(repository.directory, "x")[:-1]
+    files = set[int]()
+    found: list[Stray] = []
+    for head in repository.store.list(prefix):
+        name = head.path.removeprefix(prefix)
+        if match := SNAPSHOT.fullmatch(name):
+            files.add(int(match[1]))
+        if kind := _kind(name, repository.manifest().ids):
+            found.append(_stray(kind, head, before))
+    leftovers = repository.store.leftovers(repository.directory)
+    found += [_stray(LEFTOVER, head, before) for head in leftovers]
+    lost = sorted(set(repository.manifest().ids) - files)
+    return Strays(tuple(found), tuple(lost))
+
+
+def collect(repository: Repository, strays: Strays) -> list[Stray]:
+    """Delete what is due; returns what was deleted."""
+    gone: list[Stray] = []
+    for stray in strays.found:
+        if not stray.is_due or stray.kind == FOREIGN:
+            continue
+        match = SNAPSHOT.fullmatch(stray.path.rpartition("/")[2])
+        if match and int(match[1]) in repository.refresh_manifest().ids:
+            continue  # whoever made it has entered it
+        repository.store.delete(stray.path)
+        gone.append(stray)
+    return gone
+
+
+def _kind(name: str, ids: tuple[int, ...]) -> str | None:
+    """What an object is; None if it belongs."""
+    if match := SNAPSHOT.fullmatch(name):
+        return None if int(match[1]) in ids else ORPHAN
+    if OURS.fullmatch(name):
+        return None
+    return LEFTOVER if LEFTOVERS.fullmatch(name) else FOREIGN
+
+
+def _stray(kind: str, head: ObjectHead, before: datetime) -> Stray:
+    is_due = kind != FOREIGN and head.modified is not None and head.modified <= before
+    return Stray(kind, head.path, head.size, head.modified, is_due)

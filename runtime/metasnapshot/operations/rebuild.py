@@ -1,0 +1,107 @@
+"""rebuild-manifest: all that a manifest says is in the snapshots' files, but for their remarks.
+
+Each file is verified and described anew. An entry that says the same stays as it is, byte for byte;
+remarks and release of an entry that says something else are kept. What a file does not back is
+dropped, and a damaged file gets no entry: both are shown before anything is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from metasnapshot.catalogue.entry import new_entry
+from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
+from metasnapshot.catalogue.rebuilder import Rebuilder
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
+from metasnapshot.hummock.objects import needed_by
+from metasnapshot_models.layouts import LAYOUTS
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A manifest made out of files, and how it differs from the one that is there.
+
+    Attributes:
+        manifest: the new one.
+        added: ids whose file no entry named.
+        changed: ids whose entry said something else.
+        dropped: ids of entries without a file.
+        damaged: ids of files that do not verify, and why.
+    """
+
+    manifest: Manifest
+    added: tuple[int, ...]
+    changed: tuple[int, ...]
+    dropped: tuple[int, ...]
+    damaged: dict[int, str]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.added or self.changed or self.dropped)
+
+
+def rebuild(repository: Rebuilder) -> Rebuilt:
+    """Work out a directory's manifest from its files; writes nothing.
+
+    Raises:
+        StorageError: the store cannot be read.
+    """
+    known = repository.manifest()
+    entries = {entry.id: entry for entry in known.entries}
+    made: dict[int, ManifestEntry] = {}
+    damaged: dict[int, str] = {}
+    for number in repository.file_ids():
+        try:
+            made[number] = _describe(repository, number, entries.get(number))
+        except (DamageError, UnknownFormat, ObjectMissing) as error:
+            damaged[number] = str(error)
+    order = [*(number for number in entries if number in made), *sorted(made.keys() - entries)]
+    before = max(known.manifest_id, repository.previous_manifest_id(), len(made))
+    manifest = replace(
+        known, manifest_id=before + 1, entries=tuple(made[number] for number in order)
+    )
+    return Rebuilt(
+        manifest,
+        added=tuple(sorted(made.keys() - entries)),
+        changed=tuple(n for n in order if n in entries and made[n] is not entries[n]),
+        dropped=tuple(n for n in entries if n not in made),
+        damaged=damaged,
+    )
+
+
+def write(repository: Rebuilder, rebuilt: Rebuilt) -> None:
+    """Put a rebuilt manifest in the place of the one that it was made from.
+
+    Raises:
+        ConflictError: that one changed meanwhile.
+    """
+    repository.replace_manifest(rebuilt.manifest)
+
+
+def _describe(repository: Repository, number: int, known: ManifestEntry | None) -> ManifestEntry:
+    """A file's entry: the one that is known if it says what the file says."""
+    with repository.open_file(number) as reader:
+        if reader.id != number:
+            raise DamageError(f"{repository.path(number)} holds id {reader.id}")
+        layout = LAYOUTS[reader.layout]
+        ids = sorted(needed_by(reader).ids)
+        release = reader.releases[0] if len(reader.releases) == 1 else None
+        made = new_entry(
+            number,
+            reader.hummock_version.message,
+            ids,
+            layout,
+            known.remarks if known else None,
+            (known.rw_version if known else None) or release,
+        )
+    if known is not None and _facts(known) == _facts(made):
+        return known
+    return made
+
+
+def _facts(entry: ManifestEntry) -> tuple[object, ...]:
+    """What a file says of an entry."""
+    tables = {key: info.committed_epoch for key, info in entry.state_table_info.items()}
+    return entry.hummock_version_id, entry.format_version, sorted(entry.ssts), tables
