@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import obstore
 import pytest
+import stress
 from obstore.exceptions import BaseError
 from s3 import S3Server
 from store.test_stores import StoreSuite
@@ -26,6 +27,10 @@ from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.services import connector
 from metasnapshot.store.trial import TriedStore, try_store
 from metasnapshot.store.url import open_store
+
+OPERATIONS = 60 if os.environ.get("TEST_EVERY_STEP") else 6
+"""Of each process; the server answers some hundred requests a second."""
+STRESS_S = 600.0
 
 
 def open_remote(url: str, policy: RetryPolicy | None = None) -> RemoteStore:
@@ -227,3 +232,11 @@ def test_a_missing_variable_is_named(
     monkeypatch.delenv(missing, raising=False)
     with pytest.raises(UsageError, match=missing):
         open_store(url)
+
+
+def test_no_snapshot_is_lost_and_none_is_a_phantom(s3: S3Server) -> None:
+    """Eight processes create and delete in one directory, by compare-and-swap and without locks."""
+    url = s3.minio(s3.bucket())
+    promises = try_store(open_remote(url), "backup")
+    assert [item.name for item in promises if not item.held] == []
+    stress.expect(url, stress.run(url, 8, OPERATIONS, STRESS_S))

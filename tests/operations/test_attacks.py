@@ -16,6 +16,7 @@ import pytest
 
 from metasnapshot.catalogue.ledger import Verified
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.times import epoch_time
 from metasnapshot.cli.app import main
 from metasnapshot.errors import RowError, StorageError, UsageError, VersionError
 from metasnapshot.format.hummock_version import HummockVersion
@@ -24,7 +25,6 @@ from metasnapshot.operations import backup as operation
 from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.operations.delete import keep
 from metasnapshot.operations.secrets import redact
-from metasnapshot.operations.show import epoch_time
 from metasnapshot.operations.verify import is_fresh
 from metasnapshot.store.local import LocalStore
 

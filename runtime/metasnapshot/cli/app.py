@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,6 +31,7 @@ from metasnapshot.cli.diff import diff
 from metasnapshot.cli.export import export
 from metasnapshot.cli.housekeeping import copy, expire, gc, rebuild_manifest
 from metasnapshot.cli.list import list_snapshots
+from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import retry_policy
 from metasnapshot.cli.pins import epoch, pins
 from metasnapshot.cli.restore import restore
@@ -38,6 +40,7 @@ from metasnapshot.cli.show import cat, drill, show
 from metasnapshot.cli.storage import app as storage_app
 from metasnapshot.cli.text import complain, say, say_json
 from metasnapshot.cli.verify import verify
+from metasnapshot.cli.watch import watch
 from metasnapshot.errors import InternalError, Interrupted, MetasnapshotError, UsageError
 from metasnapshot.store.url import set_retries
 
@@ -71,6 +74,7 @@ app.command(gc)
 app.command(copy)
 app.command(rebuild_manifest, name="rebuild-manifest")
 app.command(check)
+app.command(watch)
 app.command(coverage)
 app.command(config_app)
 app.command(storage_app)
@@ -105,8 +109,12 @@ def run(
     storage_timeout: Annotated[
         str | None, Parameter(help="What such a request may take, such as 30s; 60s.")
     ] = None,
+    metrics_file: Annotated[
+        Path | None, Parameter(help="Write what the run came to, for Prometheus' node exporter.")
+    ] = None,
 ) -> object:
     """Read the settings, then run the verb."""
+    metrics.path = metrics_file
     configuration.load(config)
     values = {item.option: value.text for item, value in resolve(configuration.values).items()}
     set_retries(
@@ -118,16 +126,35 @@ def run(
     return app(arguments, exit_on_error=False, print_error=False)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a code each
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
         The exit code: 0 ok, an error's own, 2 usage, 70 internal bug, 130 interrupted.
     """
     _prepare()
-    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    metrics.path, metrics.values = None, {}
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    start = time.monotonic()
+    code = _run(given)
+    if metrics.path is None:
+        return code
     try:
-        words = translate(sys.argv[1:] if arguments is None else arguments)
+        metrics.write(_verb(given), code, time.monotonic() - start)
+    except MetasnapshotError as error:
+        return code or _fail(error, as_json=False)
+    return code
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    """The verb of a command line, for a label."""
+    return next((word for word in arguments if word in app), "none")
+
+
+def _run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - a code each
+    as_json = "--json" in arguments
+    try:
+        words = translate(arguments)
         code = app.meta(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except cyclopts.CycloptsError as error:

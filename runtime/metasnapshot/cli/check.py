@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot.cli import documents
+from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import BackupDirectory, BackupUrl, Json, duration, repository
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import say, say_json
@@ -42,6 +43,11 @@ def check(
             raise
         say(f"METASNAPSHOT UNKNOWN - {error}")
         return NAGIOS_UNKNOWN
+    metrics.set("metasnapshot_snapshots", health.count)
+    metrics.set("metasnapshot_problems", len(health.problems))
+    metrics.set("metasnapshot_newest_bytes", health.newest_size)
+    if health.newest_at is not None:
+        metrics.set("metasnapshot_newest_timestamp_seconds", health.newest_at.timestamp())
     newest = f"newest {health.newest_id}" if health.newest_id is not None else "no sound snapshot"
     when = f", taken {health.newest_at.isoformat(' ', 'seconds')}" if health.newest_at else ""
     text = f"{health.count} snapshots, {newest}{when}"

@@ -1,0 +1,150 @@
+"""`--metrics-file`: what a run came to, for the textfile collector of Prometheus' node exporter.
+
+The file is replaced as a whole, whether the run went well or not. It also is the memory of its
+counters: each run reads what the last one left. RisingWave's own names stay: backup_job_count and
+backup_job_latency (src/meta/src/backup_restore/metrics.rs).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from metasnapshot.errors import MetasnapshotError, StorageError
+
+LINE = re.compile(r"([a-z_]+(?:\{[^}]*\})?) (\S+)")
+BUCKETS = tuple(1.5**power for power in range(20))
+"""Upper ends of backup_job_latency, in seconds."""
+HELP = {
+    "metasnapshot_last_run_timestamp_seconds": ("gauge", "when a verb ran last"),
+    "metasnapshot_last_run_exit_code": ("gauge", "what it ended with"),
+    "metasnapshot_last_run_duration_seconds": ("gauge", "how long it took"),
+    "metasnapshot_last_success_timestamp_seconds": ("gauge", "when it went well last"),
+    "metasnapshot_snapshots": ("gauge", "snapshots in the manifest"),
+    "metasnapshot_newest_timestamp_seconds": ("gauge", "when the newest sound one was taken"),
+    "metasnapshot_newest_bytes": ("gauge", "bytes of its file"),
+    "metasnapshot_problems": ("gauge", "what check complains about"),
+    "backup_job_count": ("counter", "total backup job count"),
+    "backup_job_latency": ("histogram", "latency of backup jobs"),
+}
+
+
+@dataclass
+class Run:
+    """What a run came to."""
+
+    code: int = 1
+
+
+class Metrics:
+    """Values by name and labels, and the file that they go to."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self.values: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, verb: str) -> Generator[Run]:
+        """Write what the block came to: its code, or that of an error that leaves it."""
+        run, start = Run(), time.monotonic()
+        try:
+            yield run
+        except MetasnapshotError as error:
+            run.code = error.exit_code
+            raise
+        finally:
+            self.write(verb, run.code, time.monotonic() - start)
+
+    def set(self, name: str, value: float) -> None:
+        """Say a value of this run."""
+        self.values[name] = value
+
+    def write(self, verb: str, code: int, seconds: float) -> None:
+        """Write what this run and the earlier ones came to.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        if self.path is None:
+            return
+        try:
+            values = _read(self.path) | self.values
+            _count(values, verb, code, seconds)
+            _replace(self.path, render(values))
+        except OSError as error:
+            raise StorageError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+
+metrics = Metrics()
+"""Of this process: the verbs say their values, whoever ends it writes them."""
+
+
+def render(values: dict[str, float]) -> str:
+    """The text format, by metric."""
+    lines: list[str] = []
+    for name, (kind, what) in HELP.items():
+        suffixes = ("", "_bucket", "_sum", "_count") if kind == "histogram" else ("",)
+        found = [
+            f"{key} {value:.3f}".rstrip("0").rstrip(".")
+            for key, value in values.items()
+            if key.partition("{")[0] in {f"{name}{suffix}" for suffix in suffixes}
+        ]
+        if found:
+            lines += [f"# HELP {name} {what}", f"# TYPE {name} {kind}", *found]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _count(values: dict[str, float], verb: str, code: int, seconds: float) -> None:
+    label = f'{{verb="{verb}"}}'
+    values[f"metasnapshot_last_run_timestamp_seconds{label}"] = time.time()
+    values[f"metasnapshot_last_run_exit_code{label}"] = code
+    values[f"metasnapshot_last_run_duration_seconds{label}"] = seconds
+    if code == 0:
+        values[f"metasnapshot_last_success_timestamp_seconds{label}"] = time.time()
+    if verb != "backup":
+        return
+    values["backup_job_count"] = values.get("backup_job_count", 0) + 1
+    state = "success" if code == 0 else "failure"
+    for end in (*BUCKETS, float("inf")):
+        shown = "+Inf" if end == float("inf") else f"{end:g}"
+        name = f'backup_job_latency_bucket{{state="{state}",le="{shown}"}}'
+        values[name] = values.get(name, 0) + (seconds <= end)
+    for name, more in (("sum", seconds), ("count", 1)):
+        key = f'backup_job_latency_{name}{{state="{state}"}}'
+        values[key] = values.get(key, 0) + more
+
+
+def _read(path: Path) -> dict[str, float]:
+    """What the last run left; nothing if that is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return {}
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        match = LINE.fullmatch(line)
+        if match is not None:
+            try:
+                found[match[1]] = float(match[2])
+            except ValueError:
+                continue
+    return found
+
+
+def _replace(path: Path, text: str) -> None:
+    """A reader sees the old file or the new one."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

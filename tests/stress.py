@@ -1,0 +1,88 @@
+"""Processes that create and delete snapshots in one backup directory, and what must be true then.
+
+As a program: `stress.py URL SEED OPERATIONS` prints the ids that it created and deleted, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import goldens
+
+from metasnapshot.catalogue.manifest import parse
+from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.format.snapshot import MetaSnapshot, loads
+from metasnapshot.store.port import join
+from metasnapshot.store.url import open_store
+
+KEPT_MAX = 5
+"""How many snapshots a process leaves before it deletes one for each that it creates."""
+DIRECTORY = "backup"
+
+
+def smallest_snapshot() -> MetaSnapshot:
+    """A golden snapshot without the rows that make it large."""
+    return loads(goldens.SMALL.read_bytes())
+
+
+def work(url: str, seed: int, operations: int) -> tuple[list[int], list[int]]:
+    """Create and delete at random; returns the ids of both."""
+    repository = Repository(open_store(url), DIRECTORY)
+    snapshot, dice = smallest_snapshot(), random.Random(seed)  # noqa: S311 - dice
+    created, deleted, alive = list[int](), list[int](), list[int]()
+    for _ in range(operations):
+        if alive and (len(alive) > KEPT_MAX or dice.random() < 0.4):
+            gone = alive.pop(dice.randrange(len(alive)))
+            repository.delete([gone])
+            deleted.append(gone)
+        else:
+            with repository.reserve(1) as number:
+                snapshot.id = number
+                repository.create(snapshot)
+            created.append(number)
+            alive.append(number)
+    return created, deleted
+
+
+def run(url: str, processes: int, operations: int, timeout_s: float) -> list[dict[str, list[int]]]:
+    """Let processes loose on a directory; returns what each did."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, __file__, url, str(seed), str(operations)],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        )
+        for seed in range(processes)
+    ]
+    try:
+        said = [child.communicate(timeout=timeout_s)[0] for child in children]
+    finally:
+        for child in children:
+            child.kill()
+    assert [child.returncode for child in children] == [0] * processes
+    return [json.loads(text) for text in said]
+
+
+def expect(url: str, done: list[dict[str, list[int]]]) -> None:
+    """The manifest names what was created and not deleted, each once, and so do the files."""
+    created = [number for item in done for number in item["created"]]
+    deleted = [number for item in done for number in item["deleted"]]
+    assert len(created) == len(set(created))
+    expected = sorted(set(created) - set(deleted))
+    repository = Repository(open_store(url), DIRECTORY)
+    assert sorted(repository.manifest().ids) == expected
+    assert repository.file_ids() == expected
+    assert repository.reserved_ids() == []
+    assert repository.manifest().manifest_id == len(created) + len(deleted)
+    previous = parse(repository.store.read(join(DIRECTORY, PREVIOUS_NAME)).data)
+    assert previous.manifest_id == repository.manifest().manifest_id - 1
+
+
+if __name__ == "__main__":
+    made, gone = work(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    print(json.dumps({"created": made, "deleted": gone}))
