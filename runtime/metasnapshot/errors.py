@@ -9,6 +9,7 @@
     │   └── VersionError                 a Hummock version or checkpoint that does not decode
     ├── ManifestMissing              10  snapshots lie in the directory, but no manifest
     ├── ConflictError                11  locked, or exists already, or changed meanwhile
+    ├── StaleBackups                  5  the newest sound snapshot is too old, or some are lost
     ├── SnapshotNotFound             12  the manifest has no such id
     ├── TargetNotEmpty               13  a restore would write into tables that have rows
     ├── AuthenticationError          15  user or password is wrong
@@ -18,6 +19,8 @@
     │   └── ObjectMissing                an object that must exist does not
     ├── ValueUnfit                    1  a value that the target's engine cannot hold
     ├── DatabaseError                18  the database cannot be reached or refuses
+    ├── MetaNodeError                 1  a meta node could not do what it was asked
+    │   └── MetaNodeUnavailable      18  it cannot be reached
     ├── InternalError                70  a bug in metasnapshot
     ├── Interrupted                 130  somebody pressed Ctrl-C, or sent SIGTERM
     └── InconsistentStore             1  the meta store contradicts itself or its checkpoint
@@ -230,6 +233,16 @@ class DeltaError(InconsistentStore):
 
 class DatabaseError(MetasnapshotError):
     """The meta store cannot be reached or refuses."""
+
+    exit_code = 18
+
+
+class MetaNodeError(MetasnapshotError):
+    """A meta node could not do what it was asked."""
+
+
+class MetaNodeUnavailable(MetaNodeError):
+    """A meta node cannot be reached."""
 
     exit_code = 18
 

@@ -41,7 +41,12 @@ LIST_X = ("list", "--backup-storage-url", "fs://x")
 STORE_PATH = Path("meta.db")
 SNAPSHOT = Path("backups/backup/9.snapshot")
 CHECKPOINT = Path("state/hummock_001/checkpoint/0")
-OF_SERVERS = {(15, "AuthenticationError"), (1, "ValueUnfit")}  # integration_tests
+OF_SERVERS = {  # integration_tests
+    (15, "AuthenticationError"),
+    (1, "ValueUnfit"),
+    (1, "MetaNodeError"),
+    (18, "MetaNodeUnavailable"),
+}
 OF_CHECK = {(5, "StaleBackups")}
 OF_THE_COMMAND = {(70, "InternalError"), (130, "Interrupted")}  # below
 TIMEOUT_S = 60

@@ -6,14 +6,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli import documents
+from metasnapshot.cli import documents, live
+from metasnapshot.cli.live import ViaMeta, given
 from metasnapshot.cli.options import (
     BackupDirectory,
-    BackupUrl,
     HummockDirectory,
     HummockUrl,
     Json,
-    MetaStoreUrl,
+    OptionalBackupUrl,
+    OptionalMetaStoreUrl,
     PasswordFile,
     meta_store_password,
     repository,
@@ -27,8 +28,8 @@ from metasnapshot.operations.backup import BackupOptions
 
 def backup(
     *,
-    meta_store: MetaStoreUrl,
-    backup_storage_url: BackupUrl,
+    meta_store: OptionalMetaStoreUrl = None,
+    backup_storage_url: OptionalBackupUrl = None,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
     meta_store_password_file: PasswordFile = None,
     hummock_storage_url: HummockUrl = None,
@@ -50,13 +51,17 @@ def backup(
     meta_node_stopped: Annotated[
         bool, Parameter(negative="", help="No meta node runs: nothing collects garbage.")
     ] = False,
+    via_meta: ViaMeta = None,
     json: Json = False,
 ) -> int:
-    """Back up a meta store into a new snapshot.
+    """Back up a meta store into a new snapshot; or have a running meta node do it (--via-meta).
 
     Example: metasnapshot backup --meta-store sqlite:////var/lib/risingwave/meta.db \
 --backup-storage-url fs:///srv/backups
     """
+    if via_meta is not None:
+        return live.backup(via_meta, remarks, json=json)
+    url = given(meta_store, "--meta-store")
     options = BackupOptions(
         hummock_storage_url=hummock_storage_url,
         hummock_storage_directory=hummock_storage_directory,
@@ -67,8 +72,9 @@ def backup(
         into_cluster_directory=into_cluster_directory,
         meta_node_stopped=meta_node_stopped,
     )
-    found = repository(backup_storage_url, backup_storage_directory)
-    with open_meta_store(meta_store, meta_store_password(meta_store_password_file)) as store:
+    storage = given(backup_storage_url, "--backup-storage-url")
+    found = repository(storage, backup_storage_directory)
+    with open_meta_store(url, meta_store_password(meta_store_password_file)) as store:
         result = operation.backup(store, found, options)
     for text in result.warnings:
         note(text)

@@ -6,11 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli import documents
+from metasnapshot.cli import documents, live
+from metasnapshot.cli.live import ViaMeta, given
 from metasnapshot.cli.options import (
     BackupDirectory,
     BackupUrl,
     Json,
+    OptionalBackupUrl,
     SnapshotId,
     Yes,
     repository,
@@ -24,16 +26,20 @@ from metasnapshot.operations import delete as operation
 
 def delete(
     *ids: SnapshotId,
-    backup_storage_url: BackupUrl,
+    backup_storage_url: OptionalBackupUrl = None,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
     yes: Yes = False,
+    via_meta: ViaMeta = None,
     json: Json = False,
 ) -> int:
     """Delete snapshots: from the manifest, then their files. Exit 16 if one is kept.
 
     Example: metasnapshot delete 4 5 --yes --backup-storage-url fs:///srv/backups
     """
-    found = repository(backup_storage_url, backup_storage_directory)
+    if via_meta is not None:
+        return live.delete(via_meta, ids, yes=yes, json=json)
+    storage = given(backup_storage_url, "--backup-storage-url")
+    found = repository(storage, backup_storage_directory)
     wanted = _ids(ids, found)
     entries = operation.plan_delete(found, wanted)
     names = ", ".join(str(entry.id) for entry in entries)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from metasnapshot.catalogue.ledger import Ledger, read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.cli import documents
-from metasnapshot.cli.options import BackupDirectory, BackupUrl, Json, repository
+from metasnapshot.cli import documents, live
+from metasnapshot.cli.live import ViaMeta, given
+from metasnapshot.cli.options import BackupDirectory, Json, OptionalBackupUrl, repository
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import say, say_json, table
 
@@ -24,15 +25,18 @@ HEAD = (
 
 def list_snapshots(
     *,
-    backup_storage_url: BackupUrl,
+    backup_storage_url: OptionalBackupUrl = None,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    via_meta: ViaMeta = None,
     json: Json = False,
 ) -> int:
     """List the snapshots of a backup directory.
 
     Example: metasnapshot list --backup-storage-url fs:///srv/backups
     """
-    found = repository(backup_storage_url, backup_storage_directory)
+    if via_meta is not None:
+        return live.list_snapshots(via_meta, json=json)
+    found = repository(given(backup_storage_url, "--backup-storage-url"), backup_storage_directory)
     manifest, ledger = found.manifest(), read_ledger(found.store, found.directory)
     if json:
         say_json(documents.listing(manifest, ledger))

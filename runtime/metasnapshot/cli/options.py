@@ -28,6 +28,9 @@ MetaStoreUrl = Annotated[
         "mysql://user@host/db.",
     ),
 ]
+OptionalMetaStoreUrl = Annotated[
+    str | None, setting("--meta-store", "Meta store's URL, as sqlite:///meta.db.")
+]
 PasswordFile = Annotated[
     Path | None,
     setting(
@@ -37,6 +40,10 @@ PasswordFile = Annotated[
 ]
 BackupUrl = Annotated[
     str, setting("--backup-storage-url", "Object store of the backups, as fs:///srv/backups.")
+]
+OptionalBackupUrl = Annotated[
+    str | None,
+    setting("--backup-storage-url", "Object store of the backups, as fs:///srv/backups."),
 ]
 BackupDirectory = Annotated[
     str, setting("--backup-storage-directory", "Directory in it that holds manifest.json.")

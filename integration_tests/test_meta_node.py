@@ -1,0 +1,148 @@
+"""--via-meta: backups that a running meta node makes and deletes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+
+import pytest
+from meta_node import RUNNING, SNAPSHOTS_MAX, FakeMetaNode, message, serve
+from servers import free_port
+
+from metasnapshot.cli.app import main
+from metasnapshot.live import meta_node as client
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> FakeMetaNode:
+    monkeypatch.setattr(client, "POLL_S", 0.01)
+    return FakeMetaNode()
+
+
+@pytest.fixture
+def url(node: FakeMetaNode) -> Generator[str]:
+    with serve(node) as found:
+        yield found
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+def test_a_backup_is_waited_for(
+    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Polled until it has ended; its id is the job's, its remarks go with it."""
+    node.polls_to_go = 3
+    code, out, _ = run(capsys, "backup", "--via-meta", url, "--remarks", "before", "--json")
+    assert (code, json.loads(out)["snapshot_id"]) == (0, 1)
+    assert (node.snapshots[0].id, node.snapshots[0].remarks) == (1, "before")
+
+
+def test_a_list_is_the_nodes_memory(
+    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Id, release and remarks, and the manifest's id."""
+    main(["backup", "--via-meta", url])
+    capsys.readouterr()
+    code, out, _ = run(capsys, "list", "--via-meta", url, "--json")
+    found = json.loads(out)
+    assert (code, found["manifest_id"]) == (0, node.manifest_id)
+    assert found["snapshots"] == [
+        {
+            "id": 1,
+            "hummock_version_id": 101,
+            "format_version": 2,
+            "state_tables": 0,
+            "rw_version": "3.0.3",
+            "remarks": None,
+        }
+    ]
+    code, out, _ = run(capsys, "list", "--via-meta", url)
+    assert (code, "1 snapshots, manifest 1" in out) == (0, True)
+
+
+def test_a_delete_asks_the_node(
+    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After asking the operator; unknown ids are no error there."""
+    main(["backup", "--via-meta", url])
+    capsys.readouterr()
+    assert run(capsys, "delete", "1", "--via-meta", url)[0] == 2  # nobody is there to ask
+    assert len(node.snapshots) == 1
+    assert run(capsys, "delete", "1", "77", "--via-meta", url, "--yes")[0] == 0
+    assert node.snapshots == []
+
+
+def test_one_job_at_a_time(
+    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another job that runs is 11, with its id."""
+    node.latest = (5, RUNNING, "")
+    code, _, err = run(capsys, "backup", "--via-meta", url)
+    assert (code, "existent job 5" in err) == (11, True)
+
+
+def test_too_many_snapshots(
+    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The limit is the node's; the hint says what to do."""
+    node.snapshots = [message("MetaSnapshotMetadata", id=n) for n in range(SNAPSHOTS_MAX + 1)]
+    code, _, err = run(capsys, "backup", "--via-meta", url)
+    assert (code, "expect at most 100" in err, "delete --via-meta" in err) == (1, True, True)
+
+
+def test_a_job_that_failed(
+    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the node's own words."""
+    node.failure = "BackupStorage error: no space"
+    code, _, err = run(capsys, "backup", "--via-meta", url)
+    assert (code, "failed backup job 1: BackupStorage error: no space" in err) == (1, True)
+
+
+def test_a_node_that_restarted(
+    node: FakeMetaNode,
+    url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A job that it forgot is no success."""
+    node.polls_to_go = 1000
+    monkeypatch.setattr(client.time, "sleep", lambda _: node.restart())
+    code, _, err = run(capsys, "backup", "--via-meta", url)
+    assert (code, "knows nothing of backup job 1" in err) == (1, True)
+
+
+def test_a_job_that_takes_too_long(node: FakeMetaNode, url: str) -> None:
+    """It goes on, and the hint says so."""
+    node.polls_to_go = 1000
+    with (
+        client.open_meta_node(url) as found,
+        pytest.raises(client.MetaNodeError, match="still runs after") as caught,
+    ):
+        found.backup(None, 0.05)
+    assert "the job goes on" in caught.value.hint
+
+
+def test_nobody_there_is_18(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the address."""
+    address = f"http://127.0.0.1:{free_port()}"
+    code, _, err = run(capsys, "list", "--via-meta", address)
+    assert (code, address in err) == (18, True)
+
+
+@pytest.mark.parametrize("address", ["meta:5690", "ftp://meta:5690", "http://", "http://a/b"])
+def test_a_bad_address_is_2(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the form that it has."""
+    code, _, err = run(capsys, "list", "--via-meta", address)
+    assert (code, "http://host:5690" in err) == (2, True)
+
+
+def test_without_it_a_store_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of the three verbs says what is missing."""
+    for arguments in (("backup",), ("list",), ("delete", "1")):
+        code, _, err = run(capsys, *arguments)
+        assert (code, "--via-meta" in err) == (2, True)

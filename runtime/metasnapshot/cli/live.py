@@ -1,0 +1,99 @@
+"""backup, list and delete by a running meta node (--via-meta)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.text import confirm, say, say_json, table
+from metasnapshot.errors import UsageError
+
+if TYPE_CHECKING:
+    from metasnapshot.live.meta_node import MetaNode
+
+JOB_WAIT_S = 3600.0
+ViaMeta = Annotated[
+    str | None,
+    Parameter("--via-meta", help="Let this meta node do it, such as http://host:5690."),
+]
+
+
+@contextmanager
+def _meta_node(url: str) -> Generator[MetaNode]:
+    try:
+        from metasnapshot.live.meta_node import open_meta_node  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError(
+            f"--via-meta needs grpcio: {error}", hint="pip install 'metasnapshot[live]'"
+        ) from error
+    with open_meta_node(url) as node:
+        yield node
+
+
+def given(value: str | None, option: str) -> str:
+    """An option that only --via-meta makes superfluous.
+
+    Raises:
+        UsageError: it is not given.
+    """
+    if value is None:
+        raise UsageError(f"{option} is missing", hint=f"give {option}, or --via-meta")
+    return value
+
+
+def backup(url: str, remarks: str | None, *, json: bool) -> int:
+    """Have the meta node make a snapshot."""
+    with _meta_node(url) as node:
+        number = node.backup(remarks, JOB_WAIT_S)
+    if json:
+        say_json({"snapshot_id": number, "via_meta": url, "pinned": True})
+    else:
+        say(f"backup {number}, made and pinned by the meta node")
+    return 0
+
+
+def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
+    """Have the meta node delete snapshots."""
+    numbers = [int(text) for text in ids if text.isdecimal()]
+    if not ids or len(numbers) != len(ids):
+        raise UsageError("a meta node takes ids", hint="delete 4 5 --via-meta http://host:5690")
+    names = ", ".join(map(str, numbers))
+    confirm(f"delete {names} by the meta node?", yes=yes)
+    with _meta_node(url) as node:
+        node.delete(numbers)
+        left = {item.id for item in node.manifest()[1]}
+    if left & set(numbers):
+        raise UsageError(f"still there: {sorted(left & set(numbers))}")
+    if json:
+        say_json({"deleted_ids": numbers, "via_meta": url})
+    else:
+        say(f"deleted {names}; {len(left)} snapshots are left")
+    return 0
+
+
+def list_snapshots(url: str, *, json: bool) -> int:
+    """What the meta node has in its memory."""
+    with _meta_node(url) as node:
+        manifest_id, found = node.manifest()
+    if json:
+        fields = ("id", "hummock_version_id", "format_version", "state_tables", "rw_version")
+        snapshots = [{name: getattr(item, name) for name in (*fields, "remarks")} for item in found]
+        say_json({"manifest_id": manifest_id, "via_meta": url, "snapshots": snapshots})
+        return 0
+    rows = [
+        [
+            str(item.id),
+            f"V{item.format_version or 1}",
+            str(item.hummock_version_id),
+            str(item.state_tables),
+            item.rw_version or "-",
+            item.remarks or "",
+        ]
+        for item in found
+    ]
+    table([["id", "format", "hummock version", "tables", "release", "remarks"], *rows])
+    say(f"{len(found)} snapshots, manifest {manifest_id}, in the meta node's memory")
+    return 0

@@ -1,0 +1,1 @@
+"""A running meta node, by its gRPC."""

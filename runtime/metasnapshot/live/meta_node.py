@@ -1,0 +1,158 @@
+"""A cluster's own backups, made and deleted by its meta node: the only ones that it pins at once.
+
+What a meta node says is text: its known refusals become errors of ours. It remembers only its
+latest job, and forgets that when it restarts. Source: proto/backup_service.proto,
+src/meta/src/backup_restore/backup_manager.rs, src/rpc_client/src/meta_client.rs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from metasnapshot.errors import (
+    AuthenticationError,
+    ConflictError,
+    MetaNodeError,
+    MetaNodeUnavailable,
+    UsageError,
+)
+from metasnapshot.format.messages import NEWEST, message_class
+
+SERVICE = "backup_service.BackupService"
+RUNNING, SUCCEEDED, NOT_FOUND, FAILED = 1, 2, 3, 4
+CALL_TIMEOUT_S = 30.0
+DELETE_TIMEOUT_S = 300.0
+POLL_S = 1.0
+"""As risectl polls."""
+_grpc: Any = grpc
+
+
+@dataclass(frozen=True)
+class MetaSnapshot:
+    """A snapshot as the meta node tells of it, by its manifest in memory."""
+
+    id: int
+    hummock_version_id: int
+    format_version: int
+    state_tables: int
+    rw_version: str | None
+    remarks: str | None
+
+
+class MetaNode:
+    """A meta node's backup service. `url` is where it is."""
+
+    def __init__(self, url: str, channel: Any) -> None:
+        self.url = url
+        self._channel = channel
+
+    def backup(self, remarks: str | None, wait_s: float) -> int:
+        """Have a snapshot made, and wait for it; returns its id, which is the job's.
+
+        Args:
+            remarks: a note (taken since 1.6).
+            wait_s: how long to wait.
+
+        Raises:
+            ConflictError: another job runs.
+            MetaNodeError: the job failed, was forgotten, or takes longer.
+        """
+        request = {"remarks": remarks} if remarks is not None else {}
+        job = int(self._call("BackupMeta", request).job_id)
+        deadline = time.monotonic() + wait_s
+        while True:
+            found = self._call("GetBackupJobStatus", {"job_id": job})
+            if found.job_status == SUCCEEDED:
+                return job
+            if found.job_status == FAILED:
+                raise MetaNodeError(f"backup job {job} failed: {found.message}")
+            if found.job_status != RUNNING:
+                raise MetaNodeError(
+                    f"the meta node knows nothing of backup job {job}",
+                    hint="it restarted, or ended another job since; `list --via-meta` says whether "
+                    "the snapshot is there",
+                )
+            if time.monotonic() > deadline:
+                raise MetaNodeError(
+                    f"backup job {job} still runs after {wait_s:g} s",
+                    hint="the job goes on; `list --via-meta` says when its snapshot is there",
+                )
+            time.sleep(POLL_S)
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Have snapshots deleted; like the meta node, take no notice of unknown ids."""
+        self._call("DeleteMetaSnapshot", {"snapshot_ids": list(ids)}, DELETE_TIMEOUT_S)
+
+    def manifest(self) -> tuple[int, list[MetaSnapshot]]:
+        """The manifest in its memory: id and snapshots."""
+        found = self._call("GetMetaSnapshotManifest", {}).manifest
+        return int(found.manifest_id), [
+            MetaSnapshot(
+                item.id,
+                item.hummock_version_id,
+                item.format_version,
+                len(item.state_table_info),
+                item.rw_version if item.HasField("rw_version") else None,
+                item.remarks if item.HasField("remarks") else None,
+            )
+            for item in found.snapshot_metadata
+        ]
+
+    def _call(self, method: str, fields: dict[str, Any], timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        package = SERVICE.partition(".")[0]
+        question = message_class(f"{package}.{method}Request", NEWEST)
+        answer = message_class(f"{package}.{method}Response", NEWEST)
+        call = self._channel.unary_unary(
+            f"/{SERVICE}/{method}",
+            request_serializer=question.SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        try:
+            return call(question(**fields), timeout=timeout_s)
+        except _grpc.RpcError as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: Any) -> MetaNodeError | ConflictError | AuthenticationError:
+        text = f"{self.url}: {error.details()}"
+        code = error.code()
+        if "concurrent backup job" in text:
+            return ConflictError(text, hint="wait until that job has ended")
+        if "too many existent meta snapshots" in text:
+            return MetaNodeError(text, hint="`metasnapshot delete --via-meta` lets old ones go")
+        if code in (_grpc.StatusCode.UNAUTHENTICATED, _grpc.StatusCode.PERMISSION_DENIED):
+            return AuthenticationError(text)
+        if code in (_grpc.StatusCode.UNAVAILABLE, _grpc.StatusCode.DEADLINE_EXCEEDED):
+            return MetaNodeUnavailable(text, hint="is the meta node up, and this its address?")
+        return MetaNodeError(text)
+
+
+@contextmanager
+def open_meta_node(url: str) -> Generator[MetaNode]:
+    """Reach a meta node.
+
+    Args:
+        url: `http://host:5690`, as RW_META_ADDR has it; of several with commas between them the
+            first.
+
+    Raises:
+        UsageError: it is none.
+    """
+    scheme, separator, address = url.partition(",")[0].partition("://")
+    address = address.rstrip("/")
+    if not separator or scheme not in ("http", "https") or "/" in address or not address:
+        raise UsageError(f"not the address of a meta node: {url!r:.100}", hint="http://host:5690")
+    channel = (
+        _grpc.insecure_channel(address)
+        if scheme == "http"
+        else _grpc.secure_channel(address, _grpc.ssl_channel_credentials())
+    )
+    try:
+        yield MetaNode(url, channel)
+    finally:
+        channel.close()
