@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import goldens
@@ -11,8 +12,16 @@ import pytest
 
 import metasnapshot
 from metasnapshot import MetaSnapshot
+from metasnapshot.catalogue.ledger import read_ledger, remember
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import ConflictError, ManifestMissing, ObjectMissing, SnapshotNotFound
+from metasnapshot.errors import (
+    ConflictError,
+    ManifestMissing,
+    ObjectMissing,
+    RetentionLocked,
+    SnapshotNotFound,
+)
+from metasnapshot.operations.delete import keep
 from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.memory import MemoryStore
 
@@ -191,3 +200,58 @@ def test_the_previous_manifest_is_kept(repository: Repository, snapshot: MetaSna
     before = repository.store.read("backup/manifest.json").data
     repository.delete([1])
     assert repository.store.read("backup/manifest.json.previous").data == before
+
+
+def test_a_delete_from_an_old_cache_is_remembered(snapshot: MetaSnapshot) -> None:
+    """An id that somebody else created is deleted for good: nobody gets it again, or misses it."""
+    store = MemoryStore()
+    maker, other = Repository(store, "backup"), Repository(store, "backup")
+    maker.create(snapshot)
+    other.delete([snapshot.id])
+    assert read_ledger(store, "backup").made == []
+    with other.reserve(1) as number:
+        assert number == snapshot.id + 1
+
+
+def test_a_delete_leaves_what_is_being_made(snapshot: MetaSnapshot) -> None:
+    """The file of an id that the manifest lacks and somebody reserved stays."""
+    store = MemoryStore()
+    maker, other = Repository(store, "backup"), Repository(store, "backup")
+    with maker.reserve(1) as number:
+        snapshot.id = number
+        path = maker.path(number)
+        store.put_if_absent(path, b"half")
+        other.delete([number])
+        assert store.head(path) is not None
+    other.delete([number])
+    assert store.head(path) is None
+
+
+def test_a_kept_snapshot_is_not_deleted_by_any_way(
+    repository: Repository, snapshot: MetaSnapshot
+) -> None:
+    """A mark that was set after somebody planned to delete holds."""
+    repository.create(snapshot)
+    keep(repository, [snapshot.id])
+    with pytest.raises(RetentionLocked):
+        repository.delete([snapshot.id])
+    assert repository.manifest().ids == (snapshot.id,)
+
+
+def test_an_entry_is_entered_once(repository: Repository, snapshot: MetaSnapshot) -> None:
+    """Again it changes nothing; another one of its id is refused."""
+    entry = repository.create(snapshot, remarks="first")
+    manifest = repository.manifest()
+    assert manifest.with_entry(entry) is manifest
+    with pytest.raises(ConflictError, match="another snapshot"):
+        manifest.with_entry(replace(entry, raw=entry.raw.replace(b"first", b"other")))
+
+
+def test_a_note_is_not_made_of_what_was_deleted(
+    repository: Repository, snapshot: MetaSnapshot
+) -> None:
+    """Whoever deletes between the entry and its note leaves nothing to be missed."""
+    repository.create(snapshot)
+    repository.delete([snapshot.id])
+    remember(repository.store, "backup", snapshot.id)
+    assert read_ledger(repository.store, "backup").made == []

@@ -143,7 +143,7 @@ def _nothing(_: Path) -> None:
 
 
 ERRORS = [
-    (_nothing, ("backup",), 2, "--backup-storage-url is missing"),
+    (_nothing, ("backup",), 2, "--meta-store is missing"),
     (_nothing, ("frobnicate",), 2, "frobnicate"),
     (_nothing, ("list", *BACKUPS, "--wrong", "1"), 2, "--wrong"),
     (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from metasnapshot.errors import DamageError, ObjectMissing
+from metasnapshot.errors import DamageError, ObjectMissing, RetentionLocked
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.swap import change_object
 
@@ -68,28 +68,45 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
 
 
 def remember(store: Store, directory: str, snapshot_id: int) -> None:
-    """Note that a snapshot was entered in the manifest here."""
+    """Note that a snapshot was entered in the manifest here; not if somebody deleted it since."""
 
     def change(ledger: Ledger) -> None:
-        ledger.made = sorted({*ledger.made, snapshot_id})
+        if snapshot_id > ledger.last_deleted:
+            ledger.made = sorted({*ledger.made, snapshot_id})
 
     change_ledger(store, directory, change)
 
 
-def forget(store: Store, directory: str, ids: Iterable[int], *, deleted: bool) -> None:
-    """Drop all notes about ids, and if they are deleted, remember that they were in use."""
+def announce_delete(store: Store, directory: str, ids: Iterable[int]) -> None:
+    """Note that ids are about to be deleted: none is given again, and nobody misses them.
+
+    Raises:
+        RetentionLocked: one of them is kept; nothing is noted.
+    """
     gone = set(ids)
-    largest = max(gone, default=0) if deleted else 0
+
+    def change(ledger: Ledger) -> None:
+        if locked := sorted(gone.intersection(ledger.kept)):
+            raise RetentionLocked(
+                f"kept: {', '.join(map(str, locked))}",
+                hint=f"`metasnapshot keep {locked[0]} --release` lets go of it",
+            )
+        ledger.made = [number for number in ledger.made if number not in gone]
+        ledger.last_deleted = max(ledger.last_deleted, *gone)
+
+    if gone:
+        change_ledger(store, directory, change)
+
+
+def forget(store: Store, directory: str, ids: Iterable[int]) -> None:
+    """Drop marks and verifications of ids."""
+    gone = set(ids)
     known = read_ledger(store, directory)
-    if known.last_deleted >= largest and gone.isdisjoint(
-        [*known.kept, *known.verified, *known.made]
-    ):
+    if gone.isdisjoint([*known.kept, *known.verified]):
         return
 
     def change(ledger: Ledger) -> None:
         ledger.kept = [number for number in ledger.kept if number not in gone]
-        ledger.made = [number for number in ledger.made if number not in gone]
-        ledger.last_deleted = max(ledger.last_deleted, largest)
         for number in gone:
             ledger.verified.pop(number, None)
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from metasnapshot.errors import DamageError
+from metasnapshot.errors import ConflictError, DamageError
 
 MANIFEST_NAME = "manifest.json"
 
@@ -74,7 +74,16 @@ class Manifest:
         return tuple(entry.id for entry in self.entries)
 
     def with_entry(self, entry: ManifestEntry) -> Manifest:
-        """The manifest after a snapshot was added."""
+        """The manifest after a snapshot was added; this one if it has that very entry already.
+
+        Raises:
+            ConflictError: it has another snapshot of that id.
+        """
+        for known in self.entries:
+            if known.id == entry.id:
+                if known.raw != entry.raw:
+                    raise ConflictError(f"the manifest has another snapshot {entry.id}")
+                return self
         return replace(self, manifest_id=self.manifest_id + 1, entries=(*self.entries, entry))
 
     def without(self, ids: set[int]) -> Manifest:

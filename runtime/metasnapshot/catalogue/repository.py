@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.entry import new_entry
-from metasnapshot.catalogue.ledger import forget, read_ledger, remember
+from metasnapshot.catalogue.ledger import announce_delete, forget, read_ledger, remember
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.reservation import (
     drop_stale,
@@ -182,7 +182,7 @@ class Repository:
             self._make_manifest()
         self._read_back(snapshot_id)
         # RisingWave may have deleted a snapshot of this id: its notes are not this one's.
-        forget(self.store, self.directory, [snapshot_id], deleted=False)
+        forget(self.store, self.directory, [snapshot_id])
         try:
             self._change(lambda manifest: manifest.with_entry(entry))
         except MetasnapshotError:
@@ -193,7 +193,7 @@ class Repository:
 
     def _note(self, snapshot_id: int) -> None:
         """Note that the snapshot was made here; without the note it is no less of a snapshot."""
-        with suppress(StorageError, ConflictError):
+        with suppress(StorageError, ConflictError, DamageError):
             remember(self.store, self.directory, snapshot_id)
 
     def enter(self, entry: ManifestEntry) -> None:
@@ -270,13 +270,25 @@ class Repository:
 
     def delete(self, ids: Iterable[int]) -> None:
         """Delete snapshots: first from the manifest, then their files. Unknown ids are no error, as
-        upstream.
+        upstream; the file of one that a backup is just writing stays.
+
+        Raises:
+            RetentionLocked: one of them is kept; nothing is deleted.
         """
-        wanted = set(ids)
-        known = wanted.intersection(self._manifest.ids)
-        forget(self.store, self.directory, known, deleted=True)
-        self._change(lambda manifest: manifest.without(wanted))
-        for snapshot_id in sorted(wanted):
+        wanted, gone = set(ids), set[int]()
+        known = wanted.intersection(self.refresh_manifest().ids)
+        announce_delete(self.store, self.directory, known)
+
+        def without(manifest: Manifest) -> Manifest:
+            gone.clear()
+            gone.update(wanted.intersection(manifest.ids))
+            return manifest.without(wanted)
+
+        self._change(without)
+        announce_delete(self.store, self.directory, gone - known)
+        forget(self.store, self.directory, gone)
+        busy = set(self.reserved_ids()) - gone
+        for snapshot_id in sorted(wanted - busy):
             self.store.delete(self.path(snapshot_id))
 
     def path(self, snapshot_id: int) -> str:
