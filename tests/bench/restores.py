@@ -170,7 +170,10 @@ def _inserts(
         statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"
         for values in fitted_rows(target, model, rows):
             pairs = zip(values, change, strict=True)
-            yield statement, tuple(None if value is None else to(value) for value, to in pairs)
+            yield (
+                statement,
+                tuple(value if value is None or to is None else to(value) for value, to in pairs),
+            )
 
 
 def _connect(url: str) -> Any:

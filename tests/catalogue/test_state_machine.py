@@ -70,8 +70,12 @@ class TwoRepositories(RuleBasedStateMachine):
 
     @rule(who=one_of_two, ids=st.sets(some_id, max_size=4))
     def delete_ids(self, who: int, ids: set[int]) -> None:
-        """Ids that are unknown, or gone, are no error."""
-        ids = {number for number in ids if number in self.seen[who] or number not in self.files}
+        """Ids that are unknown, or gone, are no error; one that is kept stops all."""
+        if self.kept.intersection(ids, self.files):
+            with pytest.raises(RetentionLocked):
+                self.repositories[who].delete(ids)
+            self.seen[who] = list(self.repositories[who].manifest().ids)
+            return
         self.repositories[who].delete(ids)
         self.deleted(who, ids)
 

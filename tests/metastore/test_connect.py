@@ -140,6 +140,6 @@ def test_a_reader_that_stopped_half_way_is_closed_with_its_transaction(
         writer.executemany("INSERT INTO parent VALUES (?)", ((n,) for n in range(2, 1000)))
     writer.close()
     with open_meta_store(url(path)) as store, store.read_transaction() as connection:
-        found = stream(connection, sa.text("SELECT id FROM parent ORDER BY id"))
+        found = stream(connection, sa.text("SELECT id FROM parent ORDER BY id"), 32)
         assert next(found) == (1,)
     assert (found.closed, capfd.readouterr().err, caplog.text) == (True, "", "")

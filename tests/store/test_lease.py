@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from metasnapshot.errors import ConflictError
+from metasnapshot.errors import ConflictError, StorageError
 from metasnapshot.store import lease as module
 from metasnapshot.store.lease import LEASE_NAME, Claim, LeasedStore, leased
 from metasnapshot.store.local import LocalStore
@@ -142,8 +142,13 @@ def test_one_at_a_time_is_inside(plain: PlainMemory) -> None:
 
     together(5, work)
     assert most == [1] * 5
+
+    def elsewhere(_: int) -> None:
+        with leased(plain, "other", wait_s=0):
+            assert len(claims(plain)) == 2
+
     with leased(plain, "d"):
-        together(1, lambda _: leased(plain, "other", wait_s=0).__enter__())
+        together(1, elsewhere)
 
 
 def test_one_of_two_creations_holds(plain: PlainMemory) -> None:
@@ -204,10 +209,6 @@ def test_a_claim_that_is_none_is_somebodys(plain: PlainMemory) -> None:
 
 def test_who_came_later_is_not_waited_for(plain: PlainMemory) -> None:
     """Its number is larger than the one it will have seen."""
-    with leased(plain, "d"):
-        mine = claims(plain)[0]
-        number = msgspec.json.decode(plain.read(mine).data, type=Claim).number
-        assert number == 1
     seen = plain.list
 
     def list_and_join(prefix: str) -> object:
@@ -261,16 +262,20 @@ def test_nothing_is_written_behind_the_fence(
     plain: PlainMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who held the lease for half a claim's life may be taken for dead, and must not write."""
-    store = LeasedStore(plain)
+    store, clock = LeasedStore(plain), time.monotonic
     etag = store.put_if_absent("d/x", b"1")
+
+    def later(seconds: float) -> None:
+        monkeypatch.setattr(module.time, "monotonic", lambda: clock() + seconds)
+
     with store.exclusive("d/x"):
-        monkeypatch.setattr(module, "CLAIM_LIFE_S", 0.0)
-        with pytest.raises(ConflictError, match="the lease for d/x is too old"):
+        later(module.CLAIM_LIFE_S / 2 + 0.1)
+        with pytest.raises(StorageError, match="the lease for d/x is too old"):
             store.put_if_match("d/x", b"2", etag)
-        with pytest.raises(ConflictError, match="the lease for d/y is too old"):
+        with pytest.raises(StorageError, match="the lease for d/y is too old"):
             store.put_if_absent("d/y", b"2")
         assert (plain.read("d/x").data, plain.head("d/y")) == (b"1", None)
-        monkeypatch.setattr(module, "CLAIM_LIFE_S", 60.0)
+        later(module.CLAIM_LIFE_S / 3)
         store.put_if_match("d/x", b"3", etag)
     assert plain.read("d/x").data == b"3"
 
@@ -296,3 +301,24 @@ def test_an_etag_is_of_the_bytes(plain: PlainMemory) -> None:
     plain.put("d/x", b"1")
     assert store.read("d/x").etag == etag
     assert store.put_if_match("d/x", b"2", etag) != etag
+
+
+def test_those_who_waited_for_the_dead_take_turns(
+    plain: PlainMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits renews his claim: it is not taken for dead when the wait was long."""
+    monkeypatch.setattr(module, "CLAIM_LIFE_S", 0.6)
+    plain.put(f"d/{LEASE_NAME}/dead", msgspec.json.encode(Claim(1, GONE)))
+    store = LeasedStore(plain)
+
+    def count(data: bytes | None) -> bytes:
+        time.sleep(0.05)
+        return b"%d" % (int(data or b"0") + 1)
+
+    workers = [threading.Thread(target=change_object, args=(store, "d/n", count)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+        time.sleep(0.02)
+    for worker in workers:
+        worker.join(WAIT_S)
+    assert plain.read("d/n").data == b"4"

@@ -167,3 +167,13 @@ def test_closing_early_ends_all_requests() -> None:
     with pytest.raises(ValueError, match="closed"):
         file.read(1)
     assert len(service.asked) == done
+
+
+def test_back_to_the_block_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read once is read again, from any block to any other."""
+    monkeypatch.setattr(ranged, "BLOCK_SIZE", 1 << 17)
+    data = os.urandom(3 << 17)
+    with RangedFile(lambda start, end: data[start:end], len(data)) as file:
+        for start in (0, 0, 2 << 17, 1 << 17, 0, 1 << 17):
+            file.seek(start)
+            assert file.read() == data[start:]

@@ -48,7 +48,7 @@ class OverwritingStore(PuttingStore):
         self.trials += TRIAL_PREFIX in path and data == b"first"
         return self.put(path, data)
 
-    def put_if_match(self, path: str, data: bytes, etag: str) -> str:
+    def put_if_match(self, path: str, data: bytes, etag: str) -> str:  # noqa: ARG002
         return self.put(path, data)
 
 
@@ -67,7 +67,7 @@ class ForgettingStore(PuttingStore):
 class BlindStore(PuttingStore):
     """A store whose lists come late."""
 
-    def list(self, prefix: str) -> Iterator[ObjectHead]:
+    def list(self, prefix: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - whatever it is
         return iter([])
 
 
@@ -83,7 +83,7 @@ class RefusingStore(PuttingStore):
     """A store that nobody may write to."""
 
     def put_if_absent(self, path: str, data: bytes) -> str:
-        raise StorageError("403, read only")
+        raise StorageError(f"403, {path} is read only, {len(data)} bytes")
 
 
 def failed(store: PuttingStore) -> dict[str, str]:

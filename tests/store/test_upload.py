@@ -188,3 +188,10 @@ def test_a_slow_service_holds_the_writer() -> None:
     go.set()
     writer.join(WAIT_S)
     assert len(taken) == QUEUE_PARTS + 5
+
+
+def test_it_tells_where_it_is() -> None:
+    """As a file does that somebody shows the progress of."""
+    file = Upload(lambda parts: [None for _ in parts].clear())
+    file.write(b"12345")
+    assert file.tell() == 5

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest import Manifest
 from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
-from metasnapshot.errors import DamageError, ObjectMissing
+from metasnapshot.errors import ConflictError, DamageError, ObjectMissing
 from metasnapshot.store.port import Store, join
 
 
 class Rebuilder(Repository):
-    """A directory that may have no manifest, or one that is none."""
+    """A directory that may have no manifest, or one that is none (`is_damaged`)."""
 
     def __init__(self, store: Store, directory: str) -> None:
         """Open a backup directory, whatever lies in the manifest's place."""
-        self._etag: str | None = None
+        self._data: bytes | None = None
+        self.is_damaged = False
         super().__init__(store, directory)
 
     def _open(self) -> None:
-        with suppress(ObjectMissing, DamageError):
-            found = self.store.read(self._manifest_path())
-            self._etag, self._exists = found.etag, True
-            self._manifest = manifests.parse(found.data)
+        self._data = self._now()
+        if self._data is None:
+            return
+        self._exists = True
+        try:
+            self._manifest = manifests.parse(self._data)
+        except DamageError:
+            self.is_damaged = True
 
     def previous_manifest_id(self) -> int:
         """Id of the manifest that was replaced last; 0 if none is known."""
@@ -40,9 +43,19 @@ class Rebuilder(Repository):
             ConflictError: it changed meanwhile.
         """
         path, data = self._manifest_path(), manifests.render(manifest)
-        if self._etag is None:
-            self.store.put_if_absent(path, data)
-        else:
-            self._keep_previous(self.store.read(path).data)
-            self.store.put_if_match(path, data, self._etag)
+        with self.store.exclusive(path):
+            if self._now() != self._data:
+                raise ConflictError(f"{path} changed meanwhile", hint="look at it again")
+            if self._data is None:
+                self.store.put_if_absent(path, data)
+            else:
+                etag = self.store.read(path).etag
+                self._keep_previous(self._data)
+                self.store.put_if_match(path, data, etag)
         self._manifest, self._exists = manifest, True
+
+    def _now(self) -> bytes | None:
+        try:
+            return self.store.read(self._manifest_path()).data
+        except ObjectMissing:
+            return None

@@ -48,6 +48,19 @@ def reservation(store: Store, directory: str, number: int) -> Generator[bool]:
         store.delete(path)
 
 
+@contextmanager
+def sole_writer(store: Store, directory: str, number: int) -> Generator[None]:
+    """Reserve this very id for the block.
+
+    Raises:
+        ConflictError: somebody else has it.
+    """
+    with reservation(store, directory, number) as got_it:
+        if not got_it:
+            raise ConflictError(f"snapshot {number} is being written by somebody else")
+        yield
+
+
 def drop_stale(store: Store, directory: str) -> list[int]:
     """Delete reservations whose holder was a process of this host and is no more; returns their
     ids.

@@ -72,7 +72,10 @@ class Watcher:
 
 
 def _until(watch: Watch) -> datetime:
-    return datetime.fromisoformat(watch.until)
+    found = datetime.fromisoformat(watch.until)
+    if found.tzinfo is None:
+        raise ValueError(f"{watch.until} has no time zone")
+    return found
 
 
 def _parse(data: bytes | None) -> Watch | None:

@@ -21,6 +21,7 @@ NANOSECONDS = 1_000_000_000
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{3}|\d{6}|\d{9}))?", re.ASCII
 )
+_SECOND = len("2024-07-01T08:00:00")
 
 
 class Blob:
@@ -81,6 +82,17 @@ class Blob:
         return f"Blob({name}, {len(self.bytes)} bytes)"
 
 
+def _as_chrono(text: str) -> str:
+    """Zero, three, six or nine digits behind the second, as few as hold them."""
+    second, point, digits = text.partition(".")
+    if not point:
+        return text
+    fraction = digits.ljust(9, "0")
+    while fraction.endswith("000"):
+        fraction = fraction[:-3]
+    return f"{second}.{fraction}" if fraction else second
+
+
 @total_ordering
 class Timestamp:
     """A point in time without zone, exact to the nanosecond and to its text:
@@ -98,10 +110,9 @@ class Timestamp:
         Raises:
             ValueError: it is no such timestamp.
         """
-        match = _TIMESTAMP.fullmatch(text)
-        if match is None:
+        if _TIMESTAMP.fullmatch(text) is None:
             raise ValueError(f"{text!r} is not a timestamp such as 2024-07-01T08:00:00.123456")
-        datetime(*(int(part) for part in match.groups()[:6]), tzinfo=UTC)
+        datetime.fromisoformat(text[:_SECOND])  # a day that there is
         self.text = text
 
     @classmethod
@@ -109,11 +120,12 @@ class Timestamp:
         """Take a database's text, with a space or a T and up to nine digits, and write it as chrono
         would.
         """
-        second, _, digits = text.replace(" ", "T", 1).partition(".")
-        fraction = digits.ljust(9, "0")
-        while fraction.endswith("000"):
-            fraction = fraction[:-3]
-        return cls(f"{second}.{fraction}" if fraction else second)
+        return cls(_as_chrono(text.replace(" ", "T", 1)))
+
+    @property
+    def plain(self) -> str:
+        """The text without zeros that say nothing: what a database gives back."""
+        return _as_chrono(self.text)
 
     @property
     def nanoseconds(self) -> int:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 import xxhash
 
@@ -24,6 +24,7 @@ from metasnapshot.metastore.values import (
     POSTGRES,
     SQLITE,
     Fit,
+    ToDb,
     canonical,
     engine_of,
     fitted,
@@ -51,12 +52,10 @@ class TableDigest:
     count: int = 0
     total: int = 0
 
-    def add(self, values: Iterable[Any]) -> None:
+    def add(self, values: Sequence[Any]) -> None:
         """Count one row in, by the values of its model."""
-        plain = [canonical(value) for value in values]
         self.count += 1
-        self.total += xxhash.xxh64_intdigest(msgspec.msgpack.encode(plain))
-        self.total &= U64_MASK
+        self.total = (self.total + xxhash.xxh64_intdigest(canonical(values))) & U64_MASK
 
 
 @dataclass(frozen=True)
@@ -102,20 +101,31 @@ def fitted_rows(target: Target, model: str, rows: Iterable[Any]) -> Iterator[Val
     Raises:
         ValueUnfit: one that the engine would change or refuse.
     """
-    columns = [
-        (column.name, fitted(column, target.fit))
-        for column in shape_of(target.layout, model).columns
+    columns = shape_of(target.layout, model).columns
+    take = attrgetter(*(column.name for column in columns))
+    fits = [
+        (at, fit)
+        for at, column in enumerate(columns)
+        if (fit := fitted(column, target.fit)) is not None
     ]
     for number, row in enumerate(rows):
-        values: list[Any] = []
-        for name, fit in columns:
-            value = getattr(row, name)
+        values = take(row)
+        if fits:
             try:
-                values.append(value if fit is None or value is None else fit(value))
+                values = _changed(values, fits)
             except ValueUnfit as error:
                 table = CODECS[model].table
                 raise ValueUnfit(f"table {table}, row {number}, {error}", hint=error.hint) from None
-        yield tuple(values)
+        yield values
+
+
+def _changed(values: Values, changes: Sequence[tuple[int, ToDb]]) -> Values:
+    """Values after changes of some that are not None."""
+    found = list(values)
+    for at, change in changes:
+        if (value := found[at]) is not None:
+            found[at] = change(value)
+    return tuple(found)
 
 
 def digest_rows(target: Target, model: str, rows: Iterable[Any]) -> TableDigest:
@@ -137,15 +147,16 @@ def insert_rows(
 ) -> TableDigest:
     """Insert rows of a model; returns the digest of what was sent."""
     digest, engine = TableDigest(), target.fit.engine
-    convert = [to_db(column, engine) for column in shape_of(target.layout, model).columns]
+    changes = [
+        (at, change)
+        for at, column in enumerate(shape_of(target.layout, model).columns)
+        if (change := to_db(column, engine)) is not None
+    ]
 
     def sent() -> Iterator[Values]:
         for values in fitted_rows(target, model, rows):
             digest.add(values)
-            yield tuple(
-                None if value is None else change(value)
-                for value, change in zip(values, convert, strict=True)
-            )
+            yield _changed(values, changes)
 
     _INSERT[engine](connection, target.layout, model, sent())
     return digest

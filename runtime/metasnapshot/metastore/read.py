@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from metasnapshot.errors import DatabaseError, RowError, UnknownFormat
+from metasnapshot.format.codec import is_blob
 from metasnapshot.format.layout import Candidates, candidates, shape_of
-from metasnapshot.metastore.results import stream
+from metasnapshot.metastore.results import FEW_ROWS, MANY_ROWS, stream
 from metasnapshot.metastore.values import POSTGRES, engine_of, from_db
 from metasnapshot_models.codecs import CODECS
-from metasnapshot_models.definitions import Layout
+from metasnapshot_models.definitions import Layout, Shape
 
 T = TypeVar("T")
 
@@ -60,7 +61,9 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
     statement = select_columns(layout, model, engine)
     key = [quoted(column.name) for column in shape.columns if column.pk]
     try:
-        for number, values in enumerate(stream(connection, statement.order_by(*key))):
+        for number, values in enumerate(
+            stream(connection, statement.order_by(*key), _fetch_rows(shape))
+        ):
             try:
                 yield codec.model(
                     **{
@@ -72,6 +75,11 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
                 raise error.at(section=f"table {codec.table}", row=number) from error
     except exc.DBAPIError as error:
         raise DatabaseError(f"cannot read table {codec.table}: {error.orig}") from error
+
+
+def _fetch_rows(shape: Shape) -> int:
+    """Rows to have at hand: few where they can be large."""
+    return FEW_ROWS if any(is_blob(column.type) for column in shape.columns) else MANY_ROWS
 
 
 def select_columns(layout: Layout, model: str, engine: str) -> Any:
@@ -109,7 +117,7 @@ def version_deltas(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
     table = "hummock_version_delta"
     statement = _select(table, "id", "full_version_delta").order_by(quoted("id"))
     blob = f"{table}.full_version_delta"
-    for row_id, data in stream(connection, statement):
+    for row_id, data in stream(connection, statement, FEW_ROWS):
         yield _typed(row_id, int, f"{table}.id"), _typed(data, bytes, blob)
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-FETCH_ROWS = 32
-"""Rows held at once while a table is read; they can be large."""
+FEW_ROWS, MANY_ROWS = 32, 1000
+"""Rows held at once while a table is read, where they can be large and where they cannot."""
 _OPEN = "metasnapshot.results"
 
 
-def stream(connection: sa.Connection, statement: Any) -> Any:
+def stream(connection: sa.Connection, statement: Any, rows: int) -> Any:
     """The rows of a statement, read a few at a time, inside `closing_results`."""
-    options = {"yield_per": FETCH_ROWS}
+    options = {"yield_per": rows}
     result = connection.execute(statement, execution_options=options)
     connection.info[_OPEN].append(result)
     return result

@@ -13,7 +13,7 @@ here, unless the caller asked for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,8 +70,10 @@ def from_db(column: Column, era: str, engine: str) -> FromDb:
     return checked
 
 
-def to_db(column: Column, engine: str) -> ToDb:
-    """What turns a model's value of a column, not None and fitted, into the database's."""
+def to_db(column: Column, engine: str) -> ToDb | None:
+    """What turns a model's value of a column, not None and fitted, into the database's; None if it
+    is the same.
+    """
     kind = column.type.kind
     if is_blob(column.type):
         return lambda value: value.bytes
@@ -81,11 +83,11 @@ def to_db(column: Column, engine: str) -> ToDb:
         }
         return members.__getitem__
     simple: dict[str, ToDb] = {
-        "timestamp": lambda value: Timestamp.parse(value.text).text.replace("T", " "),
+        "timestamp": lambda value: value.plain.replace("T", " "),
         "uuid": lambda value: value if engine == POSTGRES else value.bytes,
-        "json": lambda value: msgspec.json.encode(_with_text_keys(value)).decode(),
+        "json": _json_text if _has_keys(column.type.json) else _plain_json_text,
     }
-    return simple.get(kind, lambda value: value)
+    return simple.get(kind)
 
 
 @dataclass(frozen=True)
@@ -123,17 +125,30 @@ def fitted(column: Column, fit: Fit) -> ToDb | None:
     return None
 
 
-def canonical(value: Any) -> Any:
-    """A model's value as it is hashed, the same whichever engine it went through."""
+def canonical(values: Sequence[Any]) -> bytes:
+    """A row's values as they are hashed, the same whichever engine they went through."""
+    try:
+        return _canonical_encoder.encode(values)
+    except TypeError:  # a map whose keys are numbers: they are ordered as text
+        plain = msgspec.to_builtins(
+            values, str_keys=True, order="deterministic", builtin_types=(bytes,), enc_hook=_plain
+        )
+        return _canonical_encoder.encode(plain)
+
+
+def _plain(value: Any) -> bytes | str:
     if isinstance(value, Blob):
         return value.bytes
     if isinstance(value, Timestamp):
-        return Timestamp.parse(value.text).text
-    return msgspec.to_builtins(value, str_keys=True, order="deterministic")
+        return value.plain
+    raise TypeError(f"not a value of a model: {type(value).__name__}")
+
+
+_canonical_encoder = msgspec.msgpack.Encoder(enc_hook=_plain, order="deterministic")
 
 
 def _fit_timestamp(value: Timestamp, digits: int, name: str, *, cut: bool) -> Timestamp:
-    text = Timestamp.parse(value.text).text
+    text = value.plain
     second, _, fraction = text.partition(".")
     if not fraction[digits:].strip("0"):
         return value
@@ -174,13 +189,19 @@ def _from_db(column: Column, era: str, engine: str) -> FromDb:
         names = {db: enum(json) for json, db in column_type.members.items()}
         return names.__getitem__
     if column_type.kind == "json":
-        decoder = msgspec.json.Decoder(wire_type(column._replace(nullable=False)))
-        return lambda value: _ordered(decoder.decode(value), column_type.json, era)
+        return _from_json(column, era)
     if column_type.kind == "timestamp" and engine != SQLITE:
         return _timestamp
     if column_type.kind == "uuid" and engine == POSTGRES:
         return _uuid
     return _simple[column_type.kind](column_type)
+
+
+def _from_json(column: Column, era: str) -> FromDb:
+    decoder = msgspec.json.Decoder(wire_type(column._replace(nullable=False)))
+    if not _has_keys(column.type.json):
+        return decoder.decode
+    return lambda value: _ordered(decoder.decode(value), column.type.json, era)
 
 
 _simple: dict[str, Callable[[ColumnType], FromDb]] = {
@@ -231,6 +252,21 @@ def _bytes(value: Any) -> bytes:
     if not isinstance(value, bytes):
         raise TypeError("blob")
     return value
+
+
+def _has_keys(json_type: Any) -> bool:
+    """Whether values of a JSON type can have keys, whose order means something."""
+    if isinstance(json_type, tuple) and json_type[0] == "list":
+        return _has_keys(json_type[1])
+    return isinstance(json_type, tuple) or json_type not in ("String", *INTEGER_RANGES)
+
+
+def _json_text(value: Any) -> str:
+    return msgspec.json.encode(_with_text_keys(value)).decode()
+
+
+def _plain_json_text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _ordered(value: Any, json_type: Any, era: str) -> Any:

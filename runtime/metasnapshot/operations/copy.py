@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.reservation import sole_writer
 from metasnapshot.errors import ConflictError, DamageError, ObjectMissing
 
 CHUNK_SIZE = 1 << 20
@@ -64,7 +65,8 @@ def _send(source: Repository, target: Repository, entry: ManifestEntry) -> None:
             shutil.copyfileobj(data, file, CHUNK_SIZE)
         return entry
 
-    target.create_stream(entry.id, write)
+    with sole_writer(target.store, target.directory, entry.id):
+        target.create_stream(entry.id, write)
 
 
 def _checksum(repository: Repository, snapshot_id: int) -> int | None:

@@ -15,7 +15,7 @@ from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import taken_at
-from metasnapshot.errors import DamageError, MetasnapshotError, UsageError
+from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, UsageError
 from metasnapshot.operations.delete import delete
 
 Bucket = Callable[[datetime], object]
@@ -97,11 +97,16 @@ def expire(repository: Repository, judged: list[Judged]) -> list[ManifestEntry]:
     """Delete what no rule keeps; returns the entries.
 
     Raises:
+        ConflictError: a snapshot that was to stay is gone meanwhile; nothing is deleted.
         RetentionLocked: one was marked as kept meanwhile; nothing is deleted.
     """
     gone = [item.entry.id for item in judged if not item.reasons]
     repository.refresh_manifest()
     present = set(repository.manifest().ids)
+    if lost := [item.entry.id for item in judged if item.reasons and item.entry.id not in present]:
+        raise ConflictError(
+            f"snapshot {lost[0]}, which was to stay, is gone meanwhile", hint="look again"
+        )
     return delete(repository, [number for number in gone if number in present]) if gone else []
 
 

@@ -27,7 +27,8 @@ class Rebuilt:
         added: ids whose file no entry named.
         changed: ids whose entry said something else.
         dropped: ids of entries without a file.
-        damaged: ids of files that do not verify, and why.
+        damaged: ids of files that do not verify, or cannot be read here, and why.
+        is_same: whether there is nothing to write.
     """
 
     manifest: Manifest
@@ -35,11 +36,7 @@ class Rebuilt:
     changed: tuple[int, ...]
     dropped: tuple[int, ...]
     damaged: dict[int, str]
-
-    @property
-    def is_same(self) -> bool:
-        """Whether there is nothing to write."""
-        return not (self.added or self.changed or self.dropped)
+    is_same: bool
 
 
 def rebuild(repository: Rebuilder) -> Rebuilt:
@@ -55,7 +52,11 @@ def rebuild(repository: Rebuilder) -> Rebuilt:
     for number in repository.file_ids():
         try:
             made[number] = _describe(repository, number, entries.get(number))
-        except (DamageError, UnknownFormat, ObjectMissing) as error:
+        except UnknownFormat as error:
+            damaged[number] = str(error)
+            if number in entries:  # of a format that is not read here: what is known of it stays
+                made[number] = entries[number]
+        except (DamageError, ObjectMissing) as error:
             damaged[number] = str(error)
     order = [*(number for number in entries if number in made), *sorted(made.keys() - entries)]
     before = max(known.manifest_id, repository.previous_manifest_id(), len(made))
@@ -68,6 +69,7 @@ def rebuild(repository: Rebuilder) -> Rebuilt:
         changed=tuple(n for n in order if n in entries and made[n] is not entries[n]),
         dropped=tuple(n for n in entries if n not in made),
         damaged=damaged,
+        is_same=not repository.is_damaged and manifest.entries == known.entries,
     )
 
 
@@ -87,7 +89,8 @@ def _describe(repository: Repository, number: int, known: ManifestEntry | None) 
             raise DamageError(f"{repository.path(number)} holds id {reader.id}")
         layout = LAYOUTS[reader.layout]
         ids = sorted(needed_by(reader).ids)
-        release = reader.releases[0] if len(reader.releases) == 1 else None
+        only = reader.releases[0] if len(reader.releases) == 1 else ""
+        release = only if only[:1].isdigit() else None  # a branch says nothing of its version
         made = new_entry(
             number,
             reader.hummock_version.message,

@@ -33,6 +33,7 @@ from metasnapshot.metastore.load import (
     insert_rows,
     set_sequences,
 )
+from metasnapshot.metastore.values import POSTGRES
 from metasnapshot.operations.restore_checks import RestorePlanner, load_sections
 from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
 from metasnapshot.store.port import Store, join
@@ -119,7 +120,7 @@ def restore(
         layout = LAYOUTS[reader.layout]
         with meta_store.write_transaction() as connection:
             planner = RestorePlanner(repository, store, reader, options, connection)
-            plan = planner.run()
+            plan = planner.run(is_load=True)
             plan.require()
             if plan.loaded:
                 rows, sequences = plan.rows, dict[str, int]()
@@ -172,9 +173,10 @@ def _load(connection: sa.Connection, planner: RestorePlanner, layout: Layout) ->
 def _waves(section: str, planner: RestorePlanner) -> Iterator[Iterable[Any]]:
     """A section's rows, in parts that are inserted one after the other.
 
-    Objects refer to objects: databases come first, then schemas, then the rest.
+    Objects refer to objects: where foreign keys are looked at row by row, databases come first,
+    then schemas, then the rest.
     """
-    if section != OBJECTS_SECTION:
+    if section != OBJECTS_SECTION or planner.target.target.fit.engine != POSTGRES:
         yield planner.section_rows(section)
         return
     first = (ObjectType.DATABASE, ObjectType.SCHEMA)

@@ -67,9 +67,10 @@ class RestorePlanner:
         self.plan = RestorePlan(layout=reader.layout)
         self.target = TargetChecks(connection, reader, options, self.plan, self.section_rows)
 
-    def run(self) -> RestorePlan:
-        """Run every check."""
+    def run(self, *, is_load: bool = False) -> RestorePlan:
+        """Run every check; before a load that of the values only where it could not roll back."""
         target = self.target
+        target.is_load = is_load
         steps: list[tuple[str, Callable[[], str]]] = [
             ("snapshot verified", self._snapshot),
             (OBJECTS_CHECK, self._objects),

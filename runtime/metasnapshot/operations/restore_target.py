@@ -21,7 +21,7 @@ from metasnapshot.metastore.load import (
     target_of,
 )
 from metasnapshot.metastore.schema import live_schema
-from metasnapshot.metastore.values import SQLITE, engine_of
+from metasnapshot.metastore.values import MYSQL, SQLITE, engine_of
 from metasnapshot.operations.create_schema import MIGRATIONS_SECTION, release_of
 from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
 from metasnapshot_models.codecs import CODECS
@@ -35,6 +35,7 @@ class TargetChecks:
     Attributes:
         target: the layout, and what the engine holds.
         schema: the tables that will be made; None if they must be there.
+        is_load: whether a load follows at once, which looks at each value itself and rolls back.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class TargetChecks:
         self.layout: Layout = LAYOUTS[reader.layout]
         self.target = target_of(connection, self.layout, cut_timestamps=options.cut_timestamps)
         self.schema: Schema | None = None
+        self.is_load = False
 
     def schema_fits(self) -> str:
         """The target has every table and column, and none that would refuse the rows; or an empty
@@ -133,6 +135,8 @@ class TargetChecks:
         engine = self.target.fit.engine
         if engine == SQLITE:
             return "SQLite holds every value"
+        if self.is_load and not (engine == MYSQL and self.plan.creates):
+            return f"looked at as they are sent, in one transaction of {engine}'s"
         for section, model in self.layout.sections:
             for _ in fitted_rows(self.target, model, self.section_rows(section)):
                 pass

@@ -2,9 +2,10 @@
 
 A lease on a directory is Lamport's bakery: whoever wants it puts a claim beside the others, takes a
 number above all that he sees, and waits until every claim with a smaller one is gone. It is safe on
-any store whose reads and lists see what was written. A claim that stays the same for a minute, by
-the clock of who waits, is of a process that died. Who holds the lease writes only while he is
-younger than half of that (the fence), and looks afterwards whether what he wrote is there.
+any store whose reads and lists see what was written. Whoever waits renews his claim; one that stays
+the same for a minute, by the clock of who waits, is of a process that died and is taken away. Who
+holds the lease writes only within half of that after his last renewal (the fence), and looks
+afterwards whether what he wrote is there.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from uuid import uuid4
 import msgspec
 import xxhash
 
-from metasnapshot.errors import ConflictError, ObjectMissing
+from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
 from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.port import ObjectHead, StoredObject, join, normalise
 
 LEASE_NAME = "metasnapshot.lease"
 CLAIM_LIFE_S = 60.0
+BEATS = 6
+"""How often a claim is renewed in its life."""
 WAIT_S = 300.0
 POLL_S = 0.2
 
@@ -71,14 +74,17 @@ class PlainStore(Protocol):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A claim on a lease: its number, 0 while it is being chosen, and whose it is."""
+    """A claim on a lease: its number, 0 while it is being chosen, whose it is, and how often it was
+    renewed.
+    """
 
     number: int
     holder: Holder
+    beat: int = 0
 
 
 class _Held(threading.local):
-    """Directories whose lease this thread holds, and since when."""
+    """Directories whose lease this thread holds, and when the claim was renewed last."""
 
     def __init__(self) -> None:
         self.since: dict[tuple[str, str], float] = {}
@@ -98,31 +104,58 @@ def leased(store: PlainStore, directory: str, wait_s: float = WAIT_S) -> Generat
     if place in _held.since:
         yield
         return
-    token = uuid4().hex
-    own = join(directory, f"{LEASE_NAME}/{token}")
-    holder = this_holder()
+    own = _Own(store, directory)
     try:
-        store.put(own, msgspec.json.encode(Claim(0, holder)))
-        number = max((claim.number for _, claim in _claims(store, directory)), default=0) + 1
-        store.put(own, msgspec.json.encode(Claim(number, holder)))
-        _wait(store, directory, (number, token), wait_s)
-        _held.since[place] = time.monotonic()
+        own.write(0)
+        own.write(max((claim.number for _, claim in _claims(store, directory)), default=0) + 1)
+        _wait(store, directory, own, wait_s)
+        _held.since[place] = own.renewed
         try:
             yield
         finally:
             del _held.since[place]
     finally:
-        store.delete(own)
+        store.delete(own.path)
 
 
-def _wait(store: PlainStore, directory: str, own: tuple[int, str], wait_s: float) -> None:
+class _Own:
+    """This process's claim."""
+
+    def __init__(self, store: PlainStore, directory: str) -> None:
+        self.token = uuid4().hex
+        self.path = join(directory, f"{LEASE_NAME}/{self.token}")
+        self.number = 0
+        self.renewed = 0.0
+        self._store = store
+        self._holder = this_holder()
+        self._beat = 0
+
+    def write(self, number: int) -> None:
+        """Make the claim, or renew it; its age counts from before the request."""
+        self.number = number
+        self.renewed = time.monotonic()
+        self._beat += 1
+        claim = Claim(number, self._holder, self._beat)
+        self._store.put(self.path, msgspec.json.encode(claim))
+
+    def renew(self) -> None:
+        """Renew it in time."""
+        if time.monotonic() - self.renewed > CLAIM_LIFE_S / BEATS:
+            self.write(self.number)
+
+
+def _wait(store: PlainStore, directory: str, own: _Own, wait_s: float) -> None:
     """Wait for whoever comes first."""
     deadline = time.monotonic() + wait_s
+    place = own.number, own.token
     seen: dict[str, tuple[Claim, float]] = {}
     while True:
         before: Claim | None = None
-        for token, claim in _claims(store, directory):
-            if token == own[1] or (claim.number and (claim.number, token) > own):
+        claims = _claims(store, directory)
+        if own.token not in dict(claims):
+            raise ConflictError(f"the lease of {directory} was taken away", hint="try again")
+        for token, claim in claims:
+            if token == own.token or (claim.number and (claim.number, token) > place):
                 continue
             known = seen.get(token)
             if known is None or known[0] != claim:
@@ -138,6 +171,7 @@ def _wait(store: PlainStore, directory: str, own: tuple[int, str], wait_s: float
                 f"{store.url}, {directory} is leased by {before.holder}",
                 hint="try again when it has ended",
             )
+        own.renew()
         time.sleep(POLL_S)
 
 
@@ -212,7 +246,7 @@ class LeasedStore:
         """Write behind the fence, and look."""
         since = _held.since[self._inner.url, _directory(path)]
         if time.monotonic() - since > CLAIM_LIFE_S / 2:
-            raise ConflictError(f"the lease for {path} is too old", hint="try again")
+            raise StorageError(f"the lease for {path} is too old", hint="try again")
         self._inner.put(path, data)
         found = self._inner.read(path).data
         if found != data:

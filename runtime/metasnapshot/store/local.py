@@ -95,7 +95,8 @@ class LocalStore:
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
         with _translated(directory):
-            for target in sorted(self._path(directory).glob(f"{TEMPORARY_PREFIX}*")):
+            place = self._path(directory) if directory.strip("/") else self._root
+            for target in sorted(place.glob(f"{TEMPORARY_PREFIX}*")):
                 if head := _head(target, join(directory, target.name)):
                     yield head
 

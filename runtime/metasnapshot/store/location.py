@@ -46,6 +46,8 @@ SERVICES = {
 """Service by scheme; those that a bucket or host and a root are all there is to."""
 AT_ACCOUNT = ("abfs", "abfss")
 """Where what follows @ is the account."""
+HOSTS = ("webhdfs", "hdfs")
+"""Services whose bucket is a host and a port."""
 RETIRED = {
     "s3-compatible": "it is s3:// with RW_S3_ENDPOINT since RisingWave 1.2",
     "disk": "it is fs:// since RisingWave 0.19",
@@ -81,7 +83,7 @@ class Location:
             return f"fs://{self.root}"
         host = f"{self.endpoint.partition('://')[2]}/" if self.endpoint else ""
         root = f"@{self.root}" if self.root else ""
-        return f"{self.service}://{host}{self.bucket}{root}"
+        return f"{self.service}://{host}{self.bucket.rpartition('@')[2]}{root}"
 
 
 def parse_location(url: str) -> Location:
@@ -129,6 +131,10 @@ def _bucket(scheme: str, rest: str) -> Location:
     if scheme in AT_ACCOUNT:
         account = behind.partition(".")[0]
         return Location(SERVICES[scheme], bucket, _clean(tail), account=account)
+    if at and ":" in bucket and SERVICES[scheme] not in HOSTS:
+        raise UsageError(
+            f"{scheme}:// takes no keys", hint="they come from the environment, or use minio://"
+        )
     if at:  # RisingWave's form: the root may have slashes
         return Location(SERVICES[scheme], bucket, _clean(rest.partition("@")[2]))
     return Location(SERVICES[scheme], bucket, _clean(tail))
@@ -141,7 +147,9 @@ def _clean(root: str) -> str:
 def without_credentials(url: str) -> str:
     """The URL with asterisks in the place of user and password, for messages."""
     scheme, separator, rest = url.partition("://")
-    is_secret = "@" in rest and scheme.removeprefix(HUMMOCK_PREFIX) not in SERVICES
+    service = SERVICES.get(scheme.removeprefix(HUMMOCK_PREFIX), "")
+    has_keys = ":" in rest.partition("@")[0] and service not in HOSTS
+    is_secret = "@" in rest and (not service or has_keys)
     return f"{scheme}://****@{rest.rpartition('@')[2]}" if separator and is_secret else url
 
 
@@ -158,5 +166,5 @@ def _place(url: str, directory: str) -> tuple[str, str]:
         return url, directory
     if found.service == "fs":
         return "fs", str(Path(found.root, *directory.split("/")).resolve())
-    place = f"{found.endpoint} {found.service} {found.bucket}"
+    place = f"{found.endpoint} {found.service} {found.account} {found.bucket}"
     return place, _clean(f"{found.root}/{directory}")

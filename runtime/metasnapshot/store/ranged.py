@@ -26,6 +26,7 @@ class _Blocks(io.RawIOBase):
         self._at = 0
         self._pool = ThreadPoolExecutor(AHEAD)
         self._coming: dict[int, Future[bytes]] = {}
+        self._last = -1
 
     def readable(self) -> bool:
         return True
@@ -59,15 +60,14 @@ class _Blocks(io.RawIOBase):
 
     def _block(self, number: int) -> bytes:
         """A block; the next ones are asked for if the one before it was read too."""
-        is_read_on = number == 0 or number - 1 in self._coming or number in self._coming
+        is_read_on = number in (self._last, self._last + 1)
+        self._last = number
         wanted = range(number, number + (AHEAD if is_read_on else 1))
-        for old in [key for key in self._coming if key not in (number - 1, *wanted)]:
+        for old in [key for key in self._coming if key not in wanted]:
             self._coming.pop(old).cancel()
         for key in wanted:
             if key not in self._coming and key * BLOCK_SIZE < self._size:
                 self._coming[key] = self._pool.submit(self._get, key)
-        if number - 1 in self._coming:  # only to know that it was read
-            self._coming[number - 1] = _EMPTY
         return self._coming[number].result()
 
     def _get(self, number: int) -> bytes:
@@ -77,10 +77,6 @@ class _Blocks(io.RawIOBase):
         if len(data) != end - start:
             raise StorageError(f"{end - start} bytes were asked for, {len(data)} came")
         return data
-
-
-_EMPTY: Future[bytes] = Future()
-_EMPTY.set_result(b"")
 
 
 class RangedFile(io.BufferedReader):

@@ -55,6 +55,10 @@ class Upload(io.RawIOBase):
         """Yes."""
         return True
 
+    def tell(self) -> int:
+        """Bytes written."""
+        return self.size
+
     def write(self, data: Any, /) -> int:
         """Take bytes; a part that is full is handed over."""
         view = memoryview(data).cast("B")
@@ -94,6 +98,8 @@ class Upload(io.RawIOBase):
             try:
                 self._parts.put(part, timeout=0.1)
             except queue.Full:
+                if not self._thread.is_alive():
+                    raise StorageError("the upload ended before its parts did") from None
                 continue
             return
 

@@ -1,0 +1,173 @@
+"""Object store URLs, RisingWave's and ordinary ones, and that no message shows a key."""
+
+from __future__ import annotations
+
+import pytest
+
+from metasnapshot.errors import UsageError
+from metasnapshot.store.location import (
+    FORMS,
+    Location,
+    parse_location,
+    same_place,
+    without_credentials,
+)
+from metasnapshot.store.url import open_store
+
+OF_RISINGWAVE = {
+    "s3://bucket": Location("s3", "bucket"),
+    "gcs://bucket": Location("gcs", "bucket"),
+    "gcs://bucket@root": Location("gcs", "bucket", "root"),
+    "gcs://bucket@a/b": Location("gcs", "bucket", "a/b"),
+    "azblob://container": Location("azblob", "container"),
+    "azblob://container@root": Location("azblob", "container", "root"),
+    "oss://bucket@root": Location("oss", "bucket", "root"),
+    "obs://bucket@root": Location("obs", "bucket", "root"),
+    "webhdfs://host:9870@root": Location("webhdfs", "host:9870", "root"),
+    "hdfs://namenode:9000@/a//b/": Location("hdfs", "namenode:9000", "a/b"),
+    "fs:///srv/x": Location("fs", root="/srv/x"),
+    "fs://relative": Location("fs", root="relative"),
+    "memory": Location("memory"),
+    "memory-shared": Location("memory"),
+}
+ORDINARY = {
+    "s3://bucket/a/b/": Location("s3", "bucket", "a/b"),
+    "s3a://bucket/root": Location("s3", "bucket", "root"),
+    "gs://bucket/root": Location("gcs", "bucket", "root"),
+    "gs://bucket/a@b": Location("gcs", "bucket", "a@b"),
+    "az://container/root": Location("azblob", "container", "root"),
+    "abfs://container@account/root": Location("azblob", "container", "root", account="account"),
+    "abfss://c@account.dfs.core.windows.net/a/b": Location("azblob", "c", "a/b", account="account"),
+    "abfs://container/root": Location("azblob", "container", "root"),
+    "file:///srv/x": Location("fs", root="/srv/x"),
+    "webhdfs://host:9870/root": Location("webhdfs", "host:9870", "root"),
+    "sftp://host/a/b": Location("sftp", "host", "a/b"),
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "hummock+"])
+@pytest.mark.parametrize(
+    ("url", "expected"), (OF_RISINGWAVE | ORDINARY).items(), ids=(OF_RISINGWAVE | ORDINARY).keys()
+)
+def test_every_form(prefix: str, url: str, expected: Location) -> None:
+    """With and without what state_store has in front."""
+    assert parse_location(f"{prefix}{url}") == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint", "keys"),
+    [
+        ("minio://key:geheim@host:9000/bucket", "http://host:9000", "key:geheim"),
+        ("minio://key:geheim@http://host:9000/bucket", "http://host:9000", "key:geheim"),
+        ("minio://key:geheim@https://host:9000/bucket", "https://host:9000", "key:geheim"),
+        ("minio://key:geh@eim@host:9000/bucket", "http://host:9000", "key:geh@eim"),
+        ("minio://key:a%2Fb/c@host:9000/bucket", "http://host:9000", "key:a%2Fb/c"),
+    ],
+)
+def test_minio(url: str, endpoint: str, keys: str) -> None:
+    """Its keys are taken literally, as upstream; http is the default."""
+    found = parse_location(f"hummock+{url}")
+    assert found == Location("minio", "bucket", credentials=keys, endpoint=endpoint)
+    assert parse_location(f"{url}/a//b").root == "a/b"
+
+
+@pytest.mark.parametrize(
+    ("url", "message", "hint"),
+    [
+        ("", "not an object store URL", "fs://ROOT"),
+        ("hummock+", "not an object store URL", "s3://BUCKET"),
+        ("/srv/backups", "not an object store URL", "fs://ROOT"),
+        ("s3:bucket", "not an object store URL", "s3://BUCKET"),
+        ("s3://", "not an object store URL", "s3://BUCKET"),
+        ("S3://bucket", "not an object store URL", "s3://BUCKET"),
+        ("memory-isolated", "not an object store URL", "memory"),
+        ("disk:///x", "'disk'", "fs:// since RisingWave 0.19"),
+        ("hummock+disk:///x", "'disk'", "fs://"),
+        ("s3-compatible://bucket", "'s3-compatible'", "RW_S3_ENDPOINT"),
+        ("minio://host:9000/bucket", "not a minio URL", "KEY:SECRET@"),
+        ("minio://key@host:9000/bucket", "not a minio URL", "KEY:SECRET@"),
+        ("minio://key:geheim@host:9000", "not a minio URL", "/BUCKET"),
+        ("minio://key:geheim@host:9000/", "not a minio URL", "/BUCKET"),
+        ("minio://key:geheim@ftp://host:9000/bucket", "not a minio URL", "https://"),
+    ],
+)
+def test_what_is_none_says_what_to_write(url: str, message: str, hint: str) -> None:
+    """A usage error with the next step, and without the keys."""
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_location(url)
+    assert hint in caught.value.hint
+    assert "geheim" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("url", ["cos://bucket", "hummock+s4://bucket"])
+def test_a_scheme_that_nobody_knows_is_refused_when_opened(url: str) -> None:
+    """With all forms there are."""
+    with pytest.raises(UsageError, match="no object store for scheme") as caught:
+        open_store(url)
+    assert all(form in caught.value.hint for form in FORMS)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3://bucket/a", "s3://bucket@a"),
+        ("gs://bucket", "gcs://bucket"),
+        ("abfs://container@account/root", "azblob://container@root"),
+        ("file:///srv/x", "fs:///srv/x"),
+        ("memory-shared", "memory"),
+        ("minio://key:geheim@https://host:9000/bucket/a", "minio://host:9000/bucket@a"),
+    ],
+)
+def test_a_location_is_shown_without_keys(url: str, shown: str) -> None:
+    """In one form, whatever it was written in."""
+    assert parse_location(f"hummock+{url}").url == shown
+
+
+def test_keys_stay_out_of_a_location_that_is_printed_for_people() -> None:
+    """Even if the secret has the characters that part a URL."""
+    found = parse_location("minio://key:ge@he/im@host:9000/bucket")
+    assert found.credentials == "key:ge@he/im"
+    assert found.url == "minio://host:9000/bucket"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("minio://key:geheim@host:9000/bucket", "minio://****@host:9000/bucket"),
+        ("minio://key:geh@eim@host:9000/bucket", "minio://****@host:9000/bucket"),
+        ("minio://key:geheim@https://h:1/b", "minio://****@https://h:1/b"),
+        ("hummock+minio://key:geheim@h:1/b", "hummock+minio://****@h:1/b"),
+        ("sftp://user:geheim@host/x", "sftp://****@host/x"),
+        ("postgresql://user:geheim@host/db", "postgresql://****@host/db"),
+        ("gcs://bucket@root", "gcs://bucket@root"),
+        ("hummock+oss://bucket@root", "hummock+oss://bucket@root"),
+        ("s3://bucket", "s3://bucket"),
+        ("memory", "memory"),
+        ("a@b", "a@b"),
+    ],
+)
+def test_a_url_is_shown_without_keys(url: str, shown: str) -> None:
+    """Where @ parts bucket and root there is nothing to hide."""
+    assert without_credentials(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (("s3://b", "x/y"), ("hummock+s3://b/x", "y"), True),
+        (("gcs://b@x", "y"), ("gs://b/x/", "/y"), True),
+        (("minio://k:s@h:1/b", "y"), ("minio://other:k@http://h:1/b", "y"), True),
+        (("fs:///srv/../srv/x", "y"), ("file:///srv", "x/y"), True),
+        (("not a url", "y"), ("not a url", "y"), True),
+        (("s3://b", "x"), ("s3://b", "y"), False),
+        (("s3://b", "x"), ("gcs://b", "x"), False),
+        (("minio://k:s@h:1/b", "y"), ("minio://k:s@https://h:1/b", "y"), False),
+        (("minio://k:s@h:1/b", "y"), ("minio://k:s@h:2/b", "y"), False),
+        (("webhdfs://h:1@x", "y"), ("webhdfs://h:2@x", "y"), False),
+    ],
+)
+def test_two_spellings_of_one_place(
+    one: tuple[str, str], other: tuple[str, str], *, expected: bool
+) -> None:
+    """Keys and where the root ends are of no importance; service, host and bucket are."""
+    assert same_place(*one, *other) is expected
