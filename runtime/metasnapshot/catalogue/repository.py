@@ -19,6 +19,7 @@ from metasnapshot.catalogue.ledger import announce_delete, forget, read_ledger, 
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.reservation import (
     drop_stale,
+    is_reserved,
     named_ids,
     reservation,
     reserved_ids,
@@ -287,9 +288,9 @@ class Repository:
         self._change(without)
         announce_delete(self.store, self.directory, gone - known)
         forget(self.store, self.directory, gone)
-        busy = set(self.reserved_ids()) - gone
-        for snapshot_id in sorted(wanted - busy):
-            self.store.delete(self.path(snapshot_id))
+        for snapshot_id in sorted(wanted):
+            if snapshot_id in gone or not is_reserved(self.store, self.directory, snapshot_id):
+                self.store.delete(self.path(snapshot_id))
 
     def path(self, snapshot_id: int) -> str:
         """Where a snapshot's file lies in the store."""

@@ -61,6 +61,11 @@ def sole_writer(store: Store, directory: str, number: int) -> Generator[None]:
         yield
 
 
+def is_reserved(store: Store, directory: str, number: int) -> bool:
+    """Whether somebody holds an id."""
+    return store.head(_path(directory, number)) is not None
+
+
 def drop_stale(store: Store, directory: str) -> list[int]:
     """Delete reservations whose holder was a process of this host and is no more; returns their
     ids.

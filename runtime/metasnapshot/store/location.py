@@ -1,7 +1,7 @@
 """Object store URLs, RisingWave's forms and ordinary ones -> service, bucket and root.
 
 RisingWave's own (src/object_store/src/object/mod.rs, build_remote_object_store): `s3://bucket`,
-`minio://KEY:SECRET@host:port/bucket`, `gcs://bucket@root` and likewise azblob, oss, obs, webhdfs
+`minio://USER:PASSWORD@host:port/bucket`, `gcs://bucket@root` and likewise azblob, oss, obs, webhdfs
 and hdfs, `fs://root`, `memory`; `hummock+` may stand before it. Ordinary ones have the root behind
 a slash: `s3://bucket/root`, `gs://bucket/root`, `abfs://container@account/root`, `file:///root`.
 """
@@ -19,7 +19,7 @@ HUMMOCK_PREFIX = "hummock+"
 backup_storage_url do not."""
 FORMS = (
     "s3://BUCKET",
-    "minio://KEY:SECRET@HOST:PORT/BUCKET",
+    "minio://USER:PASSWORD@HOST:PORT/BUCKET",
     "gcs://BUCKET@ROOT",
     "azblob://CONTAINER@ROOT",
     "oss://BUCKET@ROOT",
@@ -62,7 +62,7 @@ class Location:
         service: s3, minio, gcs, azblob, oss, obs, webhdfs, hdfs, fs, memory, or fsspec's name.
         bucket: bucket, container or host.
         root: directory in it.
-        credentials: of minio, KEY:SECRET as they stand there.
+        credentials: of minio, USER:PASSWORD as they stand there.
         endpoint: of minio, with http:// or https://.
         account: of abfs, if the URL has it.
     """
@@ -111,7 +111,7 @@ def parse_location(url: str) -> Location:
 
 
 def _minio(rest: str) -> Location:
-    """KEY:SECRET@[http://|https://]host:port/bucket; keys are taken literally."""
+    """USER:PASSWORD@[http://|https://]host:port/bucket; keys are taken literally."""
     credentials, at, place = rest.rpartition("@")
     scheme, separator, host = place.partition("://")
     if not separator:
@@ -120,7 +120,7 @@ def _minio(rest: str) -> Location:
     bucket, _, root = bucket.partition("/")
     if not at or ":" not in credentials or not bucket or scheme not in ("http", "https"):
         raise UsageError(
-            "not a minio URL", hint="minio://KEY:SECRET@HOST:PORT/BUCKET; https:// before HOST"
+            "not a minio URL", hint="minio://USER:PASSWORD@HOST:PORT/BUCKET; https:// before HOST"
         )
     return Location("minio", bucket, _clean(root), credentials, f"{scheme}://{address}")
 
