@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import sqlite3
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
+from ran import Ran
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.app import main
@@ -26,18 +26,6 @@ RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE)
 FIRST = Path("state/hummock_001/1001.data")
 MANIFEST = Path("backups/backup/manifest.json")
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
-
-
-class Ran(NamedTuple):
-    """What a command ended with and printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class Shell:

@@ -77,6 +77,20 @@ def remember(store: Store, directory: str, snapshot_id: int) -> None:
     change_ledger(store, directory, change)
 
 
+def require_unkept(ledger: Ledger, ids: Iterable[int]) -> None:
+    """Refuse to delete what is marked.
+
+    Raises:
+        RetentionLocked: one of them is kept.
+    """
+    locked = [number for number in ids if number in ledger.kept]
+    if locked:
+        raise RetentionLocked(
+            f"kept: {', '.join(map(str, locked))}",
+            hint=f"`metasnapshot keep {locked[0]} --release` lets go of it",
+        )
+
+
 def announce_delete(store: Store, directory: str, ids: Iterable[int]) -> None:
     """Note that ids are about to be deleted: none is given again, and nobody misses them.
 
@@ -86,11 +100,7 @@ def announce_delete(store: Store, directory: str, ids: Iterable[int]) -> None:
     gone = set(ids)
 
     def change(ledger: Ledger) -> None:
-        if locked := sorted(gone.intersection(ledger.kept)):
-            raise RetentionLocked(
-                f"kept: {', '.join(map(str, locked))}",
-                hint=f"`metasnapshot keep {locked[0]} --release` lets go of it",
-            )
+        require_unkept(ledger, sorted(gone))
         ledger.made = [number for number in ledger.made if number not in gone]
         ledger.last_deleted = max(ledger.last_deleted, *gone)
 

@@ -6,7 +6,7 @@ from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest import Manifest
 from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
 from metasnapshot.errors import ConflictError, DamageError, ObjectMissing
-from metasnapshot.store.port import Store, join
+from metasnapshot.store.port import Store, StoredObject, join
 
 
 class Rebuilder(Repository):
@@ -19,12 +19,12 @@ class Rebuilder(Repository):
         super().__init__(store, directory)
 
     def _open(self) -> None:
-        self._data = self._now()
-        if self._data is None:
+        found = self._now()
+        if found is None:
             return
-        self._exists = True
+        self._data, self._exists = found.data, True
         try:
-            self._manifest = manifests.parse(self._data)
+            self._manifest = manifests.parse(found.data)
         except DamageError:
             self.is_damaged = True
 
@@ -44,18 +44,18 @@ class Rebuilder(Repository):
         """
         path, data = self._manifest_path(), manifests.render(manifest)
         with self.store.exclusive(path):
-            if self._now() != self._data:
+            found = self._now()
+            if (found.data if found else None) != self._data:
                 raise ConflictError(f"{path} changed meanwhile", hint="look at it again")
-            if self._data is None:
+            if found is None:
                 self.store.put_if_absent(path, data)
             else:
-                etag = self.store.read(path).etag
-                self._keep_previous(self._data)
-                self.store.put_if_match(path, data, etag)
+                self._keep_previous(found.data)
+                self.store.put_if_match(path, data, found.etag)
         self._manifest, self._exists = manifest, True
 
-    def _now(self) -> bytes | None:
+    def _now(self) -> StoredObject | None:
         try:
-            return self.store.read(self._manifest_path()).data
+            return self.store.read(self._manifest_path())
         except ObjectMissing:
             return None

@@ -5,6 +5,7 @@ An epoch is milliseconds since 2021-04-01 UTC, shifted left by 16 (src/common/sr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from metasnapshot.catalogue.manifest import ManifestEntry
@@ -28,3 +29,9 @@ def taken_at(entry: ManifestEntry) -> datetime | None:
     epochs = [info.committed_epoch for info in entry.state_table_info.values()]
     newest = max([*epochs, entry.max_committed_epoch or 0])
     return epoch_time(newest) if newest else None
+
+
+def newest_first(entries: Iterable[ManifestEntry]) -> list[ManifestEntry]:
+    """Entries by the time of their snapshots, then by id; those without a time come last."""
+    oldest = datetime.min.replace(tzinfo=UTC)
+    return sorted(entries, key=lambda item: (taken_at(item) or oldest, item.id), reverse=True)

@@ -29,6 +29,11 @@ from metasnapshot.store.url import open_store
 
 SOME_FAILED = 3
 Commit = Annotated[bool, Parameter("--commit", negative="", help="Do it, and not only say it.")]
+KeepLast = Annotated[int, Parameter(help="Keep the newest so many.")]
+KeepWithin = Annotated[
+    str | None, Parameter(help="Keep what is at most so much older than the newest, as 7d.")
+]
+MinCount = Annotated[int, Parameter(help="Never leave fewer.")]
 Count = Annotated[int, Parameter(help="Keep the newest of each of so many.")]
 DRY = "nothing was changed; --commit does it"
 
@@ -37,15 +42,13 @@ def expire(
     *,
     backup_storage_url: BackupUrl,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
-    keep_last: Annotated[int, Parameter(help="Keep the newest so many.")] = 0,
+    keep_last: KeepLast = 0,
     keep_hourly: Count = 0,
     keep_daily: Count = 0,
     keep_weekly: Count = 0,
     keep_monthly: Count = 0,
-    keep_within: Annotated[
-        str | None, Parameter(help="Keep what is at most so much older than the newest, as 7d.")
-    ] = None,
-    min_count: Annotated[int, Parameter(help="Never leave fewer.")] = 1,
+    keep_within: KeepWithin = None,
+    min_count: MinCount = 1,
     commit: Commit = False,
     json: Json = False,
 ) -> int:

@@ -20,17 +20,13 @@ from metasnapshot.store.url import open_store
 ID_DIGITS_MAX = 19
 RETRIES_MAX = 100
 
-MetaStoreUrl = Annotated[
-    str,
-    setting(
-        "--meta-store",
-        "Meta store: sqlite:///relative.db, sqlite:////absolute.db, postgresql://user@host/db or "
-        "mysql://user@host/db.",
-    ),
-]
-OptionalMetaStoreUrl = Annotated[
-    str | None, setting("--meta-store", "Meta store's URL, as sqlite:///meta.db.")
-]
+_META_STORE = setting(
+    "--meta-store",
+    "Meta store: sqlite:///relative.db, sqlite:////absolute.db, postgresql://user@host/db or "
+    "mysql://user@host/db.",
+)
+MetaStoreUrl = Annotated[str, _META_STORE]
+OptionalMetaStoreUrl = Annotated[str | None, _META_STORE]
 PasswordFile = Annotated[
     Path | None,
     setting(
@@ -38,13 +34,9 @@ PasswordFile = Annotated[
         "File with the password; or METASNAPSHOT_META_STORE_PASSWORD, or as libpq has it.",
     ),
 ]
-BackupUrl = Annotated[
-    str, setting("--backup-storage-url", "Object store of the backups, as fs:///srv/backups.")
-]
-OptionalBackupUrl = Annotated[
-    str | None,
-    setting("--backup-storage-url", "Object store of the backups, as fs:///srv/backups."),
-]
+_BACKUP_URL = setting("--backup-storage-url", "Object store of the backups, as fs:///srv/backups.")
+BackupUrl = Annotated[str, _BACKUP_URL]
+OptionalBackupUrl = Annotated[str | None, _BACKUP_URL]
 BackupDirectory = Annotated[
     str, setting("--backup-storage-directory", "Directory in it that holds manifest.json.")
 ]

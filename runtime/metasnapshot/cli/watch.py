@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import Watcher
-from metasnapshot.cli.housekeeping import Count, policy_of
+from metasnapshot.cli.housekeeping import Count, KeepLast, KeepWithin, MinCount, policy_of
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import (
     BackupDirectory,
@@ -44,15 +44,13 @@ def watch(
     meta_store_password_file: PasswordFile = None,
     hummock_storage_url: HummockUrl = None,
     hummock_storage_directory: HummockDirectory = None,
-    keep_last: Annotated[int, Parameter(help="Keep the newest so many.")] = 0,
+    keep_last: KeepLast = 0,
     keep_hourly: Count = 0,
     keep_daily: Count = 0,
     keep_weekly: Count = 0,
     keep_monthly: Count = 0,
-    keep_within: Annotated[
-        str | None, Parameter(help="Keep what is at most so much older than the newest, as 7d.")
-    ] = None,
-    min_count: Annotated[int, Parameter(help="Never leave fewer.")] = 1,
+    keep_within: KeepWithin = None,
+    min_count: MinCount = 1,
     level: Annotated[Level, setting("--level", "How deep each new snapshot is verified.")] = "rows",
     rounds: Annotated[int | None, Parameter(help="Stop after so many; by default never.")] = None,
 ) -> int:

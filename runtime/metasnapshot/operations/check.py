@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import taken_at
+from metasnapshot.catalogue.times import newest_first, taken_at
 from metasnapshot.errors import MetasnapshotError
 
 
@@ -53,14 +53,9 @@ def check(
         now: by default the clock's.
     """
     manifest = repository.manifest()
-    order = sorted(
-        manifest.entries,
-        key=lambda entry: (taken_at(entry) or datetime.min.replace(tzinfo=UTC), entry.id),
-        reverse=True,
-    )
     newest_id, newest_at, size = None, None, 0
     damaged: dict[int, str] = {}
-    for entry in order:
+    for entry in newest_first(manifest.entries):
         try:
             with repository.open(entry.id) as reader:
                 newest_id, newest_at, size = entry.id, taken_at(entry), reader.size

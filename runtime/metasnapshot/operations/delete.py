@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from metasnapshot.catalogue.ledger import Ledger, change_ledger, read_ledger
+from metasnapshot.catalogue.ledger import Ledger, change_ledger, read_ledger, require_unkept
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import RetentionLocked
 
 
 def plan_delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
@@ -18,13 +17,8 @@ def plan_delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntr
         RetentionLocked: one of them is kept.
     """
     entries = [repository.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
-    kept = read_ledger(repository.store, repository.directory).kept
-    locked = [entry.id for entry in entries if entry.id in kept]
-    if locked:
-        raise RetentionLocked(
-            f"kept: {', '.join(map(str, locked))}",
-            hint=f"`metasnapshot keep {locked[0]} --release` lets go of it",
-        )
+    ledger = read_ledger(repository.store, repository.directory)
+    require_unkept(ledger, [entry.id for entry in entries])
     return entries
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import taken_at
+from metasnapshot.catalogue.times import newest_first, taken_at
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, UsageError
 from metasnapshot.operations.delete import delete
 
@@ -73,10 +73,8 @@ def judge(repository: Repository, policy: Policy) -> list[Judged]:
         raise UsageError(
             "a policy that keeps nothing", hint="--keep-last 7, --keep-daily 14 or the like"
         )
-    entries = repository.manifest().entries
+    entries = newest_first(repository.manifest().entries)
     found = [Judged(entry, taken_at(entry)) for entry in entries]
-    oldest = datetime.min.replace(tzinfo=UTC)
-    found.sort(key=lambda item: (item.taken_at or oldest, item.entry.id), reverse=True)
     kept = read_ledger(repository.store, repository.directory).kept
     for number, item in enumerate(found):
         if number < policy.last:

@@ -70,7 +70,6 @@ class RestorePlanner:
     def run(self, *, is_load: bool = False) -> RestorePlan:
         """Run every check; before a load that of the values only where it could not roll back."""
         target = self.target
-        target.is_load = is_load
         steps: list[tuple[str, Callable[[], str]]] = [
             ("snapshot verified", self._snapshot),
             (OBJECTS_CHECK, self._objects),
@@ -79,7 +78,7 @@ class RestorePlanner:
             ("storage", self._storage),
             ("target schema", target.schema_fits),
             ("target empty", target.is_empty),
-            ("values", target.values_fit),
+            ("values", lambda: target.values_fit(is_load=is_load)),
             ("cluster id", self._cluster_id),
             ("version checkpoint", self._checkpoint),
         ]

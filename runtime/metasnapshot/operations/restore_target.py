@@ -35,7 +35,6 @@ class TargetChecks:
     Attributes:
         target: the layout, and what the engine holds.
         schema: the tables that will be made; None if they must be there.
-        is_load: whether a load follows at once, which looks at each value itself and rolls back.
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class TargetChecks:
         self.layout: Layout = LAYOUTS[reader.layout]
         self.target = target_of(connection, self.layout, cut_timestamps=options.cut_timestamps)
         self.schema: Schema | None = None
-        self.is_load = False
 
     def schema_fits(self) -> str:
         """The target has every table and column, and none that would refuse the rows; or an empty
@@ -130,12 +128,14 @@ class TargetChecks:
                 return False
         return True
 
-    def values_fit(self) -> str:
-        """The target's engine holds every value as it is."""
+    def values_fit(self, *, is_load: bool) -> str:
+        """The target's engine holds every value as it is. A load that follows at once looks itself,
+        and rolls back; but MySQL would have made the tables by then.
+        """
         engine = self.target.fit.engine
         if engine == SQLITE:
             return "SQLite holds every value"
-        if self.is_load and not (engine == MYSQL and self.plan.creates):
+        if is_load and not (engine == MYSQL and self.plan.creates):
             return f"looked at as they are sent, in one transaction of {engine}'s"
         for section, model in self.layout.sections:
             for _ in fitted_rows(self.target, model, self.section_rows(section)):

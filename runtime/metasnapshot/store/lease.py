@@ -18,11 +18,10 @@ from typing import BinaryIO, Protocol
 from uuid import uuid4
 
 import msgspec
-import xxhash
 
 from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
 from metasnapshot.store.lock import Holder, this_holder
-from metasnapshot.store.port import ObjectHead, StoredObject, join, normalise
+from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
 
 LEASE_NAME = "metasnapshot.lease"
 CLAIM_LIFE_S = 60.0
@@ -210,7 +209,7 @@ class LeasedStore:
     def read(self, path: str) -> StoredObject:
         """See Store."""
         data = self._inner.read(path).data
-        return StoredObject(data, _hash(data))
+        return StoredObject(data, etag_of(data))
 
     @contextmanager
     def open_writer(self, path: str) -> Generator[BinaryIO]:
@@ -251,12 +250,8 @@ class LeasedStore:
         found = self._inner.read(path).data
         if found != data:
             raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
-        return _hash(data)
+        return etag_of(data)
 
 
 def _directory(path: str) -> str:
     return normalise(path).rpartition("/")[0]
-
-
-def _hash(data: bytes) -> str:
-    return f"{xxhash.xxh3_128_hexdigest(data)}-{len(data)}"

@@ -18,11 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import xxhash
-
 from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
 from metasnapshot.store.lock import locked
-from metasnapshot.store.port import ObjectHead, StoredObject, join, normalise
+from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
 
 BUFFER_SIZE = 1 << 16
 """A larger buffer would only be copied twice: rows larger than it go around it."""
@@ -49,7 +47,7 @@ class LocalStore:
     def read(self, path: str) -> StoredObject:
         with self.open_reader(path) as file:
             data = file.read()
-        return StoredObject(data, _hash(data))
+        return StoredObject(data, etag_of(data))
 
     @contextmanager
     def open_reader(self, path: str) -> Generator[BinaryIO]:
@@ -73,18 +71,18 @@ class LocalStore:
     def put_if_absent(self, path: str, data: bytes) -> str:
         with self.open_writer(path) as file:
             file.write(data)
-        return _hash(data)
+        return etag_of(data)
 
     def put_if_match(self, path: str, data: bytes, etag: str) -> str:
         target = self._path(path)
         with self._temporary(path) as (file, temporary), locked(target.parent):
             file.write(data)
             _sync(file)
-            if not target.is_file() or _hash(target.read_bytes()) != etag:
+            if not target.is_file() or etag_of(target.read_bytes()) != etag:
                 raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
             temporary.replace(target)
             _sync_directory(target.parent)
-        return _hash(data)
+        return etag_of(data)
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
         wanted = normalise(prefix) if prefix.strip("/") else ""
@@ -210,10 +208,6 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _hash(data: bytes) -> str:
-    return f"{xxhash.xxh3_128_hexdigest(data)}-{len(data)}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metasnapshot.errors import UsageError
+from metasnapshot.store.port import clean
 
 HUMMOCK_PREFIX = "hummock+"
 """What system parameter state_store carries before the URL; the restore options and
@@ -122,7 +123,7 @@ def _minio(rest: str) -> Location:
         raise UsageError(
             "not a minio URL", hint="minio://USER:PASSWORD@HOST:PORT/BUCKET; https:// before HOST"
         )
-    return Location("minio", bucket, _clean(root), credentials, f"{scheme}://{address}")
+    return Location("minio", bucket, clean(root), credentials, f"{scheme}://{address}")
 
 
 def _bucket(scheme: str, rest: str) -> Location:
@@ -130,18 +131,14 @@ def _bucket(scheme: str, rest: str) -> Location:
     bucket, at, behind = head.partition("@")
     if scheme in AT_ACCOUNT:
         account = behind.partition(".")[0]
-        return Location(SERVICES[scheme], bucket, _clean(tail), account=account)
+        return Location(SERVICES[scheme], bucket, clean(tail), account=account)
     if at and ":" in bucket and SERVICES[scheme] not in HOSTS:
         raise UsageError(
             f"{scheme}:// takes no keys", hint="they come from the environment, or use minio://"
         )
     if at:  # RisingWave's form: the root may have slashes
-        return Location(SERVICES[scheme], bucket, _clean(rest.partition("@")[2]))
-    return Location(SERVICES[scheme], bucket, _clean(tail))
-
-
-def _clean(root: str) -> str:
-    return "/".join(part for part in root.split("/") if part)
+        return Location(SERVICES[scheme], bucket, clean(rest.partition("@")[2]))
+    return Location(SERVICES[scheme], bucket, clean(tail))
 
 
 def without_credentials(url: str) -> str:
@@ -167,4 +164,4 @@ def _place(url: str, directory: str) -> tuple[str, str]:
     if found.service == "fs":
         return "fs", str(Path(found.root, *directory.split("/")).resolve())
     place = f"{found.endpoint} {found.service} {found.account} {found.bucket}"
-    return place, _clean(f"{found.root}/{directory}")
+    return place, clean(f"{found.root}/{directory}")

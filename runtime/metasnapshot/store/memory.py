@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, ObjectMissing
-from metasnapshot.store.port import ObjectHead, StoredObject, normalise
+from metasnapshot.store.port import ObjectHead, StoredObject, clean, normalise
 
 
 class MemoryStore:
@@ -60,7 +60,7 @@ class MemoryStore:
             return self._put(path, data)
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
-        wanted = "/".join(part for part in prefix.split("/") if part)
+        wanted = clean(prefix)
         if prefix.endswith("/") and wanted:
             wanted += "/"
         for path, found in sorted(self._objects.items()):

@@ -15,8 +15,8 @@ from uuid import uuid4
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
 from metasnapshot.errors import ConflictError, ObjectMissing, StorageError, UsageError
-from metasnapshot.store.location import Location
-from metasnapshot.store.port import ObjectHead, StoredObject, normalise
+from metasnapshot.store.location import HOSTS, Location
+from metasnapshot.store.port import ObjectHead, StoredObject, clean, normalise
 
 PARTIAL = "metasnapshot.partial-"
 MILLISECONDS_FROM = 1e11
@@ -39,7 +39,7 @@ class OtherStore:
             UsageError: its driver is not installed.
         """
         self.url = place.url
-        is_host = place.service in ("webhdfs", "hdfs")
+        is_host = place.service in HOSTS
         host, _, port = place.bucket.partition(":")
         options = {"host": host, "port": int(port)} if is_host and port.isdecimal() else {}
         self._root = place.root if is_host else f"{place.bucket}/{place.root}".strip("/")
@@ -96,7 +96,7 @@ class OtherStore:
 
     def list(self, prefix: str, *, partial: bool = False) -> Iterator[ObjectHead]:
         """See Store."""
-        wanted = "/".join(part for part in prefix.split("/") if part)
+        wanted = clean(prefix)
         if prefix.endswith("/") and wanted:
             wanted += "/"
         start = f"{self._root}/{wanted.rpartition('/')[0]}".strip("/")

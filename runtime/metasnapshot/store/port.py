@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+import xxhash
+
 from metasnapshot.errors import UsageError
 
 
@@ -117,6 +119,16 @@ class Store(Protocol):
             ConflictError: another holds it, and goes on doing so; the message says who.
         """
         ...
+
+
+def etag_of(data: bytes) -> str:
+    """An etag for stores that have none of their own: a hash of the bytes, and how many."""
+    return f"{xxhash.xxh3_128_hexdigest(data)}-{len(data)}"
+
+
+def clean(path: str) -> str:
+    """The path without empty parts; it may be empty itself."""
+    return "/".join(part for part in path.split("/") if part)
 
 
 def normalise(path: str) -> str:

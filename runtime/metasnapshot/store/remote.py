@@ -27,7 +27,7 @@ from obstore.exceptions import (
 )
 
 from metasnapshot.errors import AuthenticationError, ConflictError, ObjectMissing, StorageError
-from metasnapshot.store.port import ObjectHead, StoredObject, join, normalise
+from metasnapshot.store.port import ObjectHead, StoredObject, clean, join, normalise
 from metasnapshot.store.ranged import RangedFile
 from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.upload import PART_SIZE, Upload
@@ -60,7 +60,7 @@ class RemoteStore:
         self._client = connect(self._policy.timeout_s, again)
         self._once = connect(self._policy.timeout_s, never)
         self._lister = connect(self._policy.list_timeout_s, again)
-        self._root = "/".join(part for part in root.split("/") if part)
+        self._root = clean(root)
         self.url = url
 
     def head(self, path: str) -> ObjectHead | None:
@@ -132,7 +132,7 @@ class RemoteStore:
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
         """See Store."""
-        wanted = "/".join(part for part in prefix.split("/") if part)
+        wanted = clean(prefix)
         directory, _, start = wanted.rpartition("/")
         if prefix.endswith("/") and wanted:
             directory, start = wanted, ""
