@@ -20,6 +20,7 @@ from metasnapshot_codegen import (
     output,
     parse,
     render,
+    v1,
 )
 from metasnapshot_codegen.history import History
 from metasnapshot_codegen.messages import Messages
@@ -77,8 +78,9 @@ def _run(options: argparse.Namespace) -> int:
     found_ddl = ddl.read(schema / "ddl.yaml", registry.releases)
     if found_ddl is not None:
         ddl_check.check(registry, found_ddl)
-    expanded = history.expand(registry, found_ddl)
-    files = render.render(registry, expanded, found_messages, found_ddl)
+    found_v1 = v1.read(schema / "v1.yaml", found_messages)
+    expanded = history.expand(registry, found_ddl, found_v1)
+    files = render.render(registry, expanded, found_messages, found_ddl, found_v1)
     if not _is_append_only(schema, expanded):
         return 1
     if options.freeze:

@@ -1,5 +1,5 @@
-"""frozen.txt: one readable line per type, enum, shape, release, layout and DDL that was released,
-each with its digest.
+"""frozen.txt: one readable line per type, enum, shape, release, layout, DDL and V1 layout that was
+released, each with its digest.
 
 A line is `kind key digest body`. Lines are only ever appended: what a release shipped never
 changes. A registry is compared with it layout by layout, section by section, column by column, so
@@ -40,6 +40,7 @@ def lines(history: History) -> list[str]:
             found[key] = " ".join(_column_text(column) for column in shape.columns)
         for name, key, body in (*_layout_lines(layout, history), *_ddl_lines(layout, history)):
             found[name, key] = body
+    found |= {("v1", name): body for name, body in history.v1.items()}
     return [_line(kind, key, body) for (kind, key), body in _with_types(found, history)]
 
 

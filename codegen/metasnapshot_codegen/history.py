@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from metasnapshot_codegen.ddl import Ddl
 from metasnapshot_codegen.registry import PRIMITIVES, Column, Model, Registry
+from metasnapshot_codegen.v1 import V1
 
 H = TypeVar("H", bound=Hashable)
 
@@ -83,6 +84,8 @@ class History:
     """Migrations by release."""
     ddl: dict[str, list[str]]
     """By release everything that its tables are, in words; empty without ddl.yaml."""
+    v1: dict[str, str]
+    """By layout everything that its V1 snapshots are, in words; empty without v1.yaml."""
 
 
 PRIMITIVE_KINDS = {
@@ -94,7 +97,7 @@ PRIMITIVE_KINDS = {
 }
 
 
-def expand(registry: Registry, ddl: Ddl | None = None) -> History:
+def expand(registry: Registry, ddl: Ddl | None = None, v1: V1 | None = None) -> History:
     """Work out every layout of a registry that has passed its checks."""
     types = _Types(registry)
     shapes = {model.name: _shapes(model, registry, types) for model in registry.models.values()}
@@ -105,7 +108,8 @@ def expand(registry: Registry, ddl: Ddl | None = None) -> History:
         for index, release in enumerate(releases)
     }
     words = {name: ddl.words(index) for index, name in enumerate(releases)} if ddl else {}
-    return History(layouts, migrations, words)
+    old = {item.name: v1.words(index) for index, item in enumerate(v1.layouts)} if v1 else {}
+    return History(layouts, migrations, words, old)
 
 
 class _Types:

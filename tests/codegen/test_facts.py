@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from metasnapshot_codegen import check, history, messages, parse
+from metasnapshot_codegen import check, history, messages, parse, v1
 from metasnapshot_codegen.history import History, LayoutState, ShapeColumn
 from metasnapshot_codegen.registry import Registry
 
@@ -209,3 +209,25 @@ def test_blobs_hold_the_message_of_their_type(
         }
         assert types == found
     assert set(found) <= {key.removeprefix("type ").partition("@")[0] for key in frozen}
+
+
+def test_v1_members(project: tuple[Registry, History]) -> None:
+    """Each V1 layout has the members of the facts, in their order and form, with their messages."""
+    folder = facts()
+    schema = Path(__file__).parents[2] / "schema"
+    found = v1.read(schema / "v1.yaml", messages.read(schema / "messages.yaml"))
+    assert found is not None
+    if folder is None:
+        assert list(project[1].v1) == []  # expanded without it
+        return
+    told = load(folder / "v1.yaml")
+    assert len(told["layouts"]) == len(found.layouts)
+    for number, layout in enumerate(told["layouts"]):
+        order: list[str] = []
+        for member in found.members_of(number):
+            names = ["keys", "values"] if member.form == "pairs" else [""]
+            star = "*" if member.form in ("pairs", "messages") else ""
+            order += [".".join(filter(None, (member.name, part))) + star for part in names]
+            if member.message:
+                assert told["message"][member.name] == member.message
+        assert layout["order"] == order

@@ -10,7 +10,6 @@ import pytest
 import xxhash
 
 import metasnapshot
-from metasnapshot.errors import UnknownFormat
 from metasnapshot.format.codec import row_codec
 from metasnapshot.format.layout import model_of
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
@@ -116,11 +115,3 @@ def test_blobs_are_values_that_can_be_shown(path: Path) -> None:
     ]
     assert all(blob == metasnapshot.Blob(blob.bytes) and blob.type is not None for blob in blobs)
     assert len(blobs) >= 100
-
-
-@pytest.mark.parametrize("path", goldens.V1_SNAPSHOTS, ids=goldens.name)
-def test_a_v1_snapshot_is_said_to_be_one(path: Path) -> None:
-    """V1 is named in the error, with exit code 14."""
-    with pytest.raises(UnknownFormat, match="V1 snapshot format") as caught:
-        metasnapshot.loads(path.read_bytes())
-    assert caught.value.exit_code == 14

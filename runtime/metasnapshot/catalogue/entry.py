@@ -9,7 +9,7 @@ import msgspec
 
 from metasnapshot.catalogue.manifest import ManifestEntry, StateTableInfo
 from metasnapshot.format.layout import is_since
-from metasnapshot.format.reader import V2
+from metasnapshot.format.v2 import V2
 from metasnapshot_models.definitions import Layout
 
 STATE_TABLE_INFO_SINCE = "1.10.0"

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import xxhash
 
-from metasnapshot.errors import Truncated
+from metasnapshot.errors import RowError, Truncated
 
 HEADER_SIZE = 12
 """u32 format_version, u64 id."""
@@ -112,6 +112,11 @@ class FrameReader:
         version, snapshot_id = _HEADER.unpack(self.take(HEADER_SIZE))
         return version, snapshot_id
 
+    def bare_header(self) -> int:
+        """Read the id that stands alone in files of 0.1.15 and 0.1.16."""
+        (snapshot_id,) = _U64.unpack(self.take(_U64.size))
+        return snapshot_id
+
     def count(self, section: str) -> int:
         """Read the count of a section's rows."""
         self.section, self.row = section, None
@@ -129,6 +134,13 @@ class FrameReader:
         if not length:
             (length,) = _U64.unpack(self.take(_U64.size))
         self._claim(length, "bytes of a row")
+        return length
+
+    def short_length(self, row: int) -> int:
+        """Read the length of a V1 message: a u32, and 0 is an empty one."""
+        self.row = row
+        (length,) = _U32.unpack(self.take(LENGTH_SIZE))
+        self._claim(length, "bytes of a message")
         return length
 
     def finish(self) -> tuple[int, int]:
@@ -170,6 +182,10 @@ class FrameWriter:
         """Write format_version and id."""
         self.write(_HEADER.pack(format_version, snapshot_id))
 
+    def bare_header(self, snapshot_id: int) -> None:
+        """Write the id alone, as 0.1.15 and 0.1.16."""
+        self.write(_U64.pack(snapshot_id))
+
     def count(self, count: int) -> None:
         """Write the count of a section's rows."""
         self.write(_U32.pack(count))
@@ -177,6 +193,17 @@ class FrameWriter:
     def row(self, data: bytes) -> None:
         """Write a row with its length; empty rows and those over 4 GiB in the u64 form."""
         self.write(length_prefix(len(data)))
+        self.write(data)
+
+    def message(self, data: bytes) -> None:
+        """Write a V1 message with its length.
+
+        Raises:
+            RowError: it is 4 GiB or more.
+        """
+        if len(data) > U32_MAX:
+            raise RowError(f"{len(data)} bytes; a V1 message has {U32_MAX} at most")
+        self.write(_U32.pack(len(data)))
         self.write(data)
 
     def finish(self) -> int:

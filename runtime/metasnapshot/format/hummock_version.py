@@ -26,14 +26,17 @@ VERSION = "hummock.HummockVersion"
 CHANGE_LOG = "hummock.TableChangeLog"
 JSON_FORM = "json"
 PROTOBUF_FORM = "protobuf"
+MESSAGE_FORM = "message"
+"""The whole message, as V1 snapshots have it."""
 _TABLE_ID = struct.Struct("<I")
 
 
 class HummockVersion:
     """A Hummock version as it stands in a snapshot.
 
-    Attributes: form: json or protobuf. rows: the rows of its section, as bytes. era: the state of
-        the protobuf messages to start from; a later one is taken if fields ask for it.
+    Attributes: form: json, protobuf or, in V1, message. rows: the rows of its section, as bytes.
+        era: the state of the protobuf messages to start from; a later one is taken if fields ask
+        for it.
     """
 
     def __init__(self, form: str, rows: Sequence[bytes], era: str) -> None:
@@ -68,6 +71,8 @@ class HummockVersion:
         """Write a HummockVersion message in a form."""
         if form == JSON_FORM:
             return cls(form, [encode_json(version)], era)
+        if form == MESSAGE_FORM:
+            return cls(form, [version.SerializeToString(deterministic=True)], era)
         rest: Any = type(version)()
         rest.CopyFrom(version)
         logs = dict(rest.table_change_logs)

@@ -13,7 +13,7 @@ from metasnapshot.format.codec import row_codec
 from metasnapshot.format.framing import U32_MAX, FrameWriter, WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION, has_long_rows, model_of, section_names
-from metasnapshot.format.reader import V2
+from metasnapshot.format.v2 import V2
 from metasnapshot_models.definitions import Layout
 
 

@@ -50,7 +50,7 @@ def release_of(reader: SnapshotReader) -> str:
         UnknownFormat: no known release has them.
     """
     found = candidates(row.version for row in reader.rows(MIGRATIONS_SECTION))
-    return found.releases_of(LAYOUTS[reader.layout])[-1]
+    return found.releases_of(reader.definition)[-1]
 
 
 def create_schema(meta_store: MetaStore, release: str) -> SchemaResult:

@@ -26,7 +26,6 @@ from metasnapshot.operations.names import KINDS, label, named_objects
 from metasnapshot.operations.secrets import redact
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
-from metasnapshot_models.layouts import LAYOUTS
 
 PART_ROWS = 100_000
 """Rows whose hashes are held at once."""
@@ -88,7 +87,7 @@ class SnapshotSide:
 
     def __init__(self, reader: SnapshotReader) -> None:
         self.reader = reader
-        self.layout = LAYOUTS[reader.layout]
+        self.layout = reader.definition
 
     def rows(self, section: str) -> Iterator[Any]:
         """See Side."""

@@ -22,7 +22,6 @@ from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot.operations.sequences import SEQUENCES_SECTION
 from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot.store.memory import MemoryStore
-from metasnapshot_models.layouts import LAYOUTS
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
 
 def _compare(reader: SnapshotReader, copy: SnapshotReader) -> DrillResult:
     """Compare rows as a database holds them, in any order, and the Hummock version."""
-    layout, rows, differences = LAYOUTS[reader.layout], 0, list[str]()
+    layout, rows, differences = reader.definition, 0, list[str]()
     target = Target(layout)
     for place in reader.places:
         if place.name in (HUMMOCK_VERSION, SEQUENCES_SECTION):

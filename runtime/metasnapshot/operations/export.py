@@ -26,7 +26,6 @@ from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob, Timestamp
 from metasnapshot.operations.secrets import redact_row
-from metasnapshot_models.layouts import LAYOUTS
 
 Row = dict[str, Any]
 
@@ -161,7 +160,7 @@ def _shown_rows(reader: SnapshotReader, section: str, *, with_secrets: bool) -> 
 def _columns(reader: SnapshotReader, section: str) -> list[str]:
     if section == HUMMOCK_VERSION:
         return [VERSION]
-    layout = LAYOUTS[reader.layout]
+    layout = reader.definition
     return [column.name for column in shape_of(layout, model_of(layout, section)).columns]
 
 

@@ -15,7 +15,6 @@ from metasnapshot.catalogue.rebuilder import Rebuilder
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
 from metasnapshot.hummock.objects import needed_by
-from metasnapshot_models.layouts import LAYOUTS
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def _describe(repository: Repository, number: int, known: ManifestEntry | None) 
     with repository.open_file(number) as reader:
         if reader.id != number:
             raise DamageError(f"{repository.path(number)} holds id {reader.id}")
-        layout = LAYOUTS[reader.layout]
+        layout = reader.definition
         ids = sorted(needed_by(reader).ids)
         only = reader.releases[0] if len(reader.releases) == 1 else ""
         release = only if only[:1].isdigit() else None  # a branch says nothing of its version

@@ -21,7 +21,6 @@ from metasnapshot.format.scalars import Blob
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.enums import ObjectType
-from metasnapshot_models.layouts import LAYOUTS
 
 Column = tuple[str, str]
 """A table and a column of it."""
@@ -139,7 +138,7 @@ def _collect(
     kinds: dict[ObjectType, array[int]],
 ) -> Iterator[Finding]:
     """Note the ids of a section, and look into its blobs."""
-    layout = LAYOUTS[reader.layout]
+    layout = reader.definition
     model = model_of(layout, section)
     table = CODECS[model].table
     columns = shape_of(layout, model).columns
@@ -183,7 +182,7 @@ def _no_message(blob: Blob | None) -> str:
 
 def _section_names(reader: SnapshotReader) -> dict[str, str]:
     """Sections by table."""
-    layout = LAYOUTS[reader.layout]
+    layout = reader.definition
     return {CODECS[model].table: section for section, model in layout.sections}
 
 

@@ -41,7 +41,6 @@ from metasnapshot.store.url import open_store
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.enums import ObjectType
-from metasnapshot_models.layouts import LAYOUTS
 
 OBJECTS_SECTION = "objects"
 CHECKLIST = (
@@ -117,7 +116,7 @@ def restore(
     """
     store = open_store(options.hummock_storage_url) if store is None else store
     with repository.open(options.snapshot_id) as reader:
-        layout = LAYOUTS[reader.layout]
+        layout = reader.definition
         with meta_store.write_transaction() as connection:
             planner = RestorePlanner(repository, store, reader, options, connection)
             plan = planner.run(is_load=True)

@@ -40,7 +40,7 @@ from metasnapshot.store.location import HUMMOCK_PREFIX, without_credentials
 from metasnapshot.store.port import Store, join
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
-from metasnapshot_models.layouts import LAYOUTS, LOAD_ORDER
+from metasnapshot_models.layouts import LOAD_ORDER
 from metasnapshot_models.models import HummockSequence
 
 PARAMETERS_SECTION = "system_parameters"
@@ -63,7 +63,7 @@ class RestorePlanner:
         self.store = store
         self.reader = reader
         self.options = options
-        self.layout: Layout = LAYOUTS[reader.layout]
+        self.layout: Layout = reader.definition
         self.plan = RestorePlan(layout=reader.layout)
         self.target = TargetChecks(connection, reader, options, self.plan, self.section_rows)
 

@@ -26,7 +26,6 @@ from metasnapshot.operations.create_schema import MIGRATIONS_SECTION, release_of
 from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
-from metasnapshot_models.layouts import LAYOUTS
 
 
 class TargetChecks:
@@ -50,7 +49,7 @@ class TargetChecks:
         self.options = options
         self.plan = plan
         self.section_rows = section_rows
-        self.layout: Layout = LAYOUTS[reader.layout]
+        self.layout: Layout = reader.definition
         self.target = target_of(connection, self.layout, cut_timestamps=options.cut_timestamps)
         self.schema: Schema | None = None
 

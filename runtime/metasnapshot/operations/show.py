@@ -78,8 +78,7 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
             },
             risks=tuple(_risks(reader)),
             sections=tuple(
-                SectionSize(place.name, place.count, place.end - place.start)
-                for place in reader.places
+                SectionSize(place.name, place.count, place.size) for place in reader.places
             ),
         )
 

@@ -14,9 +14,17 @@ from uuid import uuid4
 
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
-from metasnapshot.errors import ConflictError, ObjectMissing, StorageError, UsageError
+from metasnapshot.errors import (
+    AuthenticationError,
+    ConflictError,
+    ObjectMissing,
+    StorageError,
+    UsageError,
+)
+from metasnapshot.store import webhdfs
 from metasnapshot.store.location import HOSTS, Location
 from metasnapshot.store.port import ObjectHead, StoredObject, clean, normalise
+from metasnapshot.store.retry import RetryPolicy
 
 PARTIAL = "metasnapshot.partial-"
 MILLISECONDS_FROM = 1e11
@@ -32,8 +40,12 @@ def protocols() -> set[str]:
 class OtherStore:
     """A directory of a file system of fsspec's."""
 
-    def __init__(self, place: Location) -> None:
+    def __init__(self, place: Location, policy: RetryPolicy | None = None) -> None:
         """Reach it.
+
+        Args:
+            place: where it is.
+            policy: how long to wait, where the driver lets itself be told.
 
         Raises:
             UsageError: its driver is not installed.
@@ -42,9 +54,13 @@ class OtherStore:
         is_host = place.service in HOSTS
         host, _, port = place.bucket.partition(":")
         options = {"host": host, "port": int(port)} if is_host and port.isdecimal() else {}
+        self._top = "/" if is_host else ""
         self._root = place.root if is_host else f"{place.bucket}/{place.root}".strip("/")
         try:
-            self._files = _fsspec.filesystem(place.service, **options)
+            if place.service == "webhdfs":
+                self._files = webhdfs.connect(options, (policy or RetryPolicy()).timeout_s)
+            else:
+                self._files = _fsspec.filesystem(place.service, **options)
         except Exception as error:  # each driver has its own
             raise UsageError(f"{place.service}://: {error}", hint="install its driver") from error
 
@@ -74,8 +90,8 @@ class OtherStore:
     @contextmanager
     def open_writer(self, path: str) -> Generator[BinaryIO]:
         """See Store."""
-        directory, _, name = self._key(path).rpartition("/")
-        partial = f"{directory}/{PARTIAL}{uuid4().hex}-{name}".lstrip("/")
+        directory, slash, name = self._key(path).rpartition("/")
+        partial = f"{directory}{slash}{PARTIAL}{uuid4().hex}-{name}"
         with self._translated(path):
             self._files.makedirs(directory, exist_ok=True)
             try:
@@ -99,13 +115,10 @@ class OtherStore:
         wanted = clean(prefix)
         if prefix.endswith("/") and wanted:
             wanted += "/"
-        start = f"{self._root}/{wanted.rpartition('/')[0]}".strip("/")
+        start = self._top + f"{self._root}/{wanted.rpartition('/')[0]}".strip("/")
         with self._translated(prefix):
             self._files.invalidate_cache()
-            try:
-                found = self._files.find(start, detail=True)
-            except FileNotFoundError:
-                return
+            found = {info["name"]: info for info in self._walk(start)}
         for name, info in sorted(found.items()):
             path = name.strip("/").removeprefix(self._root.strip("/")).strip("/")
             if path.startswith(wanted) and (PARTIAL in path) == partial:
@@ -120,13 +133,29 @@ class OtherStore:
         with suppress(ObjectMissing), self._translated(path):
             self._files.rm_file(self._key(path))
 
+    def _walk(self, directory: str) -> Iterator[dict[str, Any]]:
+        """The files in a directory and below; fsspec's own walk leaves out what it cannot read."""
+        try:
+            found = self._files.ls(directory, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for info in found:
+            if info["type"] == "file":
+                yield info
+            elif info["type"] == "directory" and info["name"].strip("/") != directory.strip("/"):
+                yield from self._walk(info["name"])
+
     def _move(self, partial: str, path: str) -> None:
+        """Give a file its name; some servers say nothing where they did not."""
+        conflict = ConflictError(f"{normalise(path)} exists already")
         if self.head(path) is not None:
-            raise ConflictError(f"{normalise(path)} exists already")
+            raise conflict
         self._files.mv(partial, self._key(path))
+        if self._files.exists(partial):
+            raise conflict
 
     def _key(self, path: str) -> str:
-        return f"{self._root}/{normalise(path)}" if self._root else normalise(path)
+        return self._top + (f"{self._root}/{normalise(path)}" if self._root else normalise(path))
 
     @contextmanager
     def _translated(self, path: str) -> Generator[None]:
@@ -134,6 +163,10 @@ class OtherStore:
             yield
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise ObjectMissing(normalise(path), where=self.url) from error
+        except PermissionError as error:
+            raise AuthenticationError(
+                f"{self.url}, {path}: {error}", hint="check the credentials of its driver"
+            ) from error
         except OSError as error:
             raise StorageError(f"{self.url}, {path}: {error}") from error
 

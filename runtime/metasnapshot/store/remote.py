@@ -213,11 +213,11 @@ class RemoteStore:
             raise ConflictError(f"{path} exists already, or changed", hint="try again") from error
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise self._denied(error) from error
-        except FileNotFoundError as error:
+        except (FileNotFoundError, BaseError) as error:
             if any(word in str(error) for word in NO_BUCKET):
                 raise StorageError(f"{self.url}: no such bucket", hint="check the URL") from error
-            raise ObjectMissing(normalise(path), where=self.url) from error
-        except BaseError as error:
+            if isinstance(error, FileNotFoundError):
+                raise ObjectMissing(normalise(path), where=self.url) from error
             if any(word in str(error) for word in DENIED):
                 raise self._denied(error) from error
             raise StorageError(f"{self.url}, {path}: {_first_line(error)}") from error

@@ -72,7 +72,7 @@ def _other(place: Location) -> Store:
             f"no object store for scheme {place.service!r}",
             hint=f"known forms: {', '.join(FORMS)}",
         )
-    return LeasedStore(OtherStore(place))
+    return LeasedStore(OtherStore(place, _policy))
 
 
 @cache

@@ -1,0 +1,142 @@
+"""A V2 file's sections and layout: the migrations in its first section say which layouts it can be
+in, the place where its sections end tells between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from metasnapshot.errors import RowError, Truncated, UnknownFormat
+from metasnapshot.format.codec import row_codec
+from metasnapshot.format.framing import FrameReader, ReadableFile
+from metasnapshot.format.hummock_version import HummockVersion
+from metasnapshot.format.layout import (
+    MIGRATIONS_SECTION,
+    Candidates,
+    candidates,
+    model_of,
+    section_names,
+)
+from metasnapshot.format.places import SectionPlace, raw_rows, walk
+from metasnapshot_models.definitions import Layout
+from metasnapshot_models.layouts import LAYOUTS
+
+V2 = 2
+MIGRATIONS_MODEL = "serde_seaql_migration"
+
+
+@dataclass(frozen=True)
+class V2Contents:
+    """What a V2 file holds, and how its rows are decoded."""
+
+    file: ReadableFile
+    id: int
+    definition: Layout
+    found: Candidates
+    places: tuple[SectionPlace, ...]
+    format_version: int = V2
+
+    @property
+    def layout(self) -> str:
+        """Name of the layout."""
+        return self.definition.name
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """The releases that may have written it, oldest first."""
+        return self.found.releases_of(self.definition)
+
+    @property
+    def unknown_migrations(self) -> tuple[str, ...]:
+        """Migrations that no known release has."""
+        return self.found.unknown
+
+    def rows(self, place: SectionPlace) -> Iterator[Any]:
+        """The rows of a section as models."""
+        codec = row_codec(self.definition, model_of(self.definition, place.name))
+        for number, (offset, data) in enumerate(raw_rows(self.file, place)):
+            try:
+                yield codec.decode(data)
+            except RowError as error:
+                raise self._placed(error, place.name, number, offset) from error
+
+    def version(self, rows: list[bytes]) -> HummockVersion:
+        """The Hummock version in the rows of its section."""
+        return HummockVersion.from_rows(rows, self.definition.era)
+
+    def _placed(
+        self, error: RowError, section: str, row: int, offset: int
+    ) -> RowError | UnknownFormat:
+        placed = error.at(section=section, row=row, offset=offset)
+        if self.found.exact:
+            return placed
+        return UnknownFormat(
+            f"{placed} (read as layout {self.layout}; the file names migrations beyond it: "
+            f"{', '.join(self.unknown_migrations)})",
+            hint="this release is newer than the registry: upgrade metasnapshot, or extend "
+            "schema/models.yaml",
+        )
+
+
+def read_v2(file: ReadableFile, body: FrameReader, snapshot_id: int) -> V2Contents:
+    """Find layout and sections; the body is read up to where the sections end.
+
+    Args:
+        file: the file.
+        body: stands behind the header.
+        snapshot_id: of the header.
+
+    Raises:
+        DamageError: the frame does not fit.
+        UnknownFormat: the layout is not known.
+    """
+    places = [walk(body, MIGRATIONS_SECTION)]
+    found = candidates(_migrations(file, places[0]))
+    layout = _walk_sections(file, body, found, places)
+    return V2Contents(file, snapshot_id, layout, found, tuple(places[: len(section_names(layout))]))
+
+
+def _walk_sections(
+    file: ReadableFile, body: FrameReader, found: Candidates, places: list[SectionPlace]
+) -> Layout:
+    """Walk on through the candidate with the most sections; take the one that ends where the body
+    does, else the longest whose sections are all there.
+    """
+    by_count = {len(section_names(layout)): layout for layout in reversed(found.layouts)}
+    shared_count = min(by_count)
+    fitting: list[Layout] = []
+    for name in section_names(found.layouts[0])[1:]:
+        try:
+            places.append(walk(body, name))
+            if len(places) > shared_count:
+                _check_rows(file, found.layouts[0], places[-1])
+        except (Truncated, RowError):
+            if not fitting:
+                raise
+            break
+        if len(places) in by_count:
+            fitting.append(by_count[len(places)])
+            if not body.remaining:
+                break
+    return fitting[-1]
+
+
+def _check_rows(file: ReadableFile, layout: Layout, place: SectionPlace) -> None:
+    """Decode a section that only some candidates have: an unknown one may look like it."""
+    codec = row_codec(layout, model_of(layout, place.name))
+    for _, row in raw_rows(file, place):
+        codec.decode(row)
+
+
+def _migrations(file: ReadableFile, place: SectionPlace) -> list[str]:
+    """The names in the first section, whose rows look the same in every layout."""
+    codec = row_codec(next(iter(LAYOUTS.values())), MIGRATIONS_MODEL)
+    names: list[str] = []
+    for number, (offset, row) in enumerate(raw_rows(file, place)):
+        try:
+            names.append(codec.decode(row).version)
+        except RowError as error:
+            raise error.at(section=place.name, row=number, offset=offset) from error
+    return names

@@ -1,0 +1,47 @@
+"""WebHDFS by fsspec's driver, which alone would wait for ever, take what a data node says instead of
+bytes for bytes, and raise errors that are not the system's: every answer is looked at here first.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import fsspec  # pyright: ignore[reportMissingTypeStubs]
+
+MISSING = ("FileNotFoundException", "ParentNotDirectoryException")
+DENIED = ("AccessControlException", "SecurityException", "AuthorizationException")
+_fsspec: Any = fsspec
+
+
+def connect(options: dict[str, Any], timeout_s: float) -> Any:
+    """Fsspec's file system.
+
+    Args:
+        options: host and port of the name node, or of a gateway.
+        timeout_s: what connecting, and each wait for the next bytes, may take.
+    """
+    files = _fsspec.filesystem("webhdfs", skip_instance_cache=True, **options)
+    files.session.request = partial(files.session.request, timeout=timeout_s)
+    files.session.hooks["response"].append(_raise_refusal)
+    return files
+
+
+def _raise_refusal(answer: Any, **_: Any) -> None:
+    """Raise what an answer says went wrong, as the system's error.
+
+    Raises:
+        OSError: FileNotFoundError, PermissionError or, for all else, itself.
+    """
+    if answer.status_code < 400:  # noqa: PLR2004 - HTTP's errors
+        return
+    try:
+        said = answer.json()["RemoteException"]
+        name, message = said["exception"], said["message"]
+    except (ValueError, KeyError, TypeError):
+        name, message = "", f"{answer.status_code} {answer.reason}"
+    if name in MISSING:
+        raise FileNotFoundError(message)
+    if name in DENIED or answer.status_code == 401:  # noqa: PLR2004 - who are you
+        raise PermissionError(message)
+    raise OSError(f"{name} {message}".strip())
