@@ -90,6 +90,31 @@ def render(
     Returns:
         Text by path relative to the output directory.
     """
+    environment = _environment()
+    context = {
+        "registry": registry,
+        "history": history,
+        "messages": messages,
+        "models": [_model(registry, history, name) for name in registry.models],
+        "types": _types(history),
+        "enums": {name: _members(registry, name) for name in registry.enums},
+        "migration_sets": _migration_sets(history),
+        "ddl": ddl,
+        "v1": v1,
+    }
+    package = registry.package
+    files = {f"{package}/{name}.py": f"{name}.py.j2" for name in (*MODULES, "messages")}
+    for name, part in (("ddl", ddl), ("v1", v1)):
+        if part is not None:
+            files[f"{package}/{name}.py"] = f"{name}.py.j2"
+    files["tests/test_coverage.py"] = "test_coverage.py.j2"
+    return {
+        path: HEADER + environment.get_template(template).render(context)
+        for path, template in files.items()
+    }
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("metasnapshot_codegen"),
         undefined=jinja2.StrictUndefined,
@@ -114,27 +139,7 @@ def render(
         v1_member=_v1_member,
         v1_family=_v1_family,
     )
-    context = {
-        "registry": registry,
-        "history": history,
-        "messages": messages,
-        "models": [_model(registry, history, name) for name in registry.models],
-        "types": _types(history),
-        "enums": {name: _members(registry, name) for name in registry.enums},
-        "migration_sets": _migration_sets(history),
-        "ddl": ddl,
-        "v1": v1,
-    }
-    package = registry.package
-    files = {f"{package}/{name}.py": f"{name}.py.j2" for name in (*MODULES, "messages")}
-    for name, part in (("ddl", ddl), ("v1", v1)):
-        if part is not None:
-            files[f"{package}/{name}.py"] = f"{name}.py.j2"
-    files["tests/test_coverage.py"] = "test_coverage.py.j2"
-    return {
-        path: HEADER + environment.get_template(template).render(context)
-        for path, template in files.items()
-    }
+    return environment
 
 
 def _model(registry: Registry, history: History, name: str) -> ModelView:

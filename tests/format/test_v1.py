@@ -11,31 +11,24 @@ from typing import Any
 import goldens
 import pytest
 import xxhash
+from v1_snapshots import bare
 
 import metasnapshot
-from metasnapshot import Blob, HummockVersion, MetaSnapshot
+from metasnapshot import Blob, MetaSnapshot
 from metasnapshot.errors import DamageError, RowError, Truncated, UnknownFormat
-from metasnapshot.format.v1 import Pair
+from metasnapshot.format.messages import message_class
+from metasnapshot.format.v1 import Pair, era_of_release
 from metasnapshot_models.definitions import ColumnType
 from metasnapshot_models.v1 import V1_LAYOUTS
 
 DEFAULT_CF = "default_cf (hex key, hex value; sorted)"
 
 
-def blob(data: bytes) -> Blob:
-    return Blob(data)
-
-
 def snapshot(layout: str, version: bytes = b"\x08\xc1\x02", **sections: list[Any]) -> MetaSnapshot:
     """A snapshot of id 123 and version 321, with these rows and no others."""
-    found = V1_LAYOUTS[layout]
-    rows: dict[str, list[Any]] = {}
-    for member in found.members:
-        empty: list[Any] = {"message": [blob(b"")], "text": [""]}.get(member.form, [])
-        rows[member.name] = sections.get(member.name, empty)
-    del rows["hummock_version"]
-    whole = HummockVersion("message", [version], found.eras[0])
-    return MetaSnapshot(0, 123, layout, found.releases, rows, whole)
+    found = bare(layout, 123, version, **sections)
+    found.format_version = 0
+    return found
 
 
 def shown(section: str, rows: list[Any]) -> Any:
@@ -91,8 +84,8 @@ def test_the_body_of_upstreams_unit_test() -> None:
         "v1-2.0",
         b"\x08\x01",
         default_cf=[Pair(b"\0\1\2", b"\3\4\5")],
-        version_stats=[blob(bytes.fromhex("080a120808c801120318e807"))],
-        compaction_groups=[blob(bytes.fromhex("08b817"))],
+        version_stats=[Blob(bytes.fromhex("080a120808c801120318e807"))],
+        compaction_groups=[Blob(bytes.fromhex("08b817"))],
     )
     expected = (
         "01000000 05000000 0a03000102  01000000 05000000 0a03030405  02000000 0801"
@@ -116,7 +109,7 @@ def test_the_layout_is_found_whatever_the_id(layout: str, snapshot_id: int) -> N
     found = snapshot(
         layout,
         default_cf=[Pair(b"backup_id_next_generator", b"\0\0\0\0\0\0\0\7")],
-        database=[blob(b"\x08\x01\x12\x03dev")],
+        database=[Blob(b"\x08\x01\x12\x03dev")],
     )
     found.id = snapshot_id
     data = metasnapshot.dumps(found)
@@ -160,7 +153,7 @@ def test_a_format_of_the_future_is_none_of_v1() -> None:
 
 def test_a_row_that_is_no_message_is_named() -> None:
     """Section, row and offset."""
-    data = metasnapshot.dumps(snapshot("v1-2.0", database=[blob(b"\x08\x01"), blob(b"\x0a\xff")]))
+    data = metasnapshot.dumps(snapshot("v1-2.0", database=[Blob(b"\x08\x01"), Blob(b"\x0a\xff")]))
     with pytest.raises(RowError, match=r"not a catalog\.Database message") as caught:
         metasnapshot.loads(data)
     assert (caught.value.section, caught.value.row) == ("database", 1)
@@ -171,8 +164,9 @@ def test_a_row_that_is_no_message_is_named() -> None:
     [
         ("database", ["a text"]),
         ("cluster_id", ["one", "another"]),
+        ("cluster_id", ["\ud800"]),
         ("system_param", []),
-        ("default_cf", [blob(b"")]),
+        ("default_cf", [Blob(b"")]),
         ("nonsense", []),
     ],
 )
@@ -195,7 +189,7 @@ def test_a_missing_member_is_not_written() -> None:
 
 def test_a_message_that_somebody_changes_is_written_anew() -> None:
     """A Blob of other bytes takes the place of the one that was read."""
-    read = metasnapshot.loads(metasnapshot.dumps(snapshot("v1-2.0", database=[blob(b"\x08\x01")])))
+    read = metasnapshot.loads(metasnapshot.dumps(snapshot("v1-2.0", database=[Blob(b"\x08\x01")])))
     (row,) = read.sections["database"]
     message = row.message
     message.name = "prod"
@@ -207,13 +201,60 @@ def test_a_message_that_somebody_changes_is_written_anew() -> None:
 
 def test_a_length_of_zero_is_an_empty_message() -> None:
     """Not the long form that V2 has."""
-    data = metasnapshot.dumps(snapshot("v1-2.0", version=b"", view=[blob(b""), blob(b"")]))
+    data = metasnapshot.dumps(snapshot("v1-2.0", version=b"", view=[Blob(b""), Blob(b"")]))
     assert len(metasnapshot.loads(data).sections["view"]) == 2
 
 
 def test_a_cut_body_with_a_right_checksum_is_truncated() -> None:
     """Members that are missing in every layout are missed."""
-    body = metasnapshot.dumps(snapshot("v1-2.0", database=[blob(b"\x08\x01")]))[:-8]
+    body = metasnapshot.dumps(snapshot("v1-2.0", database=[Blob(b"\x08\x01")]))[:-8]
     cut = body[:70]
     with pytest.raises((Truncated, RowError)):
         metasnapshot.loads(cut + struct.pack("<Q", xxhash.xxh64_intdigest(cut)))
+
+
+@pytest.mark.parametrize("release", ["2.0.3", None])
+def test_what_an_upgraded_cluster_kept_is_read_by_its_own_release(release: str | None) -> None:
+    """Fragments hold fields that are gone, and a later era reads others of them differently."""
+    message = message_class("meta.TableFragments", "v1.7.0")(table_id=7)
+    actor = message.fragments[1].actors.add(actor_id=3)
+    actor.nodes.materialize.table.properties["retention_seconds"] = "60"
+    actor.dispatcher.add(type=1, output_indices=[0, 1])
+    data = metasnapshot.dumps(
+        snapshot("v1-2.0", table_fragments=[Blob(message.SerializeToString())])
+    )
+    (row,) = metasnapshot.loads(data, release).sections["table_fragments"]
+    assert row.era == "v2.0.1"
+    assert row.bytes == message.SerializeToString()
+
+
+def test_a_file_that_fits_two_headers_is_what_its_release_says() -> None:
+    """Else what its rows are."""
+    found = snapshot("v1-0.1.15", b"", compaction_groups=[Blob(b"")] * 4)
+    found.id = 1
+    data = metasnapshot.dumps(found)
+    assert metasnapshot.loads(data, "0.1.15").layout == "v1-0.1.15"
+    assert metasnapshot.dumps(metasnapshot.loads(data)) == data
+
+
+@pytest.mark.parametrize("release", ["1.7", "v1.7.0", "1.7.4", "1.7.0-single-node"])
+def test_a_release_is_recognised_however_it_is_written(release: str) -> None:
+    """As in manifests, tags and talk."""
+    assert era_of_release(release, V1_LAYOUTS["v1-0.19"]) == "v1.7.0"
+
+
+def test_nothing_opaque_is_lost() -> None:
+    """V1 has no place for it."""
+    found = snapshot("v1-2.0")
+    found.opaque = b"x"
+    with pytest.raises(RowError, match="nothing opaque"):
+        metasnapshot.dumps(found)
+
+
+@pytest.mark.parametrize("layout", ["v1-0.1.15", "v1-2.0"])
+def test_an_id_is_a_u64(layout: str) -> None:
+    """Whatever the header."""
+    found = snapshot(layout)
+    found.id = 1 << 64
+    with pytest.raises(RowError, match="not a header"):
+        metasnapshot.dumps(found)

@@ -179,12 +179,22 @@ class FrameWriter:
         self.size += len(data)
 
     def header(self, format_version: int, snapshot_id: int) -> None:
-        """Write format_version and id."""
-        self.write(_HEADER.pack(format_version, snapshot_id))
+        """Write format_version and id.
+
+        Raises:
+            RowError: they are no u32 and u64.
+        """
+        self._pack(_HEADER, format_version, snapshot_id)
 
     def bare_header(self, snapshot_id: int) -> None:
         """Write the id alone, as 0.1.15 and 0.1.16."""
-        self.write(_U64.pack(snapshot_id))
+        self._pack(_U64, snapshot_id)
+
+    def _pack(self, layout: struct.Struct, *numbers: int) -> None:
+        try:
+            self.write(layout.pack(*numbers))
+        except struct.error as error:
+            raise RowError(f"not a header: {error}", section="header") from error
 
     def count(self, count: int) -> None:
         """Write the count of a section's rows."""

@@ -94,6 +94,8 @@ class SnapshotReader:
         """
         try:
             return read_v1(self._file, self.size - CHECKSUM_SIZE, self.checksum, release)
+        except ChecksumMismatch:  # the file changed meanwhile
+            raise
         except DamageError:
             if format_version <= V1:
                 raise
@@ -183,7 +185,8 @@ class SnapshotReader:
 
     def rows(self, section: str) -> Iterator[Any]:
         """The rows of a section: models; of a V1 snapshot a Blob with its message, in default_cf a
-        Pair, in cluster_id a text.
+        Pair, in cluster_id a text. The first time, all of a V1 snapshot is looked through for the
+        era of its messages.
 
         Raises:
             RowError: a row that the layout does not allow, with section, row, column and offset.

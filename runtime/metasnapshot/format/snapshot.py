@@ -9,12 +9,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from metasnapshot.errors import StorageError, UnknownFormat
+from metasnapshot.errors import RowError, StorageError, UnknownFormat
 from metasnapshot.format.framing import BUFFER_SIZE, FrameWriter, ReadableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.format.v1 import V1, write_v1
+from metasnapshot.format.v1 import V1
+from metasnapshot.format.v1_writer import write_v1
 from metasnapshot.format.v2 import V2
 from metasnapshot.format.writer import SnapshotWriter
 from metasnapshot_models.layouts import LAYOUTS
@@ -84,6 +85,8 @@ def dumps(snapshot: MetaSnapshot) -> bytes:
     """
     file = BytesIO()
     if snapshot.format_version <= V1 and snapshot.layout in V1_LAYOUTS:
+        if snapshot.opaque:
+            raise RowError("a V1 snapshot ends with its last member, nothing opaque follows it")
         frames = FrameWriter(file)
         layout = V1_LAYOUTS[snapshot.layout]
         header = snapshot.format_version, snapshot.id

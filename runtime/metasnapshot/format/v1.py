@@ -1,8 +1,9 @@
 """V1 files, of releases 0.1.15 to 2.0: one protobuf message after the other.
 
 A file says neither its layout nor its release. The layout is the one whose members end where the
-body ends: no file fits two. The release decides how messages are read; where nobody names it, that
-is the first of the layout's eras that knows every field in the file. The bytes stay as they are.
+body ends; should a file fit two, with and without a format_version, its rows tell them apart. The
+release decides how messages are read; where nobody names it, that is the first of the layout's eras
+that knows every field in the file. The bytes stay as they are.
 Source: src/storage/backup/src/meta_snapshot_v1.rs.
 """
 
@@ -16,11 +17,10 @@ from typing import Any, NamedTuple
 from google.protobuf import wrappers_pb2
 from google.protobuf.message import DecodeError
 
-from metasnapshot.errors import DamageError, MetasnapshotError, RowError, UnknownFormat
+from metasnapshot.errors import DamageError, RowError, UnknownFormat
 from metasnapshot.format import messages
-from metasnapshot.format.framing import FrameReader, FrameWriter, ReadableFile
+from metasnapshot.format.framing import FrameReader, ReadableFile
 from metasnapshot.format.hummock_version import MESSAGE_FORM, HummockVersion
-from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.places import MESSAGE, MESSAGES, SectionPlace, compare, raw_rows, walk
 from metasnapshot.format.scalars import Blob
 from metasnapshot_models.definitions import ColumnType
@@ -30,7 +30,7 @@ V1 = 1
 BARE = "id"
 """The header of a layout whose files start with the id."""
 PAIRS, TEXT = "pairs", "text"
-_FRAMES = {PAIRS: MESSAGES, "messages": MESSAGES, "message": MESSAGE, TEXT: MESSAGE}
+FRAMES = {PAIRS: MESSAGES, "messages": MESSAGES, "message": MESSAGE, TEXT: MESSAGE}
 
 
 class Pair(NamedTuple):
@@ -66,16 +66,20 @@ class V1Contents:
 
     @cached_property
     def era(self) -> str:
-        """The state of the messages by which they are read: the first from that of the release on
-        that knows every field, else the last, where those that it does not know stay unseen.
+        """The state of the messages by which they are read: the first, from that of the release on,
+        that knows every field. If none does, as where an upgraded cluster kept fields that are
+        gone, that of the release, or of the layout's last: unknown fields stay unseen.
         """
+        own = era_of_release(self.release or self.releases[-1], self.definition)
         eras = list(self.definition.eras)
         if self.release is not None:
-            eras = eras[eras.index(era_of_release(self.release, self.definition)) :]
+            eras = eras[eras.index(own) :]
         for place in self.places:
             name = member_of(self.definition, place.name).message
-            for _, data in raw_rows(self.file, place) if name and len(eras) > 1 else ():
-                eras = [era for era in eras if _is_known(data, name, era)] or eras[-1:]
+            for _, data in raw_rows(self.file, place) if name else ():
+                eras = [era for era in eras if _is_known(data, name, era)]
+                if not eras:
+                    return own
         return eras[0]
 
     def rows(self, place: SectionPlace) -> Iterator[Any]:
@@ -112,6 +116,7 @@ def read_v1(file: ReadableFile, end: int, checksum: int, release: str | None = N
         DamageError: it fits no layout.
     """
     errors: list[DamageError] = []
+    fitting: list[V1Contents] = []
     for bare in (False, True):
         walker = _Walker(file, end, is_bare=bare)
         for layout in V1_LAYOUTS.values():
@@ -123,49 +128,14 @@ def read_v1(file: ReadableFile, end: int, checksum: int, release: str | None = N
                 errors.append(error)
                 continue
             compare("the snapshot", checksum, places[-1].digest)
-            return V1Contents(file, walker.version, walker.id, layout, places, release)
-    raise max(errors, key=_reached)
-
-
-def write_v1(
-    frames: FrameWriter,
-    format_version: int,
-    snapshot_id: int,
-    layout: V1Layout,
-    sections: dict[str, list[Any]],
-    version: HummockVersion,
-) -> None:
-    """Write a V1 snapshot, up to its checksum.
-
-    Raises:
-        RowError: a member is missing, is too much, or has a row that is none of its own.
-    """
-    if layout.header == BARE:
-        frames.bare_header(snapshot_id)
-    else:
-        frames.header(format_version, snapshot_id)
-    names = [member.name for member in layout.members]
-    for name in sections:
-        if name not in names or name == HUMMOCK_VERSION:
-            raise RowError(f"layout {layout.name} has no such section", section=name)
-    for member in layout.members:
-        if member.name == HUMMOCK_VERSION:
-            frames.message(whole_version(version))
-            continue
-        if member.name not in sections:
-            raise RowError("section not written", section=member.name)
-        try:
-            _write_member(frames, member, sections[member.name])
-        except RowError as error:
-            raise error.at(section=member.name, row=error.row) from error
-
-
-def whole_version(version: HummockVersion) -> bytes:
-    """The bytes of a HummockVersion message, change logs included."""
-    if version.form == MESSAGE_FORM:
-        return version.rows[0]
-    data: bytes = version.message.SerializeToString(deterministic=True)
-    return data
+            header = walker.version, walker.id
+            fitting.append(V1Contents(file, *header, layout, places, release))
+    if not fitting:
+        raise max(errors, key=_reached)
+    if len(fitting) == 1:
+        return fitting[0]
+    named = (found for found in fitting if release in found.releases)
+    return next(named, None) or next(filter(_decodes, fitting), fitting[0])
 
 
 def member_of(layout: V1Layout, name: str) -> V1Member:
@@ -183,7 +153,7 @@ def member_of(layout: V1Layout, name: str) -> V1Member:
 
 def era_of_release(release: str, layout: V1Layout) -> str:
     """The era of a layout that a release speaks: the last tag that is not younger."""
-    fitting = [era for era in layout.eras if era[0] == "v" and _number(era[1:]) <= _number(release)]
+    fitting = [era for era in layout.eras if era[0] == "v" and _number(era) <= _number(release)]
     return fitting[-1] if fitting else layout.eras[0]
 
 
@@ -216,7 +186,7 @@ class _Walker:
 
 
 def _place(frames: FrameReader, member: V1Member) -> SectionPlace:
-    place = walk(frames, member.name, _FRAMES[member.form])
+    place = walk(frames, member.name, FRAMES[member.form])
     if member.form != PAIRS:
         return place
     values = walk(frames, member.name, MESSAGES)
@@ -247,49 +217,32 @@ def _unwrap(data: bytes, form: str) -> bytes | str:
         wrapped.ParseFromString(data)
     except DecodeError as error:
         raise RowError(f"not a {type(wrapped).__name__} message: {error}") from error
-    if wrapped.SerializeToString() != data:
+    if type(wrapped)(value=wrapped.value).SerializeToString() != data:
         raise RowError(f"not a {type(wrapped).__name__} as RisingWave writes it")
     value: bytes | str = wrapped.value
     return value
 
 
-def _write_member(frames: FrameWriter, member: V1Member, rows: list[Any]) -> None:
-    if _FRAMES[member.form] == MESSAGE:
-        if len(rows) != 1:
-            raise RowError(f"expected one row, found {len(rows)}")
-        frames.message(_encode(rows[0], member, 0))
-    elif member.form == PAIRS:
-        for number, row in enumerate(rows):
-            if not isinstance(row, Pair):
-                raise RowError(f"found {type(row).__name__}, expected a Pair", row=number)
-        _write_list(frames, member, [row.key for row in rows])
-        _write_list(frames, member, [row.value for row in rows])
-    else:
-        _write_list(frames, member, rows)
-
-
-def _write_list(frames: FrameWriter, member: V1Member, rows: list[Any]) -> None:
-    frames.count(len(rows))
-    for number, row in enumerate(rows):
-        frames.message(_encode(row, member, number))
-
-
-def _encode(row: Any, member: V1Member, number: int) -> bytes:
-    if member.message and isinstance(row, Blob):
-        return row.bytes
-    if member.form == TEXT and isinstance(row, str):
-        return wrappers_pb2.StringValue(value=row).SerializeToString()
-    if member.form == PAIRS and isinstance(row, bytes):
-        return wrappers_pb2.BytesValue(value=row).SerializeToString()
-    raise RowError(f"found {type(row).__name__}, which is no row of this section", row=number)
-
-
 def _is_known(data: bytes, name: str, era: str) -> bool:
     """Whether an era knows every field of a message."""
     try:
-        return not messages.has_unknown_fields(messages.parse(data, name, era))
-    except MetasnapshotError:
+        message = messages.parse(data, name, era)
+    except RowError:
         return False
+    size = message.ByteSize()
+    message.DiscardUnknownFields()
+    return size == message.ByteSize()
+
+
+def _decodes(contents: V1Contents) -> bool:
+    """Whether every row is one of its member."""
+    try:
+        for place in contents.places:
+            for _ in contents.rows(place):
+                pass
+    except RowError:
+        return False
+    return True
 
 
 def _reached(error: DamageError) -> int:
@@ -299,6 +252,6 @@ def _reached(error: DamageError) -> int:
 
 
 def _number(release: str) -> tuple[int, ...]:
-    """A release as numbers; what follows a dash says nothing here."""
-    parts = release.partition("-")[0].split(".")
-    return tuple(int(part) if part.isdigit() else 0 for part in parts)
+    """A release as three numbers; what follows a dash says nothing here."""
+    parts = [*release.removeprefix("v").partition("-")[0].split("."), "0", "0"][:3]
+    return tuple(int(part) if part.isdecimal() else 0 for part in parts)
