@@ -11,6 +11,8 @@ from metasnapshot.catalogue.manifest import ManifestEntry, StateTableInfo
 from metasnapshot.format.layout import is_since
 from metasnapshot.format.v2 import V2
 from metasnapshot_models.definitions import Layout
+from metasnapshot_models.layouts import LAYOUTS
+from metasnapshot_models.v1 import V1_LAYOUTS
 
 STATE_TABLE_INFO_SINCE = "1.10.0"
 """First layout whose entries have state_table_info and rw_version."""
@@ -18,6 +20,9 @@ SNAKE_CASE_SINCE = "2.1.0"
 """First layout that writes them with numbers and snake_case, and no epochs of the whole cluster."""
 TABLE_EPOCHS_SINCE = "2.0.1"
 """First layout that takes max_committed_epoch from its tables instead of from the version."""
+
+V1_STATE_TABLE_INFO = ("v1-1.8", "v1-2.0")
+"""V1 layouts with a release (1.10.0) that misses state_table_info."""
 
 
 def new_entry(
@@ -63,6 +68,73 @@ def new_entry(
         remarks=remarks,
         state_table_info=tables,
         rw_version=fields.get("rw_version"),
+        max_committed_epoch=epochs[0],
+        safe_epoch=epochs[1],
+        raw=msgspec.json.encode(fields),
+    )
+
+
+def describe(
+    snapshot_id: int,
+    form: tuple[int, str],
+    version: Any,
+    object_ids: Sequence[int],
+    remarks: str | None = None,
+    rw_version: str | None = None,
+) -> ManifestEntry:
+    """Describe a snapshot of either format; `form` is its format_version and its layout's name, the
+    rest as new_entry takes it.
+    """
+    if form[1] in V1_LAYOUTS:
+        return new_v1_entry(snapshot_id, form, version, object_ids, remarks, rw_version)
+    return new_entry(snapshot_id, version, object_ids, LAYOUTS[form[1]], remarks, rw_version)
+
+
+def new_v1_entry(
+    snapshot_id: int,
+    form: tuple[int, str],
+    version: Any,
+    object_ids: Sequence[int],
+    remarks: str | None = None,
+    rw_version: str | None = None,
+) -> ManifestEntry:
+    """Describe a V1 snapshot, with all that any release of its layout reads: none minds a field
+    that it does not know, each misses those of its own time.
+
+    Args:
+        snapshot_id: its id.
+        form: its format_version and the name of its layout.
+        version: its HummockVersion message.
+        object_ids: ids of the objects that it needs.
+        remarks: a note.
+        rw_version: the release that it is of, if that is certain.
+    """
+    format_version, layout = form
+    tables = {table_id: _info(info) for table_id, info in _state_table_info(version)}
+    newest = max((info.committed_epoch for info in tables.values()), default=0)
+    epochs = version.max_committed_epoch or newest, getattr(version, "safe_epoch", 0)
+    fields: dict[str, Any] = {
+        "id": snapshot_id,
+        "hummock_version_id": version.id,
+        "ssts": list(object_ids),
+        "max_committed_epoch": epochs[0],
+        "safe_epoch": epochs[1],
+        "format_version": format_version,
+        "remarks": remarks,
+    }
+    if layout in V1_STATE_TABLE_INFO:
+        fields["state_table_info"] = {str(key): _camel_case(info) for key, info in tables.items()}
+        fields["rw_version"] = rw_version
+    else:
+        tables, rw_version = {}, None
+    return ManifestEntry(
+        id=snapshot_id,
+        hummock_version_id=version.id,
+        ssts=tuple(object_ids),
+        format_version=format_version,
+        remarks=remarks,
+        state_table_info=tables,
+        rw_version=rw_version,
         max_committed_epoch=epochs[0],
         safe_epoch=epochs[1],
         raw=msgspec.json.encode(fields),

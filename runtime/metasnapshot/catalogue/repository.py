@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
-from metasnapshot.catalogue.entry import new_entry
+from metasnapshot.catalogue.entry import describe
 from metasnapshot.catalogue.ledger import announce_delete, forget, read_ledger, remember
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.reservation import (
@@ -39,7 +39,6 @@ from metasnapshot.format.snapshot import MetaSnapshot, dumps, load
 from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, object_ids
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.swap import change_object
-from metasnapshot_models.layouts import LAYOUTS
 
 PREVIOUS_NAME = f"{MANIFEST_NAME}.previous"
 RESERVE_ATTEMPTS_MAX = 1000
@@ -152,11 +151,11 @@ class Repository:
         Raises:
             ConflictError: the id is taken.
         """
-        layout = LAYOUTS[snapshot.layout]
+        data = dumps(snapshot)
         version = snapshot.hummock_version.message
         ids = object_ids(version, snapshot.sections.get(CHANGE_LOGS_SECTION))
-        entry = new_entry(snapshot.id, version, ids, layout, remarks, rw_version)
-        data = dumps(snapshot)
+        form = snapshot.format_version, snapshot.layout
+        entry = describe(snapshot.id, form, version, ids, remarks, rw_version)
 
         def write(file: BinaryIO) -> ManifestEntry:
             file.write(data)
@@ -260,14 +259,16 @@ class Repository:
         Raises:
             ObjectMissing: there is none.
         """
+        known = {entry.id: entry.rw_version for entry in self._manifest.entries}
         with self.store.open_reader(self.path(snapshot_id)) as file:
-            yield SnapshotReader(file)
+            yield SnapshotReader(file, release=known.get(snapshot_id))
 
     @contextmanager
     def open(self, snapshot_id: int) -> Generator[SnapshotReader]:
         """A snapshot, verified and ready to be read row by row."""
-        with self.get_stream(snapshot_id) as file:
-            yield SnapshotReader(file)
+        self.entry(snapshot_id)
+        with self.open_file(snapshot_id) as reader:
+            yield reader
 
     def delete(self, ids: Iterable[int]) -> None:
         """Delete snapshots: first from the manifest, then their files. Unknown ids are no error, as

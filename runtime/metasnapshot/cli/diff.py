@@ -25,7 +25,8 @@ from metasnapshot.cli.text import note, printable, say, say_json, table
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import diff as operation
-from metasnapshot.operations.diff import Change, MetaStoreSide, SnapshotSide
+from metasnapshot.operations.diff import Change
+from metasnapshot.operations.diff_sides import MetaStoreSide, SnapshotSide
 
 SIGNS = {operation.ADDED: "+", operation.REMOVED: "-", operation.CHANGED: "~"}
 
@@ -70,6 +71,7 @@ def diff(
         ]
         if meta_store is None:
             before, after = sides
+            operation.require_alike(before, after)
             objects = operation.diff_objects(before, after)
         else:
             store = stack.enter_context(
@@ -77,6 +79,7 @@ def diff(
             )
             before, objects = sides[0], None
             after = MetaStoreSide(stack.enter_context(store.read_transaction()))
+            operation.require_alike(before, after)
         for text in (*before.omitted(), *after.omitted()):
             note(f"not compared: {text}")
         names = operation.diff_names(before, after)

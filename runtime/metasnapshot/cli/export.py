@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TextIO
 
 from cyclopts import Parameter
 
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.options import (
     BackupDirectory,
     BackupUrl,
@@ -22,9 +23,10 @@ from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import note, say, say_json
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.operations.etcd import CHECKPOINT_FILE, LOAD_NAME, export_etcd
 from metasnapshot.operations.export import new_path, write_csv, write_jsonl, write_sqlite
 
-Format = Literal["jsonl", "sqlite", "csv"]
+Format = Literal["jsonl", "sqlite", "csv", "etcd"]
 
 
 class Stdout:
@@ -54,7 +56,11 @@ def export(
     backup_storage_url: BackupUrl,
     backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
     format: Annotated[  # noqa: A002 - the word in --help
-        Format, Parameter(help="jsonl: a line a row. csv: a file a section. sqlite: a table each.")
+        Format,
+        Parameter(
+            help="jsonl: a line a row. csv: a file a section. sqlite: a table each. etcd: a "
+            "directory with what brings a V1 snapshot back, secrets included."
+        ),
     ] = "jsonl",
     section: Annotated[
         tuple[str, ...], Parameter(help="Only this section; may be given again.", negative="")
@@ -72,11 +78,15 @@ def export(
 --backup-storage-url fs:///srv/backups
     """
     wanted = tuple(dict.fromkeys(section))
-    if to is None and (format == "sqlite" or (format == "csv" and len(wanted) != 1)):
+    if to is None and (format in ("sqlite", "etcd") or (format == "csv" and len(wanted) != 1)):
         raise UsageError(f"--format {format} needs --to", hint="a path that is not there yet")
     if to is None and json:
         raise UsageError("--json describes a file", hint="give --to, or leave --json")
+    if format == "etcd" and wanted:
+        raise UsageError("--format etcd takes every section", hint="leave --section")
     found = repository(backup_storage_url, backup_storage_directory)
+    if format == "etcd" and to is not None:
+        return _to_etcd(found, snapshot_id(id, found), to, json=json)
     with found.open(snapshot_id(id, found)) as reader:
         sections = wanted or reader.section_names
         for name in sections:
@@ -92,6 +102,27 @@ def export(
         say_json({"snapshot_id": reader.id, "format": format, "path": str(to), "rows": counts})
     else:
         say(f"{to}: {sum(counts.values())} rows of {len(counts)} sections of snapshot {reader.id}")
+    return 0
+
+
+def _to_etcd(found: Repository, number: int, to: Path, *, json: bool) -> int:
+    """Write the directory, and say what to do with it."""
+    with found.open(number) as reader, new_path(to) as path:
+        result = export_etcd(found, reader, path)
+    if json:
+        shown = {"snapshot_id": number, "format": "etcd", "path": str(to), "keys": result.keys}
+        shown |= {"default_cf_from": result.default_cf_from, "largest": result.largest}
+        say_json(shown | {"checkpoint": result.has_checkpoint})
+        return 0
+    say(f"{to}: {result.keys} keys of snapshot {number}, default_cf of {result.default_cf_from}")
+    steps = [f"load them into an empty etcd: sh {to / LOAD_NAME}"]
+    if result.has_checkpoint:
+        file = to / CHECKPOINT_FILE
+        steps.append(f"put {file} into the state store as {{data_directory}}/checkpoint/0")
+    steps.append("start a meta node of the release that the snapshot was made with")
+    for step, text in enumerate(steps, 1):
+        say(f"{step}. {text}")
+    note(f"{to} holds the cluster's credentials as they are")
     return 0
 
 

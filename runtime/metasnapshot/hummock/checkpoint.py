@@ -95,9 +95,7 @@ def encode_checkpoint(version: Any, layout: Layout, compression: int = ZSTD) -> 
         layout: decides between plain (before 3.0.0) and envelope.
         compression: of the envelope: NONE or ZSTD.
     """
-    checkpoint: Any = messages.message_class(CHECKPOINT, messages.era_of(version))()
-    checkpoint.version.CopyFrom(version)
-    payload: bytes = checkpoint.SerializeToString(deterministic=True)
+    payload = plain_checkpoint(version)
     if not has_envelope(layout):
         return payload
     if compression == ZSTD:
@@ -106,6 +104,14 @@ def encode_checkpoint(version: Any, layout: Layout, compression: int = ZSTD) -> 
         compression_algorithm=compression, payload=payload, checksum=xxhash.xxh64_intdigest(payload)
     )
     return envelope.SerializeToString(deterministic=True)
+
+
+def plain_checkpoint(version: Any) -> bytes:
+    """A checkpoint of a version in the form that every release since 0.19 reads."""
+    checkpoint: Any = messages.message_class(CHECKPOINT, messages.era_of(version))()
+    checkpoint.version.CopyFrom(version)
+    data: bytes = checkpoint.SerializeToString(deterministic=True)
+    return data
 
 
 def has_envelope(layout: Layout) -> bool:

@@ -107,8 +107,13 @@ def change_log_objects(row: HummockTableChangeLog) -> Iterator[NeededObject]:
         yield from map(_data, ssts)
 
 
+def sst_ids(sst: Any) -> tuple[int, int]:
+    """The ids of an SST's object and of the SST: one and the same up to 0.1.17."""
+    return (sst.object_id, sst.sst_id) if hasattr(sst, "object_id") else (sst.id, sst.id)
+
+
 def _data(sst: Any) -> NeededObject:
-    return NeededObject(sst.object_id, DATA, sst.file_size)
+    return NeededObject(sst_ids(sst)[0], DATA, sst.file_size)
 
 
 def _own_change_logs(version: Any) -> Iterator[NeededObject]:

@@ -49,8 +49,9 @@ def release_of(reader: SnapshotReader) -> str:
     Raises:
         UnknownFormat: no known release has them.
     """
+    layout = reader.definition
     found = candidates(row.version for row in reader.rows(MIGRATIONS_SECTION))
-    return found.releases_of(reader.definition)[-1]
+    return found.releases_of(layout)[-1]
 
 
 def create_schema(meta_store: MetaStore, release: str) -> SchemaResult:

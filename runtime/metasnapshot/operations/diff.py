@@ -9,57 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import cache
+from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 import xxhash
-from msgspec import UNSET
 
-from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names, shape_of
-from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.errors import UsageError
+from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.scalars import Blob, Timestamp
-from metasnapshot.hummock.objects import object_ids
-from metasnapshot.metastore.read import count_rows, find_layouts, read_rows
-from metasnapshot.operations.coverage import cover
-from metasnapshot.operations.names import KINDS, label, named_objects
+from metasnapshot.hummock.objects import needed_by
+from metasnapshot.operations.catalog import KINDS
+from metasnapshot.operations.columns import columns_of
+from metasnapshot.operations.diff_sides import Side, SnapshotSide
+from metasnapshot.operations.names import label, named_objects
 from metasnapshot.operations.secrets import redact
-from metasnapshot_models.codecs import CODECS
-from metasnapshot_models.definitions import Layout
 
 PART_ROWS = 100_000
 """Rows whose hashes are held at once."""
-ABSENT = bytes(8)
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 PARAMETERS = {"system_parameters": "system parameters", "session_parameters": "session parameters"}
 
 Objects = tuple[list[int], list[int]]
 """Ids of Hummock's objects: added, removed."""
-
-
-class Side(Protocol):
-    """One of the two things that are compared."""
-
-    @property
-    def layout(self) -> Layout:
-        """The layout of its rows."""
-        ...
-
-    def rows(self, section: str) -> Iterator[Any]:
-        """The rows of a section, none if its layout has no such section."""
-        ...
-
-    def count(self, section: str) -> int:
-        """How many."""
-        ...
-
-    def version(self) -> dict[str, Any] | None:
-        """The Hummock version as field: value of proto3 JSON; None if it is not at hand."""
-        ...
-
-    def omitted(self) -> list[str]:
-        """What there is besides, unknown to the registry, that no comparison sees."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -82,60 +54,17 @@ class Change:
     after: str | None = None
 
 
-class SnapshotSide:
-    """An opened snapshot."""
+def require_alike(a: Side, b: Side) -> None:
+    """Refuse to compare what has nothing in common.
 
-    def __init__(self, reader: SnapshotReader) -> None:
-        self.reader = reader
-        self.layout = reader.definition
-
-    def rows(self, section: str) -> Iterator[Any]:
-        """See Side."""
-        if section in self.reader.section_names:
-            yield from self.reader.rows(section)
-
-    def count(self, section: str) -> int:
-        """See Side."""
-        return self.reader.place(section).count if section in self.reader.section_names else 0
-
-    def version(self) -> dict[str, Any] | None:
-        """See Side."""
-        found = self.reader.hummock_version
-        shown = found.json
-        names = [field.json_name for field in found.message.DESCRIPTOR.fields]
-        return {name: shown.get(name) for name in names}
-
-    def omitted(self) -> list[str]:
-        """See Side."""
-        size, layout = self.reader.opaque_size, self.reader.layout
-        return [f"{size} bytes of snapshot {self.reader.id} beyond layout {layout}"] if size else []
-
-
-class MetaStoreSide:
-    """A meta store in a read transaction."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self.connection = connection
-        self.layout = find_layouts(connection).layouts[0]
-
-    def rows(self, section: str) -> Iterator[Any]:
-        """See Side."""
-        if section in section_names(self.layout):
-            yield from read_rows(self.connection, self.layout, model_of(self.layout, section))
-
-    def count(self, section: str) -> int:
-        """See Side."""
-        if section not in section_names(self.layout):
-            return 0
-        return count_rows(self.connection, CODECS[model_of(self.layout, section)].table)
-
-    def version(self) -> dict[str, Any] | None:
-        """None: it would have to be replayed from the checkpoint."""
-        return None
-
-    def omitted(self) -> list[str]:
-        """See Side."""
-        return [f"unknown {item.name} of the meta store" for item in cover(self.connection).unknown]
+    Raises:
+        UsageError: one is of the V1 format, the other is not.
+    """
+    if a.is_v1 != b.is_v1:
+        raise UsageError(
+            "a V1 snapshot has no row in common with a V2 snapshot or a SQL meta store",
+            hint="compare it with another V1 snapshot; show prints the names in each",
+        )
 
 
 def diff_names(a: Side, b: Side) -> Iterator[Change]:
@@ -144,10 +73,13 @@ def diff_names(a: Side, b: Side) -> Iterator[Change]:
     Raises:
         DamageError: a section is damaged.
     """
-    changes = _compare(lambda: named_objects(a.rows), lambda: named_objects(b.rows), 1)
+    changes = _compare(lambda: named_objects(a.catalog), lambda: named_objects(b.catalog), 1)
     for change in sorted(changes, key=lambda change: KINDS.index(change.kind)):
         name, number = change.key
         yield replace(change, key=(label(str(name), int(number)),))
+    if a.is_v1:
+        yield from _diff_v1_parameters(a, b)
+        return
     for section, kind in PARAMETERS.items():
         before = {row.name: str(redact(row.name, row.value)) for row in a.rows(section)}
         after = {row.name: str(redact(row.name, row.value)) for row in b.rows(section)}
@@ -159,32 +91,39 @@ def diff_names(a: Side, b: Side) -> Iterator[Change]:
             yield replace(change, kind=kind, before=before.get(name), after=after.get(name))
 
 
+def _diff_v1_parameters(a: Side, b: Side) -> Iterator[Change]:
+    """System parameters are the fields of one message there."""
+    kind = PARAMETERS["system_parameters"]
+    before, after = a.catalog.parameters(), b.catalog.parameters()
+    for name in dict.fromkeys((*before, *after)):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        shown = (None if text is None else str(redact(name, text)) for text in (old, new))
+        change = ADDED if old is None else REMOVED if new is None else CHANGED
+        columns = ("value",) if change == CHANGED else ()
+        yield Change(kind, change, (name,), columns, *shown)
+
+
 def diff_rows(a: Side, b: Side) -> Iterator[Change]:
     """What changed, by rows of every section of either.
 
     Raises:
         DamageError: a section is damaged.
     """
-    sections = dict.fromkeys((*section_names(a.layout), *section_names(b.layout)))
-    for section in sections:
+    for section in dict.fromkeys((*a.section_names, *b.section_names)):
         if section == HUMMOCK_VERSION:
             yield from _compare_versions(a, b)
             continue
-        parts = max(a.count(section), b.count(section)) // PART_ROWS + 1
+        counts = [side.count(section) for side in (a, b) if section in side.section_names]
+        parts = max(counts) // PART_ROWS + 1
         yield from _compare(_of_section(a, section), _of_section(b, section), parts)
 
 
 def diff_objects(a: SnapshotSide, b: SnapshotSide) -> Objects:
     """Ids of the objects of Hummock's that only the second needs, and only the first."""
-    before, after = (
-        set(object_ids(side.reader.hummock_version.message, _change_logs(side))) for side in (a, b)
-    )
+    before, after = (set(needed_by(side.reader).ids) for side in (a, b))
     return sorted(after - before), sorted(before - after)
-
-
-def _change_logs(side: SnapshotSide) -> Iterator[Any] | None:
-    section = "hummock_table_change_logs"
-    return side.rows(section) if section in section_names(side.layout) else None
 
 
 _Keyed = tuple[Any, ...]
@@ -203,12 +142,13 @@ def _compare_versions(a: Side, b: Side) -> Iterator[Change]:
 
 def _of_section(side: Side, section: str) -> Callable[[], Iterator[_Keyed]]:
     def keyed() -> Iterator[_Keyed]:
-        if section not in section_names(side.layout):
+        if section not in side.section_names:
             return
-        shape = shape_of(side.layout, model_of(side.layout, section))
-        names = [column.name for column in shape.columns if column.pk]
+        names = side.key_names(section)
         for row in side.rows(section):
-            yield (section, *(_plain(getattr(row, name)) for name in names), row)
+            columns = columns_of(row) if names and side.is_v1 else {}
+            key = (columns[name] if columns else getattr(row, name) for name in names)
+            yield (section, *map(_plain, key), row)
 
     return keyed
 
@@ -231,30 +171,38 @@ def _compare(
             if before is None:
                 yield Change(key[0], ADDED, key[1:])
                 continue
-            columns = _differing(row, before, _fingerprint(row))
+            columns = _differing(before, _fingerprint(row))
             if columns:
                 yield Change(key[0], CHANGED, key[1:], columns)
         yield from (Change(key[0], REMOVED, key[1:]) for key in left)
 
 
-def _fingerprint(row: Any) -> bytes:
-    """A hash of each column of the model, 8 bytes each; zeros for one that the layout lacks."""
-    return b"".join(
-        ABSENT
-        if (value := getattr(row, name)) is UNSET
-        else xxhash.xxh3_64_digest(msgspec.msgpack.encode(_plain(value)))
-        for name in row.__struct_fields__
+_Fingerprint = tuple[tuple[str, ...], bytes]
+"""Names of columns, and a hash of 8 bytes for each."""
+
+
+def _fingerprint(row: Any) -> _Fingerprint:
+    """A hash of each column that a row has."""
+    columns = columns_of(row)
+    hashes = (
+        xxhash.xxh3_64_digest(msgspec.msgpack.encode(_plain(value))) for value in columns.values()
     )
+    return _interned(tuple(columns)), b"".join(hashes)
 
 
-def _differing(row: Any, before: bytes, after: bytes) -> tuple[str, ...]:
+@cache
+def _interned(names: tuple[str, ...]) -> tuple[str, ...]:
+    """One and the same tuple for all rows of a shape."""
+    return names
+
+
+def _differing(before: _Fingerprint, after: _Fingerprint) -> tuple[str, ...]:
     """Columns that both have and that differ."""
-    names: list[str] = []
-    for number, name in enumerate(row.__struct_fields__):
-        one, other = (text[number * 8 : number * 8 + 8] for text in (before, after))
-        if one != other and ABSENT not in (one, other):
-            names.append(name)
-    return tuple(names)
+    if before == after:
+        return ()
+    old = {name: before[1][at * 8 : at * 8 + 8] for at, name in enumerate(before[0])}
+    new = {name: after[1][at * 8 : at * 8 + 8] for at, name in enumerate(after[0])}
+    return tuple(name for name in new if name in old and old[name] != new[name])
 
 
 def _plain(value: Any) -> Any:

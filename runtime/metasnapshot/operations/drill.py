@@ -17,6 +17,7 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.load import Target, digest_rows
 from metasnapshot.operations.backup import BackupOptions, backup
+from metasnapshot.operations.catalog import catalog_of
 from metasnapshot.operations.restore import restore
 from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot.operations.sequences import SEQUENCES_SECTION
@@ -41,10 +42,11 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
     Raises:
         SnapshotNotFound: there is no such snapshot.
         DamageError: it is damaged.
+        UnknownFormat: it is a V1 snapshot.
     """
     with tempfile.TemporaryDirectory(prefix="metasnapshot-drill-") as scratch:
         with repository.open(snapshot_id) as reader:
-            values = {row.name: row.value for row in reader.rows("system_parameters")}
+            values = _parameters(reader)
         url = values.get("state_store", "").removeprefix(HUMMOCK_PREFIX)
         directory = values.get("data_directory", "")
         if not url or not directory:
@@ -57,6 +59,11 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
             made = backup(meta_store, again, BackupOptions(url, directory), store=state)
         with repository.open(snapshot_id) as reader, again.open(made.entry.id) as copy:
             return _compare(reader, copy)
+
+
+def _parameters(reader: SnapshotReader) -> dict[str, str]:
+    _ = reader.definition  # a V1 snapshot has none
+    return catalog_of(reader).parameters()
 
 
 def _compare(reader: SnapshotReader, copy: SnapshotReader) -> DrillResult:

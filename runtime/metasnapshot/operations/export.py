@@ -18,14 +18,15 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
 
 from metasnapshot.errors import ConflictError, MetasnapshotError, RowError
 from metasnapshot.format.hummock_version import VERSION
-from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
+from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob, Timestamp
-from metasnapshot.operations.secrets import redact_row
+from metasnapshot.operations.columns import column_names, columns_of
+from metasnapshot.operations.secrets import redact_message, redact_row
+from metasnapshot.operations.sequences import I64_MAX
 
 Row = dict[str, Any]
 
@@ -149,19 +150,19 @@ def _shown_rows(reader: SnapshotReader, section: str, *, with_secrets: bool) -> 
         yield {VERSION: reader.hummock_version.json}
         return
     for row in reader.rows(section):
-        values = {
-            name: value
-            for name in row.__struct_fields__
-            if (value := getattr(row, name)) is not UNSET
-        }
-        yield values if with_secrets else redact_row(values)
+        values = columns_of(row)
+        if with_secrets:
+            yield values
+        elif isinstance(row, Blob):
+            yield redact_message(values, row.message)
+        else:
+            yield redact_row(values)
 
 
 def _columns(reader: SnapshotReader, section: str) -> list[str]:
     if section == HUMMOCK_VERSION:
         return [VERSION]
-    layout = reader.definition
-    return [column.name for column in shape_of(layout, model_of(layout, section)).columns]
+    return column_names(reader, section)
 
 
 def _plain(value: Any, *, messages: bool = False) -> Any:
@@ -199,4 +200,6 @@ def _sqlite(value: Any) -> Any:
     if isinstance(value, Blob):
         return value.bytes
     plain = _plain(value)
+    if isinstance(plain, int) and plain > I64_MAX:  # a u64 of a V1 message: SQLite has none
+        return str(plain)
     return _json(plain) if isinstance(plain, (dict, list)) else plain

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.hummock.paths import is_prefixed, object_path, object_prefix, parse_path
+from metasnapshot.operations.catalog import catalog_of
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
 from metasnapshot.store.port import Store, normalise
 
@@ -85,7 +86,7 @@ def look_for(
     Raises:
         StorageError: the store cannot be listed.
     """
-    parameters = {row.name: row.value for row in reader.rows("system_parameters")}
+    parameters = catalog_of(reader).parameters()
     return check_objects(store, directory, needed, prefixed=is_prefixed(url, parameters))
 
 

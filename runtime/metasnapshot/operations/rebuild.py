@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from metasnapshot.catalogue.entry import new_entry
+from metasnapshot.catalogue.entry import describe
 from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
 from metasnapshot.catalogue.rebuilder import Rebuilder
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
+from metasnapshot.format.v1 import V1
 from metasnapshot.hummock.objects import needed_by
 
 
@@ -86,15 +87,14 @@ def _describe(repository: Repository, number: int, known: ManifestEntry | None) 
     with repository.open_file(number) as reader:
         if reader.id != number:
             raise DamageError(f"{repository.path(number)} holds id {reader.id}")
-        layout = reader.definition
         ids = sorted(needed_by(reader).ids)
         only = reader.releases[0] if len(reader.releases) == 1 else ""
         release = only if only[:1].isdigit() else None  # a branch says nothing of its version
-        made = new_entry(
+        made = describe(
             number,
+            (reader.format_version, reader.layout),
             reader.hummock_version.message,
             ids,
-            layout,
             known.remarks if known else None,
             (known.rw_version if known else None) or release,
         )
@@ -106,4 +106,5 @@ def _describe(repository: Repository, number: int, known: ManifestEntry | None) 
 def _facts(entry: ManifestEntry) -> tuple[object, ...]:
     """What a file says of an entry."""
     tables = {key: info.committed_epoch for key, info in entry.state_table_info.items()}
-    return entry.hummock_version_id, entry.format_version, sorted(entry.ssts), tables
+    ids = sorted(set(entry.ssts))  # up to 0.1.17 an id may stand there more than once
+    return entry.hummock_version_id, max(entry.format_version, V1), ids, tables

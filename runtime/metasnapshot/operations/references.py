@@ -19,6 +19,7 @@ from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
+from metasnapshot.operations.references_v1 import check_v1_references
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.enums import ObjectType
 
@@ -112,6 +113,9 @@ def check_references(reader: SnapshotReader) -> Iterator[Finding]:
     Raises:
         DamageError: a row does not decode.
     """
+    if reader.is_v1:
+        yield from check_v1_references(reader)
+        return
     ids: dict[Column, array[int]] = defaultdict(lambda: array("q"))
     kinds: dict[ObjectType, array[int]] = defaultdict(lambda: array("q"))
     for section in reader.section_names:

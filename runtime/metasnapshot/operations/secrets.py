@@ -7,6 +7,7 @@ system parameters, and inside protobuf blobs. A blob that can hold any is not sh
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 from metasnapshot.format.scalars import Blob
@@ -44,6 +45,31 @@ def redact_row(row: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
+def redact_message(fields: dict[str, Any], message: Any) -> dict[str, Any]:
+    """The fields of a V1 message without its secrets; one that can hold any, however deep, is not
+    shown at all.
+    """
+    kinds = {field.name: field.message_type for field in message.DESCRIPTOR.fields}
+    return {
+        name: REDACTED if value and _can_hold_secrets(kinds[name]) else redact(name, value)
+        for name, value in fields.items()
+    }
+
+
+@cache
+def _can_hold_secrets(kind: Any) -> bool:
+    """Whether a kind of message, or one that it can hold, is one of those above."""
+    reached, pending = set[str](), [kind] if kind else []
+    while pending:
+        found: Any = pending.pop()
+        if found.name in SECRET_BLOBS:
+            return True
+        if found.full_name not in reached:
+            reached.add(found.full_name)
+            pending += [field.message_type for field in found.fields if field.message_type]
+    return False
+
+
 def redact(name: str, value: Any) -> Any:
     """A value without its secrets; name is that of its column, property or parameter."""
     if isinstance(value, Blob):
@@ -52,6 +78,9 @@ def redact(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         pairs: dict[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         return {key: redact(str(key), item) for key, item in pairs.items()}
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return [redact(name, item) for item in items]
     if not isinstance(value, str):
         return value
     if is_secret_name(name) and value:

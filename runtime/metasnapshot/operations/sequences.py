@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from metasnapshot.errors import InconsistentStore
+from metasnapshot.hummock.objects import sst_ids
 from metasnapshot_models.models import HummockSequence
 
 SEQUENCES_SECTION = "hummock_sequences"
@@ -31,7 +32,7 @@ def ids_in_use(snapshot_id: int, object_id: int, version: Any) -> dict[str, int]
         version: a HummockVersion message, whose groups and SSTs count too.
     """
     ssts = (
-        sst.sst_id
+        sst_ids(sst)[1]
         for levels in version.levels.values()
         for level in (*levels.l0.sub_levels, *levels.levels)
         for sst in level.table_infos

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.operations.names import SECTIONS, TABLE_KINDS, TABLES_SECTION, kind_of
+from metasnapshot.operations.catalog import KINDS, SINK, Catalog, catalog_of
 from metasnapshot.operations.secrets import redact
 
 
@@ -63,53 +61,48 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
     entry = repository.entry(snapshot_id)
     with repository.open(snapshot_id) as reader:
         committed = [info.committed_epoch for info in entry.state_table_info.values()]
+        if not committed and entry.max_committed_epoch:
+            committed = [entry.max_committed_epoch]
+        catalog = catalog_of(reader)
         return Summary(
             entry=entry,
-            cluster_ids=tuple(str(row.cluster_id) for row in reader.rows("clusters")),
+            cluster_ids=catalog.cluster_ids(),
             layout=reader.layout,
             releases=reader.releases,
             size=reader.size,
             checksum=reader.checksum,
-            names=_names(reader),
+            names=_names(catalog),
             epochs=(min(committed), max(committed)) if committed else None,
             parameters={
-                row.name: str(redact(row.name, row.value))
-                for row in reader.rows("system_parameters")
+                name: str(redact(name, value)) for name, value in catalog.parameters().items()
             },
-            risks=tuple(_risks(reader)),
+            risks=tuple(_risks(catalog)),
             sections=tuple(
                 SectionSize(place.name, place.count, place.size) for place in reader.places
             ),
         )
 
 
-def _names(reader: SnapshotReader) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = {kind: [] for kind in (*TABLE_KINDS.values(), *SECTIONS.values())}
-    for section in (TABLES_SECTION, *SECTIONS):
-        for row in reader.rows(section) if section in reader.section_names else ():
-            kind = kind_of(section, row)
-            if kind is not None:
-                names[kind].append(row.name)
+def _names(catalog: Catalog) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for item in catalog.items():
+        names[item.kind].append(item.name)
     return {kind: sorted(found) for kind, found in names.items()}
 
 
-def _risks(reader: SnapshotReader) -> Iterator[str]:
+def _risks(catalog: Catalog) -> Iterator[str]:
     """What moves on outside the cluster while its metadata goes back."""
-    for row in _with_connector(reader.rows("sources"), "with_properties"):
-        connector = row.with_properties["connector"]
-        if connector.endswith("-cdc"):
-            slot = row.with_properties.get("slot.name")
+    for kind, name, properties in catalog.connectors():
+        connector = properties["connector"]
+        if kind == SINK:
+            yield (
+                f"sink {name} ({connector}) writes again what it wrote after the snapshot, unless "
+                "it is exactly-once"
+            )
+        elif connector.endswith("-cdc"):
+            slot = properties.get("slot.name")
             place = f", slot {slot}" if slot else ""
             yield (
-                f"source {row.name} ({connector}{place}) asks for offsets of the snapshot, which "
-                "the upstream database may have dropped"
+                f"source {name} ({connector}{place}) asks for offsets of the snapshot, which the "
+                "upstream database may have dropped"
             )
-    for row in _with_connector(reader.rows("sinks"), "properties"):
-        yield (
-            f"sink {row.name} ({row.properties['connector']}) writes again what it wrote after the "
-            "snapshot, unless it is exactly-once"
-        )
-
-
-def _with_connector(rows: Iterable[Any], column: str) -> Iterator[Any]:
-    return (row for row in rows if "connector" in getattr(row, column))

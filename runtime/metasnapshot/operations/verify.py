@@ -17,7 +17,10 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, StorageError
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.format.v1 import V1
 from metasnapshot.hummock.objects import needed_by
+from metasnapshot.operations.catalog import catalog_of
+from metasnapshot.operations.columns import row_count
 from metasnapshot.operations.findings import ERROR, Finding, Findings
 from metasnapshot.operations.object_check import look_for
 from metasnapshot.operations.places import DATA_DIRECTORY, STATE_STORE, parameter
@@ -130,14 +133,13 @@ def _verify(
                 findings.add(check_version(reader, repository.entry(snapshot_id)))
             if depth >= LEVELS.index("objects"):
                 findings.add(find_lost_objects(reader, state))
-            rows = sum(place.count for place in reader.places if place.name != HUMMOCK_VERSION)
             return VerifyResult(
                 snapshot_id,
                 level,
                 reader.size,
                 reader.checksum,
                 reader.layout,
-                rows,
+                row_count(reader),
                 findings.error(f"snapshot {snapshot_id}"),
                 findings=findings,
             )
@@ -165,7 +167,7 @@ def find_lost_objects(
     Raises:
         StorageError: the store cannot be listed.
     """
-    parameters = {row.name: row.value for row in reader.rows("system_parameters")}
+    parameters = catalog_of(reader).parameters()
     own = parameter(parameters, STATE_STORE), parameter(parameters, DATA_DIRECTORY)
     url, directory = state or own
     return look_for(open_store(url), url, directory, reader, needed_by(reader))
@@ -174,7 +176,8 @@ def find_lost_objects(
 def _check_entry(repository: Repository, snapshot_id: int, reader: SnapshotReader) -> None:
     """The file is the one that the manifest means."""
     entry = repository.entry(snapshot_id)
-    if reader.id != snapshot_id or reader.format_version != entry.format_version:
+    of_entry = max(entry.format_version, V1)  # releases before 1.4 wrote none
+    if reader.id != snapshot_id or max(reader.format_version, V1) != of_entry:
         raise DamageError(
             f"snapshot {snapshot_id} holds id {reader.id}, format_version {reader.format_version}; "
             f"the manifest says id {entry.id}, format_version {entry.format_version}"

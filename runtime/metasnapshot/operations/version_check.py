@@ -16,7 +16,8 @@ from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.keys import ends_before
-from metasnapshot.hummock.objects import needed_by
+from metasnapshot.hummock.objects import needed_by, sst_ids
+from metasnapshot.operations.catalog import catalog_of
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
 from metasnapshot.operations.sequences import (
     FIRST_IDS,
@@ -39,14 +40,14 @@ def check_version(reader: SnapshotReader, entry: ManifestEntry) -> Iterator[Find
         DamageError: it does not decode.
     """
     version: Any = reader.hummock_version.message
-    tables = {row.table_id for row in reader.rows("tables")}
+    catalog = catalog_of(reader)
     for group_id, levels in sorted(version.levels.items()):
         yield from _check_group(group_id, levels)
-    yield from _check_tables(version, tables)
-    yield from _check_configs(version, reader)
+    yield from _check_tables(version, catalog.table_ids())
+    yield from _check_configs(version, catalog.group_ids())
     needed = np.frombuffer(needed_by(reader).ids, dtype=np.uint64)
     in_use = ids_in_use(reader.id, int(needed.max(initial=0)), version)
-    yield from _check_sequences(in_use, reader)
+    yield from _check_sequences(in_use, catalog.sequences())
     pinned = np.unique(np.array(entry.ssts, dtype=np.uint64))
     for number in np.setdiff1d(needed, pinned, assume_unique=True).tolist():
         yield _version(ERROR, f"object {number}", "is needed, but the manifest does not pin it")
@@ -56,7 +57,7 @@ def check_version(reader: SnapshotReader, entry: ManifestEntry) -> Iterator[Find
 
 def _check_group(group_id: int, levels: Any) -> Iterator[Finding]:
     name = f"group {group_id}"
-    if levels.group_id != group_id:
+    if getattr(levels, "group_id", group_id) != group_id:  # not said before 0.1.17
         yield _version(ERROR, name, f"its levels say group {levels.group_id}")
     newest = -1
     for level in levels.l0.sub_levels:
@@ -81,11 +82,11 @@ def _check_level(place: str, level: Any) -> Iterator[Finding]:
     for sst in ssts:
         tables = list(sst.table_ids)
         if tables != sorted(set(tables)):
-            yield _version(ERROR, place, f"table ids of SST {sst.sst_id} are not ascending")
+            yield _version(ERROR, place, f"table ids of SST {sst_ids(sst)[1]} are not ascending")
     if level.level_type == NONOVERLAPPING:
         for one, other in pairwise(ssts):
             if not ends_before(one.key_range, other.key_range):
-                what = f"SSTs {one.sst_id} and {other.sst_id} overlap"
+                what = f"SSTs {sst_ids(one)[1]} and {sst_ids(other)[1]} overlap"
                 yield _version(ERROR, place, what)
 
 
@@ -112,19 +113,16 @@ def _check_tables(version: Any, tables: set[int]) -> Iterator[Finding]:
         yield _version(WARNING, f"table {table}", what)
 
 
-def _check_configs(version: Any, reader: SnapshotReader) -> Iterator[Finding]:
-    configs = {row.compaction_group_id for row in reader.rows("compaction_configs")}
+def _check_configs(version: Any, configs: set[int]) -> Iterator[Finding]:
     own = {group_id for group_id in version.levels if group_id >= STATIC_GROUPS_END}
     for group_id in sorted(own.difference(configs)):
         what = "has no compaction config: the meta node will make a new one"
         yield _version(WARNING, f"group {group_id}", what)
 
 
-def _check_sequences(in_use: dict[str, int], reader: SnapshotReader) -> Iterator[Finding]:
+def _check_sequences(in_use: dict[str, int], sequences: dict[str, int]) -> Iterator[Finding]:
     """Sequences give the next id: it must be above all that are in use."""
-    if "hummock_sequences" not in reader.section_names:
-        return
-    stand = FIRST_IDS | {row.name: row.seq for row in reader.rows("hummock_sequences")}
+    stand = FIRST_IDS | sequences
     for name, largest in in_use.items():
         if stand[name] <= largest:
             what = f"stands at {stand[name]}, but {largest} is in use"
