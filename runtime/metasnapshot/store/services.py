@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from obstore.store import AzureStore, GCSStore, S3Store
 
@@ -98,15 +100,15 @@ def _azblob(place: Location) -> tuple[Any, dict[str, Any]]:
     return AzureStore, found
 
 
-def _oss(_: Location) -> tuple[Any, dict[str, Any]]:
-    return _s3_kin("OSS_ENDPOINT", "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
+def _oss(place: Location) -> tuple[Any, dict[str, Any]]:
+    return _s3_kin(place, "OSS_ENDPOINT", "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
 
 
-def _obs(_: Location) -> tuple[Any, dict[str, Any]]:
-    return _s3_kin("OBS_ENDPOINT", "OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY")
+def _obs(place: Location) -> tuple[Any, dict[str, Any]]:
+    return _s3_kin(place, "OBS_ENDPOINT", "OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY")
 
 
-def _s3_kin(endpoint: str, key: str, secret: str) -> tuple[Any, dict[str, Any]]:
+def _s3_kin(place: Location, endpoint: str, key: str, secret: str) -> tuple[Any, dict[str, Any]]:
     """A service that speaks S3's protocol too; buckets are hosts of its endpoint, unless that is an
     address.
     """
@@ -117,15 +119,23 @@ def _s3_kin(endpoint: str, key: str, secret: str) -> tuple[Any, dict[str, Any]]:
         if option not in found
     ]:
         raise UsageError(f"{', '.join(missing)} is not set", hint=_HINT)
-    address = str(found["endpoint"])
-    if "://" not in address:
-        found["endpoint"] = f"https://{address}"
-    path_style = os.environ.get("RW_IS_FORCE_PATH_STYLE", "").lower() not in ("", "false")
+    address = str(found["endpoint"]).rstrip("/")
+    scheme, _, host = address.rpartition("://")
+    in_host = not _is_path_style() and not _is_address(host)
+    found["endpoint"] = f"{scheme or 'https'}://{f'{place.bucket}.' if in_host else ''}{host}"
     return S3Store, {
         **found,
         "region": MINIO_REGION,
-        "virtual_hosted_style_request": not path_style,
+        "virtual_hosted_style_request": in_host,
     }
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _is_path_style() -> bool:

