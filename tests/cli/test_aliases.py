@@ -46,6 +46,32 @@ def test_our_own_words_stay() -> None:
     assert translate([]) == []
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "path"),
+    [
+        ("sqlite:///tmp/meta.db?mode=rwc", "/tmp/meta.db"),
+        ("sqlite://meta.db?mode=rwc", "meta.db"),
+        ("sqlite:/tmp/meta.db", "/tmp/meta.db"),
+    ],
+)
+def test_a_sqlite_endpoint_is_that_of_risingwaves_driver(endpoint: str, path: str) -> None:
+    """What follows sqlite:// is the path itself; mode=rwc is the driver's."""
+    found = parse_url(url_of("--meta-store-type", "sql", "--sql-endpoint", endpoint))
+    assert (found.database, dict(found.query)) == (path, {})
+
+
+def test_a_meta_node_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """risectl's two commands go to it, unless the line says where else; ours do not."""
+    monkeypatch.setenv("RW_META_ADDR", "http://one:5690,http://two:5690")
+    live = ["--via-meta", "http://one:5690"]
+    assert translate(["meta", "backup-meta"]) == ["backup", *live]
+    assert translate(["delete-meta-snapshots", "--snapshot-ids", "1"]) == ["delete", "1", *live]
+    line = ["backup-meta", "--meta-store", "sqlite:///meta.db"]
+    assert translate(line) == ["backup", *line[1:]]
+    assert translate(["backup"]) == ["backup"]
+    assert translate(["restore-meta"]) == ["restore"]
+
+
 def test_sql_options_come_to_one_url() -> None:
     """User, password and database are percent-encoded, which upstream forgets."""
     found = url_of(

@@ -7,6 +7,7 @@ Source: src/ctl/src/lib.rs and src/meta/src/backup_restore/restore.rs of 0.1.15 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
@@ -20,6 +21,11 @@ COMMANDS = {
     "delete-meta-snapshots": "delete",
     "create-meta-store-schema": "create-schema",
 }
+LIVE = ("backup-meta", "delete-meta-snapshots")
+"""Commands that risectl has a meta node do, by its address in the environment."""
+META_ADDRESS = "RW_META_ADDR"
+OURS = ("--via-meta", "--meta-store", "--backup-storage-url")
+"""Options that risectl does not know for them: who gives one does not mean its meta node."""
 PREFIXES = ("ctl", "meta")
 """Words that stand before a command of risectl's."""
 OPTIONS = {
@@ -50,6 +56,7 @@ def translate(arguments: Sequence[str]) -> list[str]:
         UsageError: the --sql-* options do not come to a URL.
     """
     words = list(_without_prefix(arguments))
+    address = os.environ.get(META_ADDRESS, "") if words and words[0] in LIVE else ""
     if words and words[0] in COMMANDS:
         words[0] = COMMANDS[words[0]]
     translated: list[str] = []
@@ -67,7 +74,19 @@ def translate(arguments: Sequence[str]) -> list[str]:
             sql[name] = value if equals else next(pairs, "")
         else:
             translated.append(word)
-    return [*translated, "--meta-store", _url(sql)] if sql else translated
+    if sql:
+        translated += ["--meta-store", _url(sql)]
+    if address and not any(word.startswith(OURS) for word in translated):
+        translated += ["--via-meta", address.partition(",")[0]]
+    return translated
+
+
+def _sqlite(endpoint: str) -> str:
+    """A SQLite URL of RisingWave's driver: what follows `sqlite://` is the path itself, and `mode`
+    is the driver's.
+    """
+    path = endpoint.removeprefix("sqlite:").removeprefix("//").partition("?")[0]
+    return f"sqlite:///{path}"
 
 
 def _without_prefix(arguments: Sequence[str]) -> Iterator[str]:
@@ -82,7 +101,7 @@ def _url(sql: dict[str, str]) -> str:
     engine = sql.get("--meta-store-type", "")
     endpoint = sql.get("--sql-endpoint", "")
     if engine == "sql":
-        return endpoint
+        return _sqlite(endpoint) if endpoint.startswith("sqlite:") else endpoint
     if engine not in DRIVERS:
         raise UsageError(
             f"--meta-store-type {engine or 'is missing'}: not a meta store that outlives a process",
