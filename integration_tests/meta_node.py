@@ -1,10 +1,12 @@
 """A meta node's backup service over loopback, as far as its clients can tell: one job at a time, at
-most about a hundred snapshots, the latest job remembered and forgotten with the process."""
+most about a hundred snapshots, the latest job remembered and forgotten with the process.
+Source: src/meta/src/backup_restore/backup_manager.rs at v3.0.3.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
@@ -29,18 +31,41 @@ def message(name: str, **fields: Any) -> Any:
     return message_class(f"backup_service.{name}", NEWEST)(**fields)
 
 
-class FakeMetaNode:
-    """Its state, and what a test may do to it. A job ends when `finish` says so."""
+class JobFailed(Exception):
+    """Why a job made no snapshot."""
+
+
+class BackupService:
+    """The service's rules. What snapshots are, and where, a subclass says.
+
+    A job ends when its status was asked for `polls_to_go` times: a test does between as it likes.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.sequence = 1
-        self.manifest_id = 0
-        self.snapshots: list[Any] = []
         self.latest: tuple[int, int, str] | None = None
         self.remarks: str | None = None
         self.polls_to_go = 1
-        self.failure = ""
+
+    def begin(self) -> int:
+        """Start a job; gives its id."""
+        raise NotImplementedError
+
+    def make(self, job: int) -> None:
+        """Make the job's snapshot, or fail.
+
+        Raises:
+            JobFailed: it did.
+        """
+        raise NotImplementedError
+
+    def entries(self) -> tuple[int, list[Any]]:
+        """The manifest in memory: its id, and MetaSnapshotMetadata messages."""
+        raise NotImplementedError
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Delete snapshots; unknown ids are no error."""
+        raise NotImplementedError
 
     def restart(self) -> None:
         """Jobs are forgotten, the manifest is not."""
@@ -53,11 +78,10 @@ class FakeMetaNode:
                     context,
                     f"concurrent backup job is not supported: existent job {self.latest[0]}",
                 )
-            if len(self.snapshots) > SNAPSHOTS_MAX:
+            if len(self.entries()[1]) > SNAPSHOTS_MAX:
                 text = f"too many existent meta snapshots, expect at most {SNAPSHOTS_MAX}"
                 self._refuse(context, text)
-            job = self.sequence
-            self.sequence += 1
+            job = self.begin()
             self.latest = (job, RUNNING, "")
             self.remarks = request.remarks if request.HasField("remarks") else None
             return message("BackupMetaResponse", job_id=job)
@@ -81,39 +105,63 @@ class FakeMetaNode:
     def delete_snapshots(self, request: Any, context: Any) -> Any:
         del context
         with self.lock:
-            gone = set(request.snapshot_ids)
-            self.snapshots = [item for item in self.snapshots if item.id not in gone]
-            self.manifest_id += 1
+            self.remove(request.snapshot_ids)
             return message("DeleteMetaSnapshotResponse")
 
     def manifest(self, request: Any, context: Any) -> Any:
         del request, context
-        found = message(
-            "MetaSnapshotManifest",
-            manifest_id=self.manifest_id,
-            snapshot_metadata=self.snapshots,
-        )
+        manifest_id, entries = self.entries()
+        found = message("MetaSnapshotManifest", manifest_id=manifest_id, snapshot_metadata=entries)
         return message("GetMetaSnapshotManifestResponse", manifest=found)
 
     def _end(self, job: int) -> tuple[int, str]:
-        if self.failure:
-            self.latest = (job, FAILED, f"failed backup job {job}: {self.failure}")
-            return self.latest[1:]
-        made = message("MetaSnapshotMetadata", id=job, hummock_version_id=job + 100)
-        made.format_version, made.rw_version = 2, "3.0.3"
-        if self.remarks is not None:
-            made.remarks = self.remarks
-        self.snapshots.append(made)
-        self.manifest_id += 1
-        self.latest = (job, SUCCEEDED, "")
+        try:
+            self.make(job)
+        except JobFailed as error:
+            self.latest = (job, FAILED, f"failed backup job {job}: {error}")
+        else:
+            self.latest = (job, SUCCEEDED, "")
         return self.latest[1:]
 
     def _refuse(self, context: Any, text: str) -> None:
         context.abort(_grpc.StatusCode.UNKNOWN, text)
 
 
+class FakeMetaNode(BackupService):
+    """One whose snapshots are only entries of a manifest in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sequence = 1
+        self.manifest_id = 0
+        self.snapshots: list[Any] = []
+        self.failure = ""
+
+    def begin(self) -> int:
+        self.sequence += 1
+        return self.sequence - 1
+
+    def make(self, job: int) -> None:
+        if self.failure:
+            raise JobFailed(self.failure)
+        made = message("MetaSnapshotMetadata", id=job, hummock_version_id=job + 100)
+        made.format_version, made.rw_version = 2, "3.0.3"
+        if self.remarks is not None:
+            made.remarks = self.remarks
+        self.snapshots.append(made)
+        self.manifest_id += 1
+
+    def entries(self) -> tuple[int, list[Any]]:
+        return self.manifest_id, self.snapshots
+
+    def remove(self, ids: Iterable[int]) -> None:
+        gone = set(ids)
+        self.snapshots = [item for item in self.snapshots if item.id not in gone]
+        self.manifest_id += 1
+
+
 @contextmanager
-def serve(node: FakeMetaNode) -> Generator[str]:
+def serve(node: BackupService) -> Generator[str]:
     """Serve a node on loopback; gives its URL."""
     server = _grpc.server(futures.ThreadPoolExecutor(4))
     handlers = {name: _handler(name, getattr(node, own)) for name, own in METHODS.items()}
