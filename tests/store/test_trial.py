@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -18,9 +19,18 @@ from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import ObjectHead, StoredObject
-from metasnapshot.store.trial import CREATE, STALE, TRIAL_PREFIX, TriedStore, try_store
+from metasnapshot.store.trial import (
+    CREATE,
+    RACE,
+    RACERS,
+    STALE,
+    TRIAL_PREFIX,
+    TriedStore,
+    try_store,
+)
 
-NAMES = ["read after write", "list after write", "ranged read", CREATE, "swap", STALE, "delete"]
+NAMES = ["read after write", "list after write", "ranged read", CREATE, "swap", STALE]
+NAMES += [RACE, "delete"]
 
 
 class PuttingStore(MemoryStore):
@@ -49,6 +59,16 @@ class OverwritingStore(PuttingStore):
         return self.put(path, data)
 
     def put_if_match(self, path: str, data: bytes, etag: str) -> str:  # noqa: ARG002
+        return self.put(path, data)
+
+
+class LookingStore(PuttingStore):
+    """A service that looks, then writes: whoever looks at the same time writes too."""
+
+    def put_if_match(self, path: str, data: bytes, etag: str) -> str:
+        if self.read(path).etag != etag:
+            raise ConflictError(f"{path} changed meanwhile")
+        time.sleep(0.05)
         return self.put(path, data)
 
 
@@ -105,10 +125,11 @@ def test_an_honest_store_keeps_every_promise(tmp_path: Path) -> None:
     ("store", "expected"),
     [
         (OverwritingStore(), {CREATE: "it was overwritten", STALE: "it was overwritten"}),
+        (LookingStore(), {RACE: f"{RACERS} of {RACERS} won"}),
         (ForgettingStore(), {"read after write": "b''", "swap": "b''"}),
         (BlindStore(), {"list after write": "[]"}),
     ],
-    ids=["overwrites", "forgets", "lists late"],
+    ids=["overwrites", "looks first", "forgets", "lists late"],
 )
 def test_what_a_store_breaks_is_said(store: PuttingStore, expected: dict[str, str]) -> None:
     """Each promise by its name, with what came instead; the trial's object is gone."""

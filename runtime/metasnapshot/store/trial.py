@@ -1,13 +1,15 @@
 """Whether a store keeps the promises that a catalogue rests on, tried before they are trusted.
 
 Not every service that speaks S3 refuses a second create or a stale etag: some answer 200 and
-overwrite. So the first conditional write of a process tries both on an object of its own; a store
-that fails gets its conditional writes from a lease instead.
+overwrite; others look before they write, so that two at once both win. So the first conditional
+write of a process tries all that on an object of its own; a store that fails gets its conditional
+writes from a lease instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -18,8 +20,11 @@ from metasnapshot.store.lease import LeasedStore, PlainStore
 from metasnapshot.store.port import Store, join, normalise
 
 TRIAL_PREFIX = "metasnapshot.trial-"
-CREATE, STALE = "create-only", "stale swap refused"
+CREATE, STALE, RACE = "create-only", "stale swap refused", "one swap of several wins"
+MENDED = {CREATE, STALE, RACE}
 """Promises that a lease makes up for."""
+RACERS = 8
+"""Swaps at once: of a service that looks before it writes several win."""
 
 
 class ConditionalStore(PlainStore, Store, Protocol):
@@ -64,7 +69,26 @@ def _try_swap(store: Store, path: str) -> Iterator[Promise]:
         return store.read(path).data
 
     yield _expect("swap", swap, b"third")
-    yield _expect_conflict(STALE, lambda: store.put_if_match(path, b"fourth", etag))
+    stale = _expect_conflict(STALE, lambda: store.put_if_match(path, b"fourth", etag))
+    yield stale
+    if stale.held:
+        yield _race(store, path)
+
+
+def _race(store: Store, path: str) -> Promise:
+    """Several swaps of one and the same state at once: one wins."""
+    etag = store.read(path).etag
+    with ThreadPoolExecutor(RACERS) as pool:
+        runs = [
+            pool.submit(store.put_if_match, path, b"racer %d" % number, etag)
+            for number in range(RACERS)
+        ]
+    errors = [run.exception() for run in runs]
+    for error in errors:
+        if error is not None and not isinstance(error, ConflictError):
+            return Promise(RACE, held=False, found=str(error))
+    won = errors.count(None)
+    return Promise(RACE, won == 1, "" if won == 1 else f"{won} of {RACERS} won")
 
 
 def _expect_conflict(name: str, write: Callable[[], object]) -> Promise:
@@ -136,7 +160,7 @@ class TriedStore:
         if self._chosen is None:
             directory = normalise(path).rpartition("/")[0]
             failed = [item for item in try_store(self.untried, directory) if not item.held]
-            if not {item.name for item in failed} <= {CREATE, STALE}:
+            if not {item.name for item in failed} <= MENDED:
                 said = ", ".join(f"{item.name}: {item.found}" for item in failed)
                 raise StorageError(f"{self.url} is no store to rely on: {said}")
             self._chosen = LeasedStore(self.untried) if failed else self.untried
