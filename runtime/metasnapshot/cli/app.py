@@ -109,6 +109,10 @@ def run(
     storage_timeout: Annotated[
         str | None, Parameter(help="What such a request may take, such as 30s; 60s.")
     ] = None,
+    retry_lock: Annotated[
+        str | None,
+        Parameter(help="Wait so long for a lock that somebody else holds, such as 10m; 5m."),
+    ] = None,
     metrics_file: Annotated[
         Path | None, Parameter(help="Write what the run came to, for Prometheus' node exporter.")
     ] = None,
@@ -121,6 +125,7 @@ def run(
         retry_policy(
             storage_retries or str(values["--storage-retries"]),
             storage_timeout or str(values["--storage-timeout"]),
+            retry_lock or str(values["--retry-lock"]),
         )
     )
     return app(arguments, exit_on_error=False, print_error=False)

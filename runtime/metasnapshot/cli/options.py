@@ -101,15 +101,19 @@ def duration(text: str) -> timedelta:
         raise UsageError("a duration of more than any calendar has") from error
 
 
-def retry_policy(retries: str, timeout: str) -> RetryPolicy:
-    """Tries and times of object stores.
+def retry_policy(retries: str, timeout: str, lock: str) -> RetryPolicy:
+    """Tries and times of object stores, and the time to wait for a lock.
 
     Raises:
-        UsageError: they are no number and no duration.
+        UsageError: they are no number and no durations.
     """
     if not retries.isdecimal() or int(retries) > RETRIES_MAX:
         raise UsageError(f"not a number of retries: {retries!r:.60}", hint="such as 3")
-    return RetryPolicy(retries=int(retries), timeout_s=duration(timeout).total_seconds())
+    return RetryPolicy(
+        retries=int(retries),
+        timeout_s=duration(timeout).total_seconds(),
+        lock_wait_s=duration(lock).total_seconds(),
+    )
 
 
 def snapshot_id(text: str, found: Repository) -> int:

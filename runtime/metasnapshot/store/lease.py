@@ -168,7 +168,7 @@ def _wait(store: PlainStore, directory: str, own: _Own, wait_s: float) -> None:
         if time.monotonic() > deadline:
             raise ConflictError(
                 f"{store.url}, {directory} is leased by {before.holder}",
-                hint="try again when it has ended",
+                hint="try again when it has ended; --retry-lock 10m waits",
             )
         own.renew()
         time.sleep(POLL_S)
@@ -193,8 +193,9 @@ def _claims(store: PlainStore, directory: str) -> list[tuple[str, Claim]]:
 class LeasedStore:
     """A store that gets its conditional writes from a lease. An etag is a hash of the bytes."""
 
-    def __init__(self, inner: PlainStore) -> None:
+    def __init__(self, inner: PlainStore, wait_s: float = WAIT_S) -> None:
         self._inner = inner
+        self._wait_s = wait_s
         self.head = inner.head
         self.open_reader = inner.open_reader
         self.list = inner.list
@@ -239,7 +240,7 @@ class LeasedStore:
 
     def exclusive(self, path: str) -> AbstractContextManager[None]:
         """See Store: the lease of the path's directory."""
-        return leased(self._inner, _directory(path))
+        return leased(self._inner, _directory(path), self._wait_s)
 
     def _put(self, path: str, data: bytes) -> str:
         """Write behind the fence, and look."""

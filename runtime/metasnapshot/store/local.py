@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
-from metasnapshot.store.lock import locked
+from metasnapshot.store.lock import LOCK_WAIT_S, locked
 from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
 
 BUFFER_SIZE = 1 << 16
@@ -32,8 +32,9 @@ os.umask(_UMASK)  # there is no other way to learn it
 class LocalStore:
     """An object store in a local directory, which is made when something is first written."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, lock_wait_s: float = LOCK_WAIT_S) -> None:
         self._root = root
+        self._lock_wait_s = lock_wait_s
 
     @property
     def url(self) -> str:
@@ -75,7 +76,7 @@ class LocalStore:
 
     def put_if_match(self, path: str, data: bytes, etag: str) -> str:
         target = self._path(path)
-        with self._temporary(path) as (file, temporary), locked(target.parent):
+        with self._temporary(path) as (file, temporary), locked(target.parent, self._lock_wait_s):
             file.write(data)
             _sync(file)
             if not target.is_file() or etag_of(target.read_bytes()) != etag:
@@ -109,7 +110,7 @@ class LocalStore:
         directory = self._path(path).parent
         with _translated(path):
             directory.mkdir(parents=True, exist_ok=True)
-            with locked(directory):
+            with locked(directory, self._lock_wait_s):
                 yield
 
     def _path(self, path: str) -> Path:

@@ -111,7 +111,8 @@ def _acquire(file: BinaryIO, directory: Path, wait_s: float) -> None:
                 file.seek(0)
                 holder = parse_holder(file.read(HOLDER_SIZE_MAX)) or "somebody"
                 raise ConflictError(
-                    f"{directory} is locked by {holder}", hint="try again when it has ended"
+                    f"{directory} is locked by {holder}",
+                    hint="try again when it has ended; --retry-lock 10m waits",
                 ) from error
             time.sleep(random.uniform(0.001, POLL_MAX_S))  # noqa: S311 - no secret
         else:

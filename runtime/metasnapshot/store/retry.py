@@ -1,4 +1,5 @@
-"""How often a request is tried again, how long after, and how long each may take.
+"""How often a request is tried again, how long after, and how long each may take; and how long to
+wait for whoever holds a lock.
 
 Upstream's numbers ([storage.object_store.retry]) with time for a slow line: what it waits for is
 minutes of a server, not the hours of an operator.
@@ -21,6 +22,7 @@ class RetryPolicy:
         list_timeout_s: what a page of a list may take.
         backoff_s: pause before the second try; each further one is twice as long.
         backoff_max_s: the longest pause.
+        lock_wait_s: how long to wait for the lock or the lease of a directory.
     """
 
     retries: int = 3
@@ -28,6 +30,7 @@ class RetryPolicy:
     list_timeout_s: float = 600.0
     backoff_s: float = 1.0
     backoff_max_s: float = 10.0
+    lock_wait_s: float = 300.0
 
     def pauses(self) -> Iterator[float]:
         """Seconds to wait before each further try, with jitter: whoever failed together does not

@@ -34,7 +34,7 @@ def open_store(url: str) -> Store:
     if place.service == "memory":
         return _memory()
     if place.service == "fs":
-        return LocalStore(Path(place.root))
+        return LocalStore(Path(place.root), _policy.lock_wait_s)
     if place.service in OBSTORE:
         return _remote(place)
     return _other(place)
@@ -72,7 +72,7 @@ def _other(place: Location) -> Store:
             f"no object store for scheme {place.service!r}",
             hint=f"known forms: {', '.join(FORMS)}",
         )
-    return LeasedStore(OtherStore(place, _policy))
+    return LeasedStore(OtherStore(place, _policy), _policy.lock_wait_s)
 
 
 @cache

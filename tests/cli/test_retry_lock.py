@@ -1,0 +1,56 @@
+"""--retry-lock: how long a command waits for another that is changing the same directory."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import time
+from pathlib import Path
+
+import goldens
+import pytest
+
+from metasnapshot.cli.app import main
+from metasnapshot.store.lock import LOCK_NAME
+
+TAG = goldens.SHIPPED / "v3.0.3"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    goldens.copy_backups(TAG, tmp_path)
+    return tmp_path / "backup"
+
+
+def keep(directory: Path, *options: str) -> int:
+    return main(["keep", "1", "--backup-storage-url", f"fs://{directory.parent}", *options])
+
+
+def test_a_lock_that_is_held_too_long(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 11, who holds it, and how to wait longer; nothing changed."""
+    with (directory / LOCK_NAME).open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert keep(directory, "--retry-lock", "100ms") == 11
+    shown = capsys.readouterr().err
+    assert "is locked by" in shown
+    assert "--retry-lock 10m" in shown
+    assert not (directory / "metasnapshot.json").exists()
+
+
+def test_a_lock_that_is_let_go_in_time(directory: Path) -> None:
+    """The command waits, then does its work."""
+    with (directory / LOCK_NAME).open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        start = time.monotonic()
+        threading.Timer(0.5, lambda: fcntl.flock(file, fcntl.LOCK_UN)).start()
+        assert keep(directory, "--retry-lock", "1m") == 0
+    assert time.monotonic() - start >= 0.5
+
+
+@pytest.mark.parametrize("text", ["soon", "10", "-1s"])
+def test_what_is_no_duration(
+    directory: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """Exit 2 with the form that it has."""
+    assert keep(directory, f"--retry-lock={text}") == 2
+    assert "a number and one of ms, s, m, h, d, w" in capsys.readouterr().err
