@@ -20,7 +20,6 @@ def entry(*epochs: int, whole: int | None = None) -> ManifestEntry:
     return ManifestEntry(
         id=1,
         hummock_version_id=1,
-        ssts=(),
         format_version=2,
         remarks=None,
         state_table_info={key: StateTableInfo(epoch, 2) for key, epoch in enumerate(epochs)},

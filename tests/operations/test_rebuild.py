@@ -268,3 +268,25 @@ def test_an_empty_directory_has_nothing_to_write(tmp_path: Path) -> None:
     """It is as it should be."""
     found = looked(tmp_path / "backup")
     assert (found.is_same, found.manifest.ids, found.damaged) == (True, (), {})
+
+
+@pytest.mark.parametrize(
+    ("now", "previous", "expected"),
+    [
+        (b'{"manifest_id":42,"snapshot_meta', b'{"manifest_id":41}', 43),
+        (b'{"manifest_id":42,"snapshot_meta', None, 43),
+        (b"\0\0\0\0", b'{"manifest_id":41}', 43),
+        (b"\0\0\0\0", b'{ "manifest_id" : 41 , "snap', 43),
+        (None, b'{"manifest_id":41}', 42),
+    ],
+)
+def test_the_id_grows_over_a_manifest_that_cannot_be_read(
+    root: Path, now: bytes | None, previous: bytes | None, expected: int
+) -> None:
+    """A meta node takes no manifest whose id is not above its own; the damaged one had one more
+    than the one that it replaced."""
+    (root / "manifest.json").unlink()
+    for name, data in (("manifest.json", now), (PREVIOUS_NAME, previous)):
+        if data is not None:
+            (root / name).write_bytes(data)
+    assert done(root).manifest.manifest_id == expected

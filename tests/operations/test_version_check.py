@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -57,6 +58,11 @@ def _new(findings: list[Finding]) -> list[Found]:
     return [item for item in found if item.what != STATELESS]
 
 
+def _pinning(entry: ManifestEntry, ids: tuple[int, ...]) -> ManifestEntry:
+    """The entry with other ids of objects."""
+    return replace(entry, raw=json.dumps(json.loads(entry.raw) | {"ssts": ids}).encode())
+
+
 def _changed(change: Callable[[Any], object], ids: tuple[int, ...] = ()) -> list[Found]:
     """What is found in the version after a change."""
     snapshot, entry = _load(), _entry(TAG, 7)
@@ -64,7 +70,7 @@ def _changed(change: Callable[[Any], object], ids: tuple[int, ...] = ()) -> list
     change(version)
     form, era = snapshot.hummock_version.form, LAYOUTS[snapshot.layout].era
     snapshot.hummock_version = HummockVersion.from_message(version, form, era)
-    return _new(_check(snapshot, replace(entry, ssts=entry.ssts + ids)))
+    return _new(_check(snapshot, _pinning(entry, entry.ssts + ids)))
 
 
 def _error(row: str, what: str) -> Found:
@@ -234,7 +240,7 @@ def test_a_group_without_a_config(group: int, *, is_told: bool) -> None:
 def test_an_object_that_the_manifest_does_not_pin() -> None:
     """The cluster's garbage collection may delete it."""
     entry = _entry(TAG, 7)
-    found = _new(_check(_load(), replace(entry, ssts=entry.ssts[1:])))
+    found = _new(_check(_load(), _pinning(entry, entry.ssts[1:])))
     what = "is needed, but the manifest does not pin it"
     assert found == [_error(f"object {entry.ssts[0]}", what)]
 

@@ -63,7 +63,6 @@ def new_entry(
     return ManifestEntry(
         id=snapshot_id,
         hummock_version_id=version.id,
-        ssts=tuple(object_ids),
         format_version=V2,
         remarks=remarks,
         state_table_info=tables,
@@ -130,7 +129,6 @@ def new_v1_entry(
     return ManifestEntry(
         id=snapshot_id,
         hummock_version_id=version.id,
-        ssts=tuple(object_ids),
         format_version=format_version,
         remarks=remarks,
         state_table_info=tables,

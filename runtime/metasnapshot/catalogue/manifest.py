@@ -9,8 +9,9 @@ included. Source: src/storage/backup/src/lib.rs of each release.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 
@@ -37,7 +38,6 @@ class ManifestEntry:
     Attributes:
         id: the snapshot's id.
         hummock_version_id: id of the Hummock version in it.
-        ssts: ids of all objects that it needs.
         format_version: 1 or 2; 0 where a release before 1.4 wrote none, which means V1.
         remarks: a note, or None.
         state_table_info: by table id; empty before 1.10.
@@ -49,7 +49,6 @@ class ManifestEntry:
 
     id: int
     hummock_version_id: int
-    ssts: tuple[int, ...] = field(repr=False)
     format_version: int
     remarks: str | None
     state_table_info: dict[int, StateTableInfo] = field(repr=False)
@@ -58,21 +57,12 @@ class ManifestEntry:
     safe_epoch: int | None
     raw: bytes = field(repr=False, compare=False)
 
-
-class _Ssts:
-    """The ids of an entry's objects; where they are None, they are decoded from its bytes whenever
-    they are asked for: Python's numbers for those of a large manifest take many times its size.
-    """
-
-    def __get__(self, entry: ManifestEntry, _: type[ManifestEntry]) -> tuple[int, ...]:
-        known: tuple[int, ...] | None = entry.__dict__["ssts"]
-        return _ids_decoder.decode(entry.raw).ssts if known is None else known
-
-    def __set__(self, entry: ManifestEntry, ids: tuple[int, ...] | None) -> None:
-        entry.__dict__["ssts"] = ids
-
-
-setattr(ManifestEntry, "ssts", _Ssts())  # noqa: B010 - in its class it would be a default
+    @property
+    def ssts(self) -> tuple[int, ...]:
+        """Ids of all objects that it needs, decoded whenever they are asked for: as numbers of
+        Python those of a large manifest take many times its size.
+        """
+        return _ids_decoder.decode(self.raw).ssts
 
 
 @dataclass(frozen=True)
@@ -134,12 +124,19 @@ class _Ids(msgspec.Struct):
     ssts: tuple[int, ...]
 
 
+_HEAD = re.compile(rb'\s*{\s*"manifest_id"\s*:\s*(\d{1,18})\s*[,}]')
 _FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, TypeError)
 _raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _entries_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _entry_decoder = msgspec.json.Decoder(_Entry)
 _ids_decoder = msgspec.json.Decoder(_Ids)
 _id_decoder = msgspec.json.Decoder(int)
+
+
+def claimed_id(data: bytes) -> int:
+    """The manifest_id that a manifest begins with, however damaged the rest of it is; 0 if none."""
+    found = _HEAD.match(data)
+    return int(found[1]) if found else 0
 
 
 def parse(data: bytes) -> Manifest:
@@ -173,7 +170,6 @@ def _parse_entry(raw: bytes) -> ManifestEntry:
     return ManifestEntry(
         id=entry.id,
         hummock_version_id=entry.hummock_version_id,
-        ssts=cast("Any", None),  # they stay in raw
         format_version=entry.format_version,
         remarks=entry.remarks,
         state_table_info={

@@ -28,13 +28,17 @@ class Rebuilder(Repository):
         except DamageError:
             self.is_damaged = True
 
-    def previous_manifest_id(self) -> int:
-        """Id of the manifest that was replaced last; 0 if none is known."""
+    def largest_manifest_id(self) -> int:
+        """The largest id that a manifest here is known to have had, whatever state it is in: a
+        meta node only takes one that is larger.
+        """
+        claimed = manifests.claimed_id(self._data or b"")
         try:
-            found = self.store.read(join(self.directory, PREVIOUS_NAME))
-            return manifests.parse(found.data).manifest_id
-        except (ObjectMissing, DamageError):
-            return 0
+            previous = self.store.read(join(self.directory, PREVIOUS_NAME)).data
+        except ObjectMissing:
+            return claimed
+        # The one that was replaced last; if what it said is not to be read now, one came after it.
+        return max(claimed, manifests.claimed_id(previous) + (self.is_damaged and not claimed))
 
     def replace_manifest(self, manifest: Manifest) -> None:
         """Replace the manifest that was there when this was opened.

@@ -59,7 +59,7 @@ def rebuild(repository: Rebuilder) -> Rebuilt:
         except (DamageError, ObjectMissing) as error:
             damaged[number] = str(error)
     order = [*(number for number in entries if number in made), *sorted(made.keys() - entries)]
-    before = max(known.manifest_id, repository.previous_manifest_id(), len(made))
+    before = max(known.manifest_id, repository.largest_manifest_id(), len(made))
     manifest = replace(
         known, manifest_id=before + 1, entries=tuple(made[number] for number in order)
     )
@@ -69,7 +69,8 @@ def rebuild(repository: Rebuilder) -> Rebuilt:
         changed=tuple(n for n in order if n in entries and made[n] is not entries[n]),
         dropped=tuple(n for n in entries if n not in made),
         damaged=damaged,
-        is_same=not repository.is_damaged and manifest.entries == known.entries,
+        is_same=not repository.is_damaged
+        and [entry.raw for entry in manifest.entries] == [entry.raw for entry in known.entries],
     )
 
 
