@@ -23,6 +23,17 @@ from metasnapshot.store.url import open_store
 KEPT_MAX = 5
 """How many snapshots a process leaves before it deletes one for each that it creates."""
 DIRECTORY = "backup"
+PROCESSES = 8
+OPERATIONS = "STRESS_OPERATIONS"
+"""The variable that says how many operations each process does; `make stress` sets it."""
+TIMEOUT_S = 3600.0
+
+
+def operations(few: int, many: int) -> int:
+    """How many operations each process does: few, many where every step is tested, or what is asked
+    for.
+    """
+    return int(os.environ.get(OPERATIONS) or (many if os.environ.get("TEST_EVERY_STEP") else few))
 
 
 def smallest_snapshot() -> MetaSnapshot:

@@ -10,10 +10,6 @@ from pathlib import Path
 import pytest
 import stress
 
-PROCESSES = 8
-OPERATIONS = 2_000 if os.environ.get("TEST_EVERY_STEP") else 60
-TIMEOUT_S = 900
-
 
 @pytest.fixture
 def shared_memory(tmp_path: Path) -> Generator[Path]:
@@ -28,4 +24,5 @@ def shared_memory(tmp_path: Path) -> Generator[Path]:
 def test_no_snapshot_is_lost_and_none_is_a_phantom(shared_memory: Path) -> None:
     """On a local directory, under its lock."""
     url = f"fs://{shared_memory / 'store'}"
-    stress.expect(url, stress.run(url, PROCESSES, OPERATIONS, TIMEOUT_S))
+    count = stress.operations(60, 2_000)
+    stress.expect(url, stress.run(url, stress.PROCESSES, count, stress.TIMEOUT_S))

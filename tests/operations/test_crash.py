@@ -1,23 +1,16 @@
 """kill -9 at any step of backup, delete and restore: earlier snapshots live, a re-run converges.
 
-A first run counts the steps: every call that changes a file or asks for its durability, and every
-SQL statement. Then a process of its own dies at a step, before it or after it: at more than a
-hundred of them, spread evenly, or at every one with TEST_EVERY_STEP set, as CI does.
+Where the deaths are, `deaths` says; what died is looked at, and run again.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import goldens
 import pytest
-import sqlalchemy as sa
-from sqlalchemy import event
+from deaths import POINTS_MIN, Steps, deaths
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import TargetNotEmpty
@@ -31,60 +24,8 @@ from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot.operations.verify import verify
 from metasnapshot.store.local import LocalStore
 
+__all__ = ["Steps"]  # test_crash_servers.py looks for it here
 TAG = goldens.SHIPPED / "v3.0.3"
-STEPS = ("fsync", "link", "replace", "unlink", "mkdir", "open")
-"""Calls of module os that LocalStore's writes come down to."""
-POINTS_MIN = 100
-
-
-class Steps:
-    """Counts steps, and dies at one of them: 2n before step n, 2n + 1 after it."""
-
-    def __init__(self, die_at: int | None) -> None:
-        self.die_at = die_at
-        self.count = 0
-
-    def point(self) -> None:
-        if self.count == self.die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.count += 1
-
-    def watch(self) -> None:
-        """Hook into module os and SQLAlchemy; for the rest of this process."""
-        for name in STEPS:
-            setattr(os, name, self._watched(getattr(os, name)))
-        event.listen(sa.Engine, "before_cursor_execute", lambda *_: self.point())
-        event.listen(sa.Engine, "after_cursor_execute", lambda *_: self.point())
-        event.listen(sa.Engine, "commit", lambda *_: self.point())
-
-    def _watched(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*arguments: Any, **options: Any) -> Any:
-            self.point()
-            result = call(*arguments, **options)
-            self.point()
-            return result
-
-        return watched
-
-
-def in_child(job: Callable[[], object], die_at: int | None) -> int:
-    """Run a job in a forked process that dies at a step; returns its steps, or -1 if it died."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        steps = Steps(die_at)
-        steps.watch()
-        try:
-            job()
-            os.write(writer, str(steps.count).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as file:
-        said = file.read()
-    _, status = os.waitpid(child, 0)
-    assert (os.WIFSIGNALED(status), os.WIFEXITED(status)) == (not said, bool(said))
-    return int(said) if said else -1
 
 
 class World:
@@ -118,22 +59,9 @@ class World:
         return {path.name for path in (self.path / "backup").glob("*.snapshot")}
 
 
-def deaths(job: str, tmp_path: Path) -> tuple[range, Callable[[int], World]]:
-    """Places to die in a job, and what makes a world in which it died there."""
-    count = in_child(getattr(World(tmp_path / "whole"), job), None)
-    stride = 1 if os.environ.get("TEST_EVERY_STEP") else max(1, count // POINTS_MIN)
-
-    def died(number: int) -> World:
-        world = World(tmp_path / str(number))
-        assert in_child(getattr(world, job), number) == -1
-        return world
-
-    return range(0, count, stride), died
-
-
 def test_backup(tmp_path: Path) -> None:
     """At most an orphan file is left; every entry verifies; the next backup succeeds."""
-    points, died = deaths("backup", tmp_path)
+    points, died = deaths(World, World.backup, tmp_path)
     assert len(points) >= POINTS_MIN
     for number in points:
         world = died(number)
@@ -150,7 +78,7 @@ def test_backup(tmp_path: Path) -> None:
 
 def test_delete(tmp_path: Path) -> None:
     """The manifest never names a file that is gone; deleting again leaves nothing of them."""
-    points, died = deaths("delete", tmp_path)
+    points, died = deaths(World, World.delete, tmp_path)
     assert len(points) >= 10
     for number in points:
         world = died(number)
@@ -163,7 +91,7 @@ def test_delete(tmp_path: Path) -> None:
 
 def test_restore(tmp_path: Path) -> None:
     """All rows or none; restoring again ends with the rows and the checkpoint, without force."""
-    points, died = deaths("restore", tmp_path)
+    points, died = deaths(World, World.restore, tmp_path)
     assert len(points) >= POINTS_MIN
     for number in points:
         world = died(number)
