@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 from metasnapshot_codegen import source
 from metasnapshot_codegen.registry import Span
 from metasnapshot_codegen.source import Collector, Value
+from metasnapshot_codegen.spans import LIFE, read_span
 
 ENGINES = ("sqlite", "postgres", "mysql")
-LIFE = ("since", "until")
 T = TypeVar("T")
 
 
@@ -239,19 +239,15 @@ class _Reader:
     def span(self, found: dict[str, Value], place: Value, life: Span | None = None) -> Span:
         """The lifespan that since and until name; within that of its table."""
         life = life or Span(0, len(self.releases) - 1)
-        ends = [life.since, life.until]
-        for end, key in enumerate(LIFE):
-            if key in found:
-                name = found[key].text()
-                if name not in self.releases:
-                    raise found[key].fail(f"found `{name}`, expected a release of models.yaml")
-                ends[end] = self.releases.index(name)
-        if not life.since <= ends[0] <= ends[1] <= life.until:
+        span = read_span(found, place, self.releases, life)
+        if span.since < life.since or span.until > life.until:
             raise place.fail(
-                f"found a life from {self.releases[ends[0]]} to {self.releases[ends[1]]}, expected "
-                f"one within {self.releases[life.since]} to {self.releases[life.until]}"
+                f"found a life from {self._life(span)}, expected one within {self._life(life)}"
             )
-        return Span(*ends)
+        return span
+
+    def _life(self, span: Span) -> str:
+        return f"{self.releases[span.since]} to {self.releases[span.until]}"
 
 
 def _words(value: Value) -> tuple[str, ...]:

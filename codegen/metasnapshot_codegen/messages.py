@@ -9,6 +9,7 @@ from pathlib import Path
 
 from metasnapshot_codegen import source
 from metasnapshot_codegen.source import Collector, Value
+from metasnapshot_codegen.spans import LIFE, read_span
 
 LABELS = ("optional", "repeated")
 
@@ -84,21 +85,21 @@ def _check_twice(place: Value, field: MessageField, others: list[MessageField]) 
 
 
 def _field(value: Value, states: list[str]) -> MessageField:
-    found = value.record(["n", "name", "type"], ["label", "oneof", "since", "until"])
+    found = value.record(["n", "name", "type"], ["label", "oneof", *LIFE])
     label = found["label"].text() if "label" in found else ""
     if label not in ("", *LABELS):
         raise found["label"].fail(f"found `{label}`, expected one of {', '.join(LABELS)}")
     oneof = found["oneof"].text() if "oneof" in found else ""
-    since, until = _life(found, value, states)
+    span = read_span(found, value, states)
     number = _number(found["n"])
-    return MessageField(
-        number, found["name"].text(), found["type"].text(), label, oneof, since, until
-    )
+    name, kind = found["name"].text(), found["type"].text()
+    return MessageField(number, name, kind, label, oneof, span.since, span.until)
 
 
 def _value(value: Value, states: list[str]) -> EnumValue:
-    found = value.record(["v", "name"], ["since", "until"])
-    return EnumValue(_number(found["v"]), found["name"].text(), *_life(found, value, states))
+    found = value.record(["v", "name"], LIFE)
+    span = read_span(found, value, states)
+    return EnumValue(_number(found["v"]), found["name"].text(), span.since, span.until)
 
 
 def _number(value: Value) -> int:
@@ -106,19 +107,3 @@ def _number(value: Value) -> int:
         return int(value.text())
     except ValueError as error:
         raise value.fail(f"found `{value.text()}`, expected an integer") from error
-
-
-def _life(found: dict[str, Value], place: Value, states: list[str]) -> tuple[int, int]:
-    ends = [0, len(states) - 1]
-    for end, key in enumerate(("since", "until")):
-        if key in found:
-            name = found[key].text()
-            if name not in states:
-                raise found[key].fail(f"found `{name}`, expected one of {', '.join(states)}")
-            ends[end] = states.index(name)
-    if ends[1] < ends[0]:
-        raise place.fail(
-            f"found until {states[ends[1]]} before since {states[ends[0]]}, "
-            "expected since to come first"
-        )
-    return ends[0], ends[1]

@@ -25,9 +25,9 @@ from metasnapshot_codegen.registry import (
     TypeState,
 )
 from metasnapshot_codegen.source import Collector, Value
+from metasnapshot_codegen.spans import LIFE, read_span
 
 T = TypeVar("T")
-LIFE = ("since", "until")
 RESERVED_SECTION = "hummock_version"
 TOP = [
     "package",
@@ -108,15 +108,17 @@ class _Reader:
 
     def _migration(self, value: Value) -> Named:
         found = value.record(["migration"], LIFE)
-        return Named(found["migration"].word(), _span(found, value, self.registry.releases), value)
+        return Named(
+            found["migration"].word(), read_span(found, value, self.registry.releases), value
+        )
 
     def _form(self, value: Value) -> Named:
         found = value.record(["form"], LIFE)
-        return Named(_choice(found["form"], FORMS), _span(found, value, self.axis), value)
+        return Named(found["form"].choice(FORMS), read_span(found, value, self.axis), value)
 
     def _section(self, value: Value) -> Named:
         found = value.record(["section", "model"], LIFE)
-        span = _span(found, value, self.axis)
+        span = read_span(found, value, self.axis)
         name = found["section"].name()
         if name == RESERVED_SECTION:
             raise value.fail(f"found section {name}, expected another name: it is no table")
@@ -131,14 +133,14 @@ class _Reader:
 
     def _model(self, name: str, place: Value) -> Model:
         found = place.record(["table", "columns"], LIFE)
-        span = _span(found, place, self.axis)
+        span = read_span(found, place, self.axis)
         columns = tuple(self._each(found["columns"], lambda value: self._column(value, name, span)))
         return Model(name, found["table"].word(), span, columns, place)
 
     def _column(self, value: Value, model: str, life: Span) -> Column:
         flags = ("pk", "auto_increment", "unique", "nullable")
         found = value.record(["name", "type"], [*flags, *LIFE])
-        span = _span(found, value, self.axis, default=life)
+        span = read_span(found, value, self.axis, default=life)
         if span.since < life.since or span.until > life.until:
             raise value.fail(
                 f"found column {model}.{found['name'].text()} from {self._life(span)}, "
@@ -167,12 +169,12 @@ class _Reader:
             )
         if "wrapper" in found and kinds != ["message"]:
             raise value.fail(f"found a wrapper beside {kinds[0]}, expected it beside message only")
-        span = _span(found, value, self.axis)
+        span = read_span(found, value, self.axis)
         if kinds == ["integer"]:
-            return TypeState(span, value, integer=_choice(found["integer"], INTEGERS))
+            return TypeState(span, value, integer=found["integer"].choice(INTEGERS))
         if kinds == ["json"]:
             return TypeState(span, value, json=found["json"].word())
-        wrapper = _choice(found["wrapper"], WRAPPERS) if "wrapper" in found else "single"
+        wrapper = found["wrapper"].choice(WRAPPERS) if "wrapper" in found else "single"
         return TypeState(span, value, message=found["message"].text(), wrapper=wrapper)
 
     def _enums(self, value: Value) -> None:
@@ -184,7 +186,7 @@ class _Reader:
 
     def _member(self, value: Value) -> Member:
         found = value.record(["json", "db"], LIFE)
-        span = _span(found, value, self.axis)
+        span = read_span(found, value, self.axis)
         return Member(found["json"].word(), found["db"].word(), span, value)
 
     def _excluded(self, value: Value) -> None:
@@ -200,8 +202,8 @@ class _Reader:
     def _exclusion(self, value: Value, keys: Sequence[str]) -> Named:
         found = value.record(keys, LIFE)
         column = found["column"].word() if "column" in found else ""
-        reason = _choice(found["reason"], REASONS)
-        span = _span(found, value, self.axis)
+        reason = found["reason"].choice(REASONS)
+        span = read_span(found, value, self.axis)
         return Named(found["table"].word(), span, value, reason=reason, column=column)
 
 
@@ -211,34 +213,6 @@ def _layout(value: Value) -> Layout:
     if not releases:
         raise value.fail("found no release, expected at least one")
     return Layout(found["layout"].word(), found["era"].word(), releases, value)
-
-
-def _choice(value: Value, choices: Sequence[str]) -> str:
-    text = value.text()
-    if text not in choices:
-        raise value.fail(f"found `{text}`, expected one of {', '.join(choices)}")
-    return text
-
-
-def _span(
-    found: dict[str, Value], place: Value, axis: Sequence[str], default: Span | None = None
-) -> Span:
-    """The lifespan that a record's since and until name on an axis of layouts or releases."""
-    ends = default or Span(0, len(axis) - 1)
-    since = _index(found["since"], axis) if "since" in found else ends.since
-    until = _index(found["until"], axis) if "until" in found else ends.until
-    if until < since:
-        raise place.fail(
-            f"found until {axis[until]} before since {axis[since]}, expected since to come first"
-        )
-    return Span(since, until)
-
-
-def _index(value: Value, axis: Sequence[str]) -> int:
-    name = value.text()
-    if name not in axis:
-        raise value.fail(f"found `{name}`, expected one of {', '.join(axis)}")
-    return axis.index(name)
 
 
 def _distinct(collector: Collector, names: Iterable[tuple[str, Value]], what: str) -> None:

@@ -77,6 +77,12 @@ class Value:
             raise self.fail(f"found `{text}`, expected a word without spaces, `;`, `=` and `!`")
         return text
 
+    def choice(self, choices: Sequence[str]) -> str:
+        text = self.text()
+        if text not in choices:
+            raise self.fail(f"found `{text}`, expected one of {', '.join(choices)}")
+        return text
+
     def flag(self) -> bool:
         text = self.text()
         if text not in ("true", "false"):

@@ -13,6 +13,7 @@ from metasnapshot_codegen import source
 from metasnapshot_codegen.messages import Messages
 from metasnapshot_codegen.registry import Span
 from metasnapshot_codegen.source import Collector, Problem, Value
+from metasnapshot_codegen.spans import LIFE, read_span
 
 HEADERS = ("id", "version_id")
 FORMS = ("pairs", "message", "messages", "text")
@@ -130,8 +131,8 @@ class _Reader:
         return found
 
     def _member(self, value: Value) -> V1Member:
-        found = value.record(["member", "form"], ["message", "key", "since", "until"])
-        form = _choice(found["form"], FORMS)
+        found = value.record(["member", "form"], ["message", "key", *LIFE])
+        form = found["form"].choice(FORMS)
         message = found["message"].word() if "message" in found else ""
         key = found["key"].name() if "key" in found else ""
         if bool(message) != (form in ("message", "messages")) or bool(key) != (form == "messages"):
@@ -139,25 +140,15 @@ class _Reader:
                 f"found form {form} with message `{message}` and key `{key}`, expected a message "
                 "with the forms message and messages, and a key with the latter"
             )
-        return V1Member(found["member"].name(), form, message, key, self._span(found, value), value)
+        return V1Member(
+            found["member"].name(), form, message, key, read_span(found, value, self.axis), value
+        )
 
     def _family(self, value: Value) -> V1Family:
-        found = value.record(["family", "member", "keys"], ["since", "until"])
-        keys = _choice(found["keys"], tuple(KEYS))
-        span = self._span(found, value)
+        found = value.record(["family", "member", "keys"], LIFE)
+        keys = found["keys"].choice(tuple(KEYS))
+        span = read_span(found, value, self.axis)
         return V1Family(found["family"].word(), found["member"].name(), keys, span, value)
-
-    def _span(self, found: dict[str, Value], place: Value) -> Span:
-        ends = [0, len(self.axis) - 1]
-        for end, key in enumerate(("since", "until")):
-            if key in found:
-                ends[end] = self.axis.index(_choice(found[key], self.axis))
-        if ends[1] < ends[0]:
-            raise place.fail(
-                f"found until {self.axis[ends[1]]} before since {self.axis[ends[0]]}, expected "
-                "since to come first"
-            )
-        return Span(*ends)
 
 
 def _layout(value: Value, states: Sequence[str]) -> V1Layout:
@@ -165,8 +156,8 @@ def _layout(value: Value, states: Sequence[str]) -> V1Layout:
     releases = tuple(item.word() for item in found["releases"].items())
     if not releases:
         raise value.fail("found no release, expected at least one")
-    header = _choice(found["header"], HEADERS)
-    return V1Layout(found["layout"].word(), _choice(found["era"], states), header, releases, value)
+    header = found["header"].choice(HEADERS)
+    return V1Layout(found["layout"].word(), found["era"].choice(states), header, releases, value)
 
 
 def _with_eras(layout: V1Layout, states: Sequence[str], end: int) -> V1Layout:
@@ -205,10 +196,3 @@ def _has_key(member: V1Member, messages: Messages, era: str) -> bool:
         return False
     alive = [item.name for item in fields if item.since <= state <= item.until]
     return not member.key or member.key in alive
-
-
-def _choice(value: Value, choices: Sequence[str]) -> str:
-    text = value.text()
-    if text not in choices:
-        raise value.fail(f"found `{text}`, expected one of {', '.join(choices)}")
-    return text

@@ -66,7 +66,7 @@ def edit(schema: Path, old: str, new: str) -> int:
         pytest.param(
             "vnode_mapping, type: blob, not_null: true, until: 1.10.2",
             "vnode_mapping, type: blob, not_null: true, until: 1.10.9",
-            "found `1.10.9`, expected a release of models.yaml",
+            "found `1.10.9`, expected one of 1.9.0, ",
             id="an unknown release",
         ),
         pytest.param(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metasnapshot_codegen import check, cli, ddl, history, messages, parse, render
+from metasnapshot_codegen import check, cli, ddl, history, messages, parse, render, v1
 
 
 @pytest.fixture
@@ -18,7 +18,8 @@ def names(repo_root: Path) -> list[str]:
     registry = parse.read(repo_root / "schema" / "models.yaml")
     check.check(registry, found)
     tables = ddl.read(repo_root / "schema" / "ddl.yaml", registry.releases)
-    files = render.render(registry, history.expand(registry), found, tables)
+    old = v1.read(repo_root / "schema" / "v1.yaml", found)
+    files = render.render(registry, history.expand(registry), found, tables, old)
     return [f"generated/{name}" for name in files]
 
 
