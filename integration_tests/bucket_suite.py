@@ -26,7 +26,7 @@ OPERATIONS = 4 if os.environ.get("TEST_EVERY_STEP") else 2
 """Of each process."""
 PROCESSES = 4
 STRESS_S = 300.0
-PROMISES = 7
+PROMISES = 8
 SECRET = "s3cret"
 """Part of every key."""
 HASTE = RetryPolicy(retries=2, backoff_s=0.01, timeout_s=1)
@@ -40,7 +40,43 @@ def open_bucket(url: str, policy: RetryPolicy | None = None) -> RemoteStore:
     return RemoteStore(connector(place), place.url, place.root, policy)
 
 
-class BucketSuite(StoreSuite):
+class LargeObjectSuite(StoreSuite):
+    """A store whose large objects go up in parts."""
+
+    def test_a_large_object_goes_up_in_parts(
+        self, store: Store, raw: Callable[[str], bytes]
+    ) -> None:
+        """Nobody sees it before its end; it is there whole, and a reader seeks in it."""
+        data = os.urandom(2 * upload.PART_SIZE + 17)
+        with store.open_writer("d/large") as file:
+            for start in range(0, len(data), 1 << 20):
+                file.write(data[start : start + (1 << 20)])
+            assert store.head("d/large") is None
+        assert raw("d/large") == data
+        with store.open_reader("d/large") as file:
+            assert file.read() == data
+            file.seek(upload.PART_SIZE + 5)
+            assert file.read(10) == data[upload.PART_SIZE + 5 :][:10]
+
+    def test_a_large_object_that_fails_is_forgotten(self, store: Store) -> None:
+        """No list has it."""
+        self.fail_at_a_large_object(store)
+        assert store.head("d/large") is None
+        assert list(store.list("")) == []
+
+    def fail_at_a_large_object(self, store: Store) -> None:
+        """Write two parts, then give up."""
+
+        def fail() -> None:
+            with store.open_writer("d/large") as file:
+                file.write(bytes(2 * upload.PART_SIZE))
+                raise RuntimeError("no")
+
+        with pytest.raises(RuntimeError, match="no"):
+            fail()
+
+
+class BucketSuite(LargeObjectSuite):
     """`url` is one of a new bucket, which the environment says how to reach.
 
     Attributes:
@@ -80,34 +116,6 @@ class BucketSuite(StoreSuite):
         said = capsys.readouterr()
         assert parse_location(url).service in said.err
         assert SECRET not in said.out + said.err
-
-    def test_a_large_object_goes_up_in_parts(
-        self, store: Store, raw: Callable[[str], bytes]
-    ) -> None:
-        """Nobody sees it before its end; it is there whole, and a reader seeks in it."""
-        data = os.urandom(2 * upload.PART_SIZE + 17)
-        with store.open_writer("d/large") as file:
-            for start in range(0, len(data), 1 << 20):
-                file.write(data[start : start + (1 << 20)])
-            assert store.head("d/large") is None
-        assert raw("d/large") == data
-        with store.open_reader("d/large") as file:
-            assert file.read() == data
-            file.seek(upload.PART_SIZE + 5)
-            assert file.read(10) == data[upload.PART_SIZE + 5 :][:10]
-
-    def test_a_large_object_that_fails_is_forgotten(self, store: Store) -> None:
-        """No list has it."""
-
-        def fail() -> None:
-            with store.open_writer("d/large") as file:
-                file.write(bytes(2 * upload.PART_SIZE))
-                raise RuntimeError("no")
-
-        with pytest.raises(RuntimeError, match="no"):
-            fail()
-        assert store.head("d/large") is None
-        assert list(store.list("")) == []
 
     def test_a_large_object_overwrites_nothing(self, store: Store, url: str) -> None:
         """What got the name while it went up keeps it."""

@@ -6,16 +6,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import boto3  # pyright: ignore[reportMissingTypeStubs]
-from servers import START_S, STOP_S, free_port
+from servers import STOP_S, free_port, wait_for_port
 
 KEYS = "key:s/e+c ret"
 _numbers = count()
@@ -66,21 +63,8 @@ def s3_server(**environment: str) -> Generator[S3Server]:
         env=os.environ | environment,
     )
     try:
-        _wait(port, process)
+        wait_for_port(port, process)
         yield S3Server(port)
     finally:
         process.terminate()
         process.wait(STOP_S)
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
-        except (URLError, OSError):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -18,7 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from urllib.request import Request, urlopen
 
 from s3_objects import Asked, Buckets
-from servers import START_S, STOP_S, free_port
+from servers import START_S, STOP_S, free_port, wait_for_port
 
 KEYS = "key:secret"
 WRITE_MAX = 1 << 16
@@ -129,24 +127,11 @@ def memory_server() -> Generator[MemoryServer]:
     port = free_port()
     process = subprocess.Popen([sys.executable, __file__, str(port)])
     try:
-        _wait(port, process)
+        wait_for_port(port, process)
         yield MemoryServer(port)
     finally:
         process.terminate()
         process.wait(STOP_S)
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
 
 
 if __name__ == "__main__":

@@ -165,6 +165,20 @@ def mariadb(directory: Path, *, durable: bool = False) -> Generator[Server]:
         yield server
 
 
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server that was just started listens."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 def free_port() -> int:
     """A port of loopback that nobody uses."""
     with socket.socket() as found:

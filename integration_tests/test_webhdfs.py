@@ -61,7 +61,7 @@ class TestWebHdfs(StoreSuite):
         """What `storage test` tries holds."""
         found = try_store(store, "backup")
         assert [item for item in found if not item.held] == []
-        assert len(found) == 7
+        assert len(found) == 8
 
     def test_a_large_object_appears_at_its_end(
         self, store: Store, raw: Callable[[str], bytes]

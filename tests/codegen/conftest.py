@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from project_schema import ProjectSchema
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
@@ -112,3 +113,9 @@ def expanded(registry: Registry) -> History:
 def rendered(registry: Registry, expanded: History, toy_messages: Messages) -> dict[str, str]:
     """The generated files of the unedited toy registry."""
     return render.render(registry, expanded, toy_messages)
+
+
+@pytest.fixture
+def schema(repo_root: Path, tmp_path: Path) -> ProjectSchema:
+    shutil.copytree(repo_root / "schema", tmp_path / "schema")
+    return ProjectSchema(tmp_path / "schema")

@@ -2,32 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
-
-from metasnapshot_codegen import cli
-
-
-@pytest.fixture
-def schema(repo_root: Path, tmp_path: Path) -> Path:
-    """The project's own schema directory, free to be edited."""
-    shutil.copytree(repo_root / "schema", tmp_path / "schema")
-    return tmp_path / "schema"
-
-
-def run(schema: Path, *arguments: str) -> int:
-    return cli.main(["--schema", str(schema), "--out", str(schema.parent / "out"), *arguments])
-
-
-def edit(schema: Path, old: str, new: str) -> int:
-    """Replace the first place; returns its line."""
-    path = schema / "v1.yaml"
-    before, found, after = path.read_text().partition(old)
-    assert found, old
-    path.write_text(before + new + after)
-    return before.count("\n") + 1
+from project_schema import ProjectSchema
 
 
 @pytest.mark.parametrize(
@@ -89,20 +65,22 @@ def edit(schema: Path, old: str, new: str) -> int:
     ],
 )
 def test_a_mistake_is_named_with_its_line(
-    schema: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
+    schema: ProjectSchema, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
 ) -> None:
     """File, line, what was found and what was expected."""
-    edit(schema, old, new)
-    assert run(schema) == 2
+    schema.edit("v1.yaml", old, new)
+    assert schema.run() == 2
     told = capsys.readouterr().err
     assert said in told
     assert "v1.yaml:" in told
 
 
-def test_eras_come_in_their_order(schema: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eras_come_in_their_order(
+    schema: ProjectSchema, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A later layout starts with a later era."""
-    edit(schema, "layout: v1-1.8, era: v1.8.0", "layout: v1-1.8, era: v0.19.0")
-    assert run(schema) == 2
+    schema.edit("v1.yaml", "layout: v1-1.8, era: v1.8.0", "layout: v1-1.8, era: v0.19.0")
+    assert schema.run() == 2
     assert "expected eras in their order" in capsys.readouterr().err
 
 
@@ -115,23 +93,23 @@ def test_eras_come_in_their_order(schema: Path, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_a_released_layout_never_changes(
-    schema: Path, capsys: pytest.CaptureFixture[str], old: str, new: str
+    schema: ProjectSchema, capsys: pytest.CaptureFixture[str], old: str, new: str
 ) -> None:
     """A member that is removed or moved, a family by another name: refused."""
-    edit(schema, old, new)
+    schema.edit("v1.yaml", old, new)
     if not new:
-        edit(schema, "- {family: cf/catalog_view, member: view, keys: field}\n", "")
-    assert run(schema) == 1
+        schema.edit("v1.yaml", "- {family: cf/catalog_view, member: view, keys: field}\n", "")
+    assert schema.run() == 1
     assert "frozen: v1 v1-" in capsys.readouterr().err
 
 
 def test_without_the_file_nothing_of_v1_is_generated(
-    schema: Path, capsys: pytest.CaptureFixture[str]
+    schema: ProjectSchema, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A package that reads none needs none; one that did cannot lose it."""
-    (schema / "v1.yaml").unlink()
-    assert run(schema) == 1
+    (schema.path / "v1.yaml").unlink()
+    assert schema.run() == 1
     assert "frozen: v1 v1-0.1.15 is gone" in capsys.readouterr().err
-    (schema / "frozen.txt").unlink()
-    assert run(schema) == 0
-    assert not list((schema.parent / "out").rglob("v1.py"))
+    (schema.path / "frozen.txt").unlink()
+    assert schema.run() == 0
+    assert not list(schema.out.rglob("v1.py"))
