@@ -9,6 +9,7 @@ src/storage/backup/src/meta_snapshot.rs, 0.1.17 to main.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Protocol
 
 import xxhash
@@ -23,6 +24,8 @@ BUFFER_SIZE = 1 << 16
 """Of a file that is opened for reading; rows larger than it go around it."""
 CHUNK_SIZE = 1 << 20
 """Bytes read at once where nobody needs the bytes themselves."""
+BATCH_SIZE = 1 << 18
+"""Bytes read at once where rows are read by the many."""
 U32_MAX = (1 << 32) - 1
 
 _U32 = struct.Struct("<I")
@@ -63,6 +66,7 @@ class FrameReader:
         """
         self._file = file
         self._hash = xxhash.xxh64() if state is None else state.copy()
+        self._ahead = b""
         self.offset = start
         self.end = end
         self.section = "header"
@@ -90,15 +94,10 @@ class FrameReader:
             Truncated: fewer are left.
         """
         self._claim(size, "bytes")
-        self._file.seek(self.offset)  # another reader may have moved on in the same file
-        data = self._file.read(size)
-        while len(data) < size:
-            more = self._file.read(size - len(data))
-            if not more:
-                raise self._truncated(f"the file ends {size - len(data)} bytes early")
-            data += more
-        self._hash.update(data)
-        self.offset += size
+        data = self._look_ahead(size)[:size]
+        if len(data) < size:
+            raise self._truncated(f"the file ends {size - len(data)} bytes early")
+        self._pass(size)
         return data
 
     def skip(self, size: int) -> None:
@@ -125,23 +124,39 @@ class FrameReader:
             raise self._truncated(f"{count} rows claimed, {self.remaining} bytes left")
         return count
 
-    def length(self, row: int) -> int:
+    def length(self, row: int, *, long_form: bool = True) -> int:
         """Read the length of a row: a u32, or u32 0 and a u64 (3.0.2 and later, branch
-        release-2.8).
+        release-2.8); without the long form, as in V1, 0 is an empty row.
         """
         self.row = row
         (length,) = _U32.unpack(self.take(LENGTH_SIZE))
-        if not length:
+        if not length and long_form:
             (length,) = _U64.unpack(self.take(_U64.size))
         self._claim(length, "bytes of a row")
         return length
 
-    def short_length(self, row: int) -> int:
-        """Read the length of a V1 message: a u32, and 0 is an empty one."""
-        self.row = row
-        (length,) = _U32.unpack(self.take(LENGTH_SIZE))
-        self._claim(length, "bytes of a message")
-        return length
+    def batches(self, count: int, *, long_form: bool = True) -> Iterator[list[bytes]]:
+        """Read so many rows, some at a time: as many as a chunk of the file holds whole."""
+        for number, rows in self._whole_rows(count, long_form=long_form):
+            yield rows or [self.take(self.length(number, long_form=long_form))]
+
+    def skip_rows(self, count: int, *, long_form: bool = True) -> None:
+        """Hash so many rows without keeping them."""
+        for number, rows in self._whole_rows(count, long_form=long_form):
+            if not rows:
+                self.skip(self.length(number, long_form=long_form))
+
+    def _whole_rows(self, count: int, *, long_form: bool) -> Iterator[tuple[int, list[bytes]]]:
+        """The number of the next row, and rows from there on. None are the caller's cue to read
+        that one alone: it is larger than a chunk, or its length is none of the plain kind.
+        """
+        number = 0
+        while number < count:
+            ahead = self._look_ahead(min(BATCH_SIZE, self.remaining))
+            rows, used = _split(ahead, count - number, length_min=1 if long_form else 0)
+            self._pass(used)
+            yield number, rows
+            number += len(rows) or 1
 
     def finish(self) -> tuple[int, int]:
         """Hash what is left of the body and read the checksum behind it.
@@ -156,12 +171,46 @@ class FrameReader:
         (stored,) = _U64.unpack(self.take(CHECKSUM_SIZE))
         return stored, computed
 
+    def _look_ahead(self, size: int) -> bytes:
+        """The next bytes: so many or more, or as many as the file has."""
+        while len(self._ahead) < size:
+            at = self.offset + len(self._ahead)
+            self._file.seek(at)  # another reader may have moved on in the same file
+            data = self._file.read(size - len(self._ahead))
+            if not data:
+                break
+            self._ahead += data
+        return self._ahead
+
+    def _pass(self, size: int) -> None:
+        """Hash bytes that were looked at, and go on behind them."""
+        self._hash.update(memoryview(self._ahead)[:size])
+        self._ahead = self._ahead[size:]
+        self.offset += size
+
     def _claim(self, size: int, what: str) -> None:
         if size > self.remaining:
             raise self._truncated(f"{size} {what} claimed, {self.remaining} left")
 
     def _truncated(self, what: str) -> Truncated:
         return Truncated(what, section=self.section, row=self.row, offset=self.offset)
+
+
+def _split(data: bytes, count: int, length_min: int) -> tuple[list[bytes], int]:
+    """Up to `count` rows that stand whole at the start of the data, and the bytes that they and
+    their lengths take.
+    """
+    rows: list[bytes] = []
+    position, start, size = 0, LENGTH_SIZE, len(data)
+    unpack = _U32.unpack_from
+    while start <= size and len(rows) < count:
+        (length,) = unpack(data, position)
+        end = start + length
+        if length < length_min or end > size:
+            break
+        rows.append(data[start:end])
+        position, start = end, end + LENGTH_SIZE
+    return rows, position
 
 
 class FrameWriter:

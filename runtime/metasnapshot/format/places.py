@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import xxhash
 
 from metasnapshot.errors import ChecksumMismatch
-from metasnapshot.format.framing import FrameReader, ReadableFile
+from metasnapshot.format.framing import LENGTH_SIZE, FrameReader, ReadableFile
 
 ROWS, MESSAGES, MESSAGE = "rows", "messages", "message"
 """Frames: a count, then rows whose length may be a u64 (V2); a count, then messages with a u32
@@ -43,6 +44,21 @@ class SectionPlace:
         return self.end - self.start + (self.values.size if self.values else 0)
 
 
+class Batch(NamedTuple):
+    """Rows that follow each other: the number of the first, where it stands, and their bytes."""
+
+    first: int
+    offset: int
+    rows: list[bytes]
+
+    def placed(self) -> Iterator[tuple[int, bytes]]:
+        """Offset and bytes of each row; one in the long form is alone in its batch."""
+        offset = self.offset
+        for row in self.rows:
+            yield offset, row
+            offset += LENGTH_SIZE + len(row)
+
+
 def walk(frames: FrameReader, name: str, frame: str = ROWS) -> SectionPlace:
     """Walk over one section; the reader stands behind it then.
 
@@ -51,9 +67,23 @@ def walk(frames: FrameReader, name: str, frame: str = ROWS) -> SectionPlace:
     """
     start, state = frames.offset, frames.state
     count = _count(frames, name, frame)
-    for number in range(count):
-        frames.skip(_length(frames, number, frame))
+    frames.skip_rows(count, long_form=frame == ROWS)
     return SectionPlace(name, count, start, frames.offset, state, frames.digest, frame)
+
+
+def batches(file: ReadableFile, place: SectionPlace) -> Iterator[Batch]:
+    """The rows of a section, some at a time.
+
+    Raises:
+        ChecksumMismatch: at the end, if its hash is not what it was.
+    """
+    frames = FrameReader(file, place.start, place.end, place.state)
+    first, count = 0, _count(frames, place.name, place.frame)
+    offset = frames.offset
+    for rows in frames.batches(count, long_form=place.frame == ROWS):
+        yield Batch(first, offset, rows)
+        first, offset = first + len(rows), frames.offset
+    compare(f"section {place.name}", place.digest, frames.digest)
 
 
 def raw_rows(file: ReadableFile, place: SectionPlace) -> Iterator[tuple[int, bytes]]:
@@ -62,11 +92,8 @@ def raw_rows(file: ReadableFile, place: SectionPlace) -> Iterator[tuple[int, byt
     Raises:
         ChecksumMismatch: at the end, if its hash is not what it was.
     """
-    frames = FrameReader(file, place.start, place.end, place.state)
-    for number in range(_count(frames, place.name, place.frame)):
-        offset = frames.offset
-        yield offset, frames.take(_length(frames, number, place.frame))
-    compare(f"section {place.name}", place.digest, frames.digest)
+    for batch in batches(file, place):
+        yield from batch.placed()
 
 
 def compare(what: str, first: int, second: int) -> None:
@@ -80,7 +107,3 @@ def _count(frames: FrameReader, name: str, frame: str) -> int:
         return frames.count(name)
     frames.section = name
     return 1
-
-
-def _length(frames: FrameReader, row: int, frame: str) -> int:
-    return frames.length(row) if frame == ROWS else frames.short_length(row)
