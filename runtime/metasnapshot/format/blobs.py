@@ -8,6 +8,7 @@ no leading zeros, 0 to 255.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,29 @@ def decode(row: bytes, start: int, end: int) -> bytes:
     if end - start < DECODE_SHORT:
         return _decode_short(b"[%b]" % row[start:end])
     return _decode_long(np.frombuffer(row, U8, end - start, start))
+
+
+def decode_many(texts: Sequence[bytes]) -> list[bytes]:
+    """Decode the insides of many arrays; short ones joined by commas, as the one array that they
+    are then.
+
+    Raises:
+        ValueError: one of them is not a canonical list of integers from 0 to 255.
+    """
+    short = b",".join([text for text in texts if 0 < len(text) < DECODE_SHORT])
+    numbers = _decode_long(np.frombuffer(short, U8)) if short else b""
+    found: list[bytes] = []
+    position = 0
+    for text in texts:
+        if len(text) >= DECODE_SHORT:
+            found.append(_decode_long(np.frombuffer(text, U8)))
+        elif text:
+            end = position + text.count(b",") + 1
+            found.append(numbers[position:end])
+            position = end
+        else:
+            found.append(b"")
+    return found
 
 
 def encode(data: bytes) -> bytes:

@@ -52,10 +52,10 @@ class RowCodec:
         self._names = [column.name for column in shape.columns]
         self._absent = [name for name in model.__struct_fields__ if name not in self._names]
         self._blobs = [column for column in shape.columns if is_blob(column.type)]
-        self._blob_keys = [(column, b'"%s":[' % column.name.encode()) for column in self._blobs]
+        self.blob_keys = [(column, b'"%s":[' % column.name.encode()) for column in self._blobs]
         fields = [(column.name, wire_type(column)) for column in shape.columns]
         self._wire = msgspec.defstruct(shape.name, fields, kw_only=True, forbid_unknown_fields=True)
-        self._decoder = msgspec.json.Decoder(self._wire)
+        self.decoder = msgspec.json.Decoder(self._wire)
         self._convert = [
             (column.name, from_wire)
             for column in shape.columns
@@ -88,7 +88,7 @@ class RowCodec:
         """
         values = self._values(row)
         found: list[tuple[bytes, bytes]] = []
-        for column, key in self._blob_keys:
+        for column, key in self.blob_keys:
             value = values[column.name]
             if value is None:
                 continue
@@ -123,7 +123,7 @@ class RowCodec:
         found: dict[str, bytes] = {}
         parts: list[bytes] = []
         position = 0
-        for column, key in self._blob_keys:
+        for column, key in self.blob_keys:
             at = row.find(key, position)
             if at < 0:  # null, or missing: the wire Struct will tell
                 continue
@@ -141,7 +141,7 @@ class RowCodec:
 
     def _decode_wire(self, rest: bytes) -> msgspec.Struct:
         try:
-            wire = self._decoder.decode(rest)
+            wire = self.decoder.decode(rest)
         except _FAILURES as error:
             raise _row_error(error) from error
         if _encoder.encode(wire) != rest:

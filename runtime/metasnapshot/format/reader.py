@@ -20,6 +20,7 @@ from metasnapshot.errors import (
     Truncated,
     UnknownFormat,
 )
+from metasnapshot.format.columns import Columns
 from metasnapshot.format.framing import CHECKSUM_SIZE, HEADER_SIZE, FrameReader, ReadableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION
@@ -118,8 +119,12 @@ class SnapshotReader:
         Raises:
             UnknownFormat: it is a V1 snapshot, which has none that a SQL meta store could be in.
         """
+        return self._v2.definition
+
+    @property
+    def _v2(self) -> V2Contents:
         if isinstance(self._contents, V2Contents):
-            return self._contents.definition
+            return self._contents
         raise UnknownFormat(
             f"snapshot {self.id} is in the V1 format (layout {self.layout}), which is of etcd and "
             "fits no SQL meta store",
@@ -194,6 +199,16 @@ class SnapshotReader:
                 opened.
         """
         return self._contents.rows(self.place(section))
+
+    def columns(self, section: str) -> Iterator[Columns]:
+        """The rows of a V2 section as columns of plain values, some rows at a time: several times
+        as fast.
+
+        Raises:
+            RowError, ChecksumMismatch: as for rows.
+            UnknownFormat: it is a V1 snapshot.
+        """
+        return self._v2.columns(self.place(section))
 
 
 def _size(file: ReadableFile) -> int:

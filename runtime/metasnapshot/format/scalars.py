@@ -18,10 +18,10 @@ from metasnapshot_models.definitions import ColumnType
 U64_MAX = (1 << 64) - 1
 NANOSECONDS = 1_000_000_000
 
-_TIMESTAMP = re.compile(
+TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{3}|\d{6}|\d{9}))?", re.ASCII
 )
-_SECOND = len("2024-07-01T08:00:00")
+SECOND = len("2024-07-01T08:00:00")
 
 
 class Blob:
@@ -82,7 +82,12 @@ class Blob:
         return f"Blob({name}, {len(self.bytes)} bytes)"
 
 
-def _as_chrono(text: str) -> str:
+def plain_text(text: str) -> str:
+    """A row's timestamp without zeros that say nothing."""
+    return as_chrono(text) if text.endswith("000") else text
+
+
+def as_chrono(text: str) -> str:
     """Zero, three, six or nine digits behind the second, as few as hold them."""
     second, point, digits = text.partition(".")
     if not point:
@@ -110,9 +115,9 @@ class Timestamp:
         Raises:
             ValueError: it is no such timestamp.
         """
-        if _TIMESTAMP.fullmatch(text) is None:
+        if TIMESTAMP.fullmatch(text) is None:
             raise ValueError(f"{text!r} is not a timestamp such as 2024-07-01T08:00:00.123456")
-        datetime.fromisoformat(text[:_SECOND])  # a day that there is
+        datetime.fromisoformat(text[:SECOND])  # a day that there is
         self.text = text
 
     @classmethod
@@ -120,17 +125,17 @@ class Timestamp:
         """Take a database's text, with a space or a T and up to nine digits, and write it as chrono
         would.
         """
-        return cls(_as_chrono(text.replace(" ", "T", 1)))
+        return cls(as_chrono(text.replace(" ", "T", 1)))
 
     @property
     def plain(self) -> str:
         """The text without zeros that say nothing: what a database gives back."""
-        return _as_chrono(self.text)
+        return as_chrono(self.text)
 
     @property
     def nanoseconds(self) -> int:
         """Nanoseconds since 1970-01-01, in UTC."""
-        match = _TIMESTAMP.fullmatch(self.text)
+        match = TIMESTAMP.fullmatch(self.text)
         assert match is not None, "checked by the constructor"
         second = datetime(*(int(part) for part in match.groups()[:6]), tzinfo=UTC)
         return int(second.timestamp()) * NANOSECONDS + int((match[7] or "").ljust(9, "0"))

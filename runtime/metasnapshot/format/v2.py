@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from metasnapshot.errors import RowError, Truncated, UnknownFormat
-from metasnapshot.format.codec import row_codec
+from metasnapshot.format.codec import RowCodec, row_codec
+from metasnapshot.format.columns import Columns, columns_of, decode_columns
 from metasnapshot.format.framing import FrameReader, ReadableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import (
@@ -19,7 +20,7 @@ from metasnapshot.format.layout import (
     model_of,
     section_names,
 )
-from metasnapshot.format.places import SectionPlace, raw_rows, walk
+from metasnapshot.format.places import Batch, SectionPlace, batches, raw_rows, walk
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
 
@@ -55,8 +56,23 @@ class V2Contents:
 
     def rows(self, place: SectionPlace) -> Iterator[Any]:
         """The rows of a section as models."""
-        codec = row_codec(self.definition, model_of(self.definition, place.name))
-        for number, (offset, data) in enumerate(raw_rows(self.file, place)):
+        codec = self.codec(place.name)
+        for batch in batches(self.file, place):
+            yield from self._models(codec, place, batch)
+
+    def columns(self, place: SectionPlace) -> Iterator[Columns]:
+        """The same rows as columns of plain values, some rows at a time."""
+        codec = self.codec(place.name)
+        for batch in batches(self.file, place):
+            found = decode_columns(codec, batch.rows)
+            yield found or columns_of(codec, self._models(codec, place, batch))
+
+    def codec(self, section: str) -> RowCodec:
+        """What decodes the rows of a section."""
+        return row_codec(self.definition, model_of(self.definition, section))
+
+    def _models(self, codec: RowCodec, place: SectionPlace, batch: Batch) -> Iterator[Any]:
+        for number, (offset, data) in enumerate(batch.placed(), batch.first):
             try:
                 yield codec.decode(data)
             except RowError as error:
