@@ -1,8 +1,8 @@
 """Write rows into a meta store, in a transaction of the caller, and read back that they are there.
 
-A table's digest is a count and the sum of its rows' hashes: the same for the values that were sent
-and for the values that the database then gives back, in whatever order, on whatever engine. Rows go
-in by the driver's own fast path: COPY on PostgreSQL, many rows a statement elsewhere.
+A table's digest is a count and the sum of its rows' hashes, in whatever order they come. It is
+taken of models, and then is the same on every engine, or of the form in which one engine's rows are
+sent and read back (bulk), which is several times as fast.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
-import xxhash
 
 from metasnapshot.errors import ValueUnfit
+from metasnapshot.format.columns import Columns
 from metasnapshot.format.layout import shape_of
-from metasnapshot.metastore.read import count_rows, quoted, read_rows
+from metasnapshot.metastore.bulk.digest import TableDigest
+from metasnapshot.metastore.bulk.table import Table, fitted_batches, open_table
+from metasnapshot.metastore.read import count_rows, read_rows
 from metasnapshot.metastore.schema import table_names
 from metasnapshot.metastore.values import (
     MYSQL,
@@ -28,34 +30,15 @@ from metasnapshot.metastore.values import (
     canonical,
     engine_of,
     fitted,
-    to_db,
 )
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 
-BATCH_ROWS = 500
-BATCH_BYTES = 4 << 20
-"""What one statement takes at most, unless a single row is larger."""
 _NARROW_COLUMNS = """
 SELECT count(*) FROM information_schema.columns
 WHERE table_schema = database() AND character_set_name IN ('utf8mb3', 'utf8')
 """
-U64_MASK = (1 << 64) - 1
-
 Values = tuple[Any, ...]
-
-
-@dataclass
-class TableDigest:
-    """Rows of a table and the sum of their XXH64, modulo 2^64."""
-
-    count: int = 0
-    total: int = 0
-
-    def add(self, values: Sequence[Any]) -> None:
-        """Count one row in, by the values of its model."""
-        self.count += 1
-        self.total = (self.total + xxhash.xxh64_intdigest(canonical(values))) & U64_MASK
 
 
 @dataclass(frozen=True)
@@ -132,7 +115,7 @@ def digest_rows(target: Target, model: str, rows: Iterable[Any]) -> TableDigest:
     """What the digest of a table with these rows would be."""
     digest = TableDigest()
     for values in fitted_rows(target, model, rows):
-        digest.add(values)
+        digest.add([canonical(values)])
     return digest
 
 
@@ -142,24 +125,22 @@ def digest_table(connection: sa.Connection, layout: Layout, model: str) -> Table
     return digest_rows(here, model, read_rows(connection, layout, model))
 
 
-def insert_rows(
-    connection: sa.Connection, target: Target, model: str, rows: Iterable[Any]
+def table_of(connection: sa.Connection, target: Target, model: str) -> Table:
+    """The table of a model, to be loaded as a whole."""
+    shape = shape_of(target.layout, model).columns
+    return open_table(connection, target.fit.engine, CODECS[model].table, shape)
+
+
+def insert_columns(
+    table: Table, target: Target, model: str, batches: Iterable[Columns]
 ) -> TableDigest:
-    """Insert rows of a model; returns the digest of what was sent."""
-    digest, engine = TableDigest(), target.fit.engine
-    changes = [
-        (at, change)
-        for at, column in enumerate(shape_of(target.layout, model).columns)
-        if (change := to_db(column, engine)) is not None
-    ]
+    """Insert rows of a model, as columns of plain values; returns the digest of what was sent.
 
-    def sent() -> Iterator[Values]:
-        for values in fitted_rows(target, model, rows):
-            digest.add(values)
-            yield _changed(values, changes)
-
-    _INSERT[engine](connection, target.layout, model, sent())
-    return digest
+    Raises:
+        ValueUnfit: a value that the engine would change or refuse.
+    """
+    shape = shape_of(target.layout, model).columns
+    return table.insert(fitted_batches(batches, CODECS[model].table, shape, target.fit))
 
 
 def set_sequences(connection: sa.Connection, tables: Iterable[str]) -> dict[str, int]:
@@ -174,40 +155,6 @@ def _known_tables(connection: sa.Connection) -> list[str]:
     """RisingWave's tables that the meta store has."""
     known = {codec.table for codec in CODECS.values()}
     return [table for table in table_names(connection) if table in known]
-
-
-def _insert_batches(
-    connection: sa.Connection, layout: Layout, model: str, rows: Iterable[Values]
-) -> None:
-    names = [column.name for column in shape_of(layout, model).columns]
-    table = sa.table(sa.quoted_name(CODECS[model].table, quote=True), *map(quoted, names))
-    statement = sa.insert(table)
-    for batch in _batches(rows):
-        connection.execute(statement, [dict(zip(names, values, strict=True)) for values in batch])
-
-
-def _copy(connection: sa.Connection, layout: Layout, model: str, rows: Iterable[Values]) -> None:
-    """PostgreSQL's COPY, one row after the other."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    names = ", ".join(quote(column.name) for column in shape_of(layout, model).columns)
-    statement = f"COPY {quote(CODECS[model].table)} ({names}) FROM STDIN"
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for values in rows:
-            copy.write_row(values)
-
-
-def _batches(rows: Iterable[Values]) -> Iterator[Sequence[Values]]:
-    batch: list[Values] = []
-    size = 0
-    for values in rows:
-        batch.append(values)
-        size += sum(len(value) for value in values if isinstance(value, (bytes, str)))
-        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _set_autoincrement(connection: sa.Connection, tables: set[str]) -> dict[str, int]:
@@ -271,8 +218,6 @@ def _find_auto_increments(connection: sa.Connection, tables: set[str]) -> dict[s
     return found
 
 
-_Insert = Callable[[sa.Connection, Layout, str, Iterable[Values]], None]
-_INSERT: dict[str, _Insert] = {SQLITE: _insert_batches, MYSQL: _insert_batches, POSTGRES: _copy}
 _SEQUENCES: dict[str, Callable[[sa.Connection, set[str]], dict[str, int]]] = {
     SQLITE: _set_autoincrement,
     MYSQL: _find_auto_increments,

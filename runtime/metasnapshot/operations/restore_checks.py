@@ -21,6 +21,8 @@ from metasnapshot.errors import (
     UnknownFormat,
     UsageError,
 )
+from metasnapshot.format.codec import row_codec
+from metasnapshot.format.columns import Columns, columns_of
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME
@@ -194,11 +196,22 @@ class RestorePlanner:
 
     def section_rows(self, section: str) -> Iterator[Any]:
         """A section's rows as they will be loaded."""
+        yield from self._replaced(section) or self.reader.rows(section)
+
+    def section_columns(self, section: str) -> Iterator[Columns]:
+        """The same rows as columns of plain values."""
+        if rows := self._replaced(section):
+            yield columns_of(row_codec(self.layout, model_of(self.layout, section)), rows)
+        else:
+            yield from self.reader.columns(section)
+
+    def _replaced(self, section: str) -> list[Any] | None:
+        """The rows of a section that are loaded instead of the snapshot's."""
         replaced = {
             SEQUENCES_SECTION: self.plan.sequences,
             PARAMETERS_SECTION: self.plan.parameters,
         }
-        yield from replaced.get(section) or self.reader.rows(section)
+        return replaced.get(section)
 
     def _cluster_id(self) -> str:
         """The data directory belongs to this cluster, or to none yet."""

@@ -1,0 +1,150 @@
+"""PostgreSQL: rows are the lines of its COPY, and are read back as the same.
+
+What COPY gives for a value is defined to the character for each type that RisingWave uses; so the
+lines are written as the server would write them, and one that comes back the same holds the same
+values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from metasnapshot.format.codec import is_blob
+from metasnapshot.format.columns import Columns
+from metasnapshot.metastore.bulk.convert import (
+    Convert,
+    is_numeric,
+    json_text,
+    looked_up,
+    unless_null,
+)
+from metasnapshot.metastore.bulk.digest import TableDigest
+from metasnapshot_models.definitions import Column
+
+NULL = "\\N"
+JSONB = 3802
+_TEXT = (25, 1043)
+_TYPES: dict[str, tuple[int, ...]] = {
+    "integer": (20, 21, 23),
+    "bool": (16,),
+    "string": _TEXT,
+    "enum": _TEXT,
+    "bytes": (17,),
+    "message": (17,),
+    "timestamp": (1114,),
+    "uuid": (2950,),
+    "json": (JSONB, 114, *_TEXT),
+}
+"""Numbers of the types (pg_type.dat) whose text is known, by kind of column."""
+_SPECIAL = "\\\b\t\n\v\f\r"
+_ESCAPES = str.maketrans(dict(zip(_SPECIAL, ("\\\\", *(f"\\{c}" for c in "btnvfr")), strict=True)))
+_SETTINGS = """
+SET LOCAL client_encoding = 'UTF8'; SET LOCAL bytea_output = 'hex'; SET LOCAL datestyle = 'ISO'
+"""
+
+
+class PostgresTable:
+    """A table of a PostgreSQL store. See Table."""
+
+    def __init__(self, connection: sa.Connection, table: str, shape: Sequence[Column]) -> None:
+        self._driver: Any = connection.connection.driver_connection
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        self._name = quote(table)
+        self._columns = ", ".join(quote(column.name) for column in shape)
+        with self._driver.cursor() as cursor:
+            cursor.execute(_SETTINGS)
+            cursor.execute(f"SELECT {self._columns} FROM {self._name} LIMIT 0")
+            types = [column.type_code for column in cursor.description]
+        pairs = list(zip(shape, types, strict=True))
+        self._is_known = all(found in _TYPES[column.type.kind] for column, found in pairs)
+        self._converts = [_convert(column, is_jsonb=found == JSONB) for column, found in pairs]
+
+    def insert(self, batches: Iterable[Columns]) -> TableDigest:
+        """See Table."""
+        digest = TableDigest()
+        statement = f"COPY {self._name} ({self._columns}) FROM STDIN"
+        with self._driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for columns in batches:
+                fields = [
+                    convert(values) for convert, values in zip(self._converts, columns, strict=True)
+                ]
+                lines = [f"{line}\n".encode() for line in map("\t".join, zip(*fields, strict=True))]
+                digest.add(lines)
+                copy.write(b"".join(lines))
+        return digest
+
+    def digest(self) -> TableDigest | None:
+        """See Table."""
+        if not self._is_known:
+            return None
+        digest = TableDigest()
+        statement = f"COPY {self._name} ({self._columns}) TO STDOUT"
+        with self._driver.cursor() as cursor, cursor.copy(statement) as copy:
+            digest.add(copy)
+        return digest
+
+
+def _convert(column: Column, *, is_jsonb: bool) -> Convert:
+    """What makes the fields of COPY of a column's plain values."""
+    kind = column.type.kind
+    if is_blob(column.type):
+        return unless_null(lambda data: "\\\\x" + data.hex(), NULL)
+    if kind == "bool":
+        return looked_up({False: "f", True: "t", None: NULL})
+    if kind == "enum":
+        return looked_up({**column.type.members, None: NULL})
+    if kind == "json":
+        return _escaped(_jsonb_text(column) if is_jsonb else json_text(column))
+    each: dict[str, Callable[[Any], str]] = {
+        "integer": str,
+        "timestamp": _timestamp,
+        "uuid": str,
+    }
+    return unless_null(each[kind], NULL) if kind in each else _escaped(str)
+
+
+def _escaped(change: Callable[[Any], str]) -> Convert:
+    """Escape the text that values become, if any of it has to be."""
+    to_text = unless_null(change, None)
+
+    def convert(values: Sequence[Any]) -> Sequence[str]:
+        texts = to_text(values)
+        joined = "".join(filter(None, texts))
+        if any(char in joined for char in _SPECIAL):
+            texts = [text and text.translate(_ESCAPES) for text in texts]
+        return [NULL if text is None else text for text in texts] if None in texts else texts
+
+    return convert
+
+
+def _timestamp(text: str) -> str:
+    text = text.replace("T", " ")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _jsonb_text(column: Column) -> Callable[[Any], str]:
+    """What makes the text that jsonb has of a value: with spaces, keys by length."""
+    if is_numeric(column.type.json):
+        return lambda value: msgspec.json.encode(value).decode().replace(",", ", ")
+    to_text = json_text(column)
+    return lambda value: _spaced(json.loads(to_text(value), parse_float=Decimal))
+
+
+def _spaced(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        names = sorted(pairs, key=lambda name: (len(name.encode()), name.encode()))
+        fields = ", ".join(f"{_spaced(name)}: {_spaced(pairs[name])}" for name in names)
+        return f"{{{fields}}}"
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return f"[{', '.join(map(_spaced, items))}]"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,72 @@
+"""SQLite: rows are tuples of what the driver binds, and are read back as the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from metasnapshot.format.codec import is_blob
+from metasnapshot.format.columns import Columns
+from metasnapshot.format.scalars import plain_text
+from metasnapshot.metastore.bulk.convert import Convert, json_text, looked_up, unless_null
+from metasnapshot.metastore.bulk.digest import TableDigest
+from metasnapshot.metastore.results import FEW_ROWS, MANY_ROWS
+from metasnapshot_models.definitions import Column
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class SqliteTable:
+    """A table of a SQLite store. See Table."""
+
+    def __init__(self, connection: sa.Connection, table: str, shape: Sequence[Column]) -> None:
+        self._driver: Any = connection.connection.driver_connection
+        self._converts = [_convert(column) for column in shape]
+        self._rows = FEW_ROWS if any(is_blob(column.type) for column in shape) else MANY_ROWS
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        names = ", ".join(quote(column.name) for column in shape)
+        marks = ", ".join("?" * len(shape))
+        self._insert = f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})"
+        self._select = f"SELECT {names} FROM {quote(table)}"
+
+    def insert(self, batches: Iterable[Columns]) -> TableDigest:
+        """See Table."""
+        digest = TableDigest()
+        for columns in batches:
+            converted = [
+                convert(values) for convert, values in zip(self._converts, columns, strict=True)
+            ]
+            rows = list(zip(*converted, strict=True))
+            digest.add(map(_encoder.encode, rows))
+            self._driver.executemany(self._insert, rows)
+        return digest
+
+    def digest(self) -> TableDigest:
+        """See Table."""
+        digest = TableDigest()
+        cursor = self._driver.execute(self._select)
+        while rows := cursor.fetchmany(self._rows):
+            digest.add(map(_encoder.encode, rows))
+        return digest
+
+
+def _convert(column: Column) -> Convert:
+    """What makes bound values of the plain values of a column."""
+    kind = column.type.kind
+    if kind == "bool":
+        return looked_up({False: 0, True: 1, None: None})
+    if kind == "enum":
+        return looked_up({**column.type.members, None: None})
+    each: dict[str, Callable[[Any], Any]] = {
+        "timestamp": lambda text: plain_text(text).replace("T", " "),
+        "uuid": lambda text: UUID(text).bytes,
+    }
+    if kind == "json":
+        each["json"] = json_text(column)
+    if kind not in each:
+        return lambda values: values
+    return unless_null(each[kind], None)
