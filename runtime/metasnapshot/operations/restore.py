@@ -30,6 +30,7 @@ from metasnapshot.hummock.checkpoint import (
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.create import make_tables
+from metasnapshot.metastore.foreign_keys import foreign_keys_last
 from metasnapshot.metastore.load import (
     digest_rows,
     digest_table,
@@ -38,7 +39,6 @@ from metasnapshot.metastore.load import (
     set_sequences,
     table_of,
 )
-from metasnapshot.metastore.values import POSTGRES
 from metasnapshot.operations.restore_checks import RestorePlanner, load_sections
 from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
 from metasnapshot.store.port import Store, join
@@ -155,13 +155,18 @@ def _fill(connection: sa.Connection, planner: RestorePlanner, layout: Layout) ->
 
 def _load(connection: sa.Connection, planner: RestorePlanner, layout: Layout) -> dict[str, int]:
     """Insert every section and read it back; returns rows by table."""
-    return {
-        CODECS[model_of(layout, section)].table: _load_section(connection, planner, section)
-        for section in load_sections(layout)
-    }
+    with foreign_keys_last(connection) as any_order:
+        return {
+            CODECS[model_of(layout, section)].table: _load_section(
+                connection, planner, section, any_order=any_order
+            )
+            for section in load_sections(layout)
+        }
 
 
-def _load_section(connection: sa.Connection, planner: RestorePlanner, section: str) -> int:
+def _load_section(
+    connection: sa.Connection, planner: RestorePlanner, section: str, *, any_order: bool
+) -> int:
     """Insert a section and read it back; returns its rows.
 
     A table that gives back another form of its rows than was sent may still hold the same values:
@@ -170,7 +175,7 @@ def _load_section(connection: sa.Connection, planner: RestorePlanner, section: s
     target, model = planner.target.target, model_of(planner.layout, section)
     table = table_of(connection, target, model)
     sent = TableDigest()
-    for batches in _waves(section, planner):
+    for batches in _waves(section, planner, any_order=any_order):
         sent += insert_columns(table, target, model, batches)
     if table.digest() != sent:
         wanted = digest_rows(target, model, planner.section_rows(section))
@@ -184,13 +189,15 @@ def _load_section(connection: sa.Connection, planner: RestorePlanner, section: s
     return sent.count
 
 
-def _waves(section: str, planner: RestorePlanner) -> Iterator[Iterable[Columns]]:
+def _waves(
+    section: str, planner: RestorePlanner, *, any_order: bool
+) -> Iterator[Iterable[Columns]]:
     """A section's rows, in parts that are inserted one after the other.
 
     Objects refer to objects: where foreign keys are looked at row by row, databases come first,
     then schemas, then the rest.
     """
-    if section != OBJECTS_SECTION or planner.target.target.fit.engine != POSTGRES:
+    if section != OBJECTS_SECTION or any_order:
         yield planner.section_columns(section)
         return
     shape = shape_of(planner.layout, model_of(planner.layout, section)).columns
