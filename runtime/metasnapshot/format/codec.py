@@ -36,7 +36,7 @@ INTEGER_RANGES: dict[str, tuple[int, int]] = {
 _PATH = re.compile(r"at `\$\.([A-Za-z0-9_]+)")
 _FIELD = re.compile(r"field `([A-Za-z0-9_]+)`")
 _NO_BLOB: list[int] = []
-_FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
+FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 """What msgspec raises on bad input; deep nesting and bad UTF-8 are not among its own errors."""
 
 _encoder = msgspec.json.Encoder()
@@ -98,7 +98,7 @@ class RowCodec:
             values[column.name] = _NO_BLOB
         try:
             rest = _encoder.encode(self._wire(**values))
-        except (TypeError, *_FAILURES) as error:
+        except (TypeError, *FAILURES) as error:
             raise RowError(f"a value that no row can hold: {error}") from error
         self._decode_wire(rest)
         return _splice(rest, found)
@@ -142,7 +142,7 @@ class RowCodec:
     def _decode_wire(self, rest: bytes) -> msgspec.Struct:
         try:
             wire = self.decoder.decode(rest)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise _row_error(error) from error
         if _encoder.encode(wire) != rest:
             raise RowError(

@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 from metasnapshot.format import blobs
-from metasnapshot.format.codec import RowCodec, is_blob, wire_type
+from metasnapshot.format.codec import FAILURES, RowCodec, is_blob, wire_type
 from metasnapshot.format.scalars import SECOND, TIMESTAMP, Blob, Timestamp
 from metasnapshot_models.definitions import Column
 
@@ -44,7 +44,7 @@ def decode_columns(codec: RowCodec, rows: Sequence[bytes]) -> Columns | None:
         columns = _decode_short(codec, rows) if is_short else _decode_long(codec, rows)
         for column, values in zip(codec.shape.columns, columns, strict=True):
             _check(column, values)
-    except (ValueError, RecursionError, msgspec.MsgspecError):
+    except (ValueError, *FAILURES):
         return None
     return columns
 
@@ -156,3 +156,30 @@ def _check(column: Column, values: Sequence[Any]) -> None:
         for text in values:
             if text is not None and str(UUID(text)) != text:
                 raise ValueError("no uuid")
+
+
+def encode_columns(codec: RowCodec, columns: Columns) -> list[bytes] | None:
+    """Encode rows of a shape at once.
+
+    Returns:
+        Their bytes; None if they do not decode to the same values, or are too long to be worth it.
+    """
+    names = [column.name for column in codec.shape.columns]
+    wires = [
+        [None if value is None else list(value) for value in values]
+        if is_blob(column.type)
+        else values
+        for column, values in zip(codec.shape.columns, columns, strict=True)
+    ]
+    try:
+        lines = _encoder.encode_lines(
+            [dict(zip(names, row, strict=True)) for row in zip(*wires, strict=True)]
+        )
+    except (TypeError, *FAILURES):
+        return None
+    rows = lines.split(b"\n")[:-1]
+    decoded = decode_columns(codec, rows)
+    same = decoded is not None and all(
+        list(one) == list(other) for one, other in zip(decoded, columns, strict=True)
+    )
+    return rows if same else None

@@ -251,8 +251,7 @@ class FrameWriter:
 
     def row(self, data: bytes) -> None:
         """Write a row with its length; empty rows and those over 4 GiB in the u64 form."""
-        self.write(length_prefix(len(data)))
-        self.write(data)
+        self.write(length_prefix(len(data)) + data)
 
     def message(self, data: bytes) -> None:
         """Write a V1 message with its length.

@@ -33,8 +33,10 @@ class SnapshotWriter:
         """Bytes written so far."""
         return self._frames.size
 
-    def write_section(self, section: str, count: int, rows: Iterable[msgspec.Struct]) -> None:
-        """Write a section of models.
+    def write_section(
+        self, section: str, count: int, rows: Iterable[msgspec.Struct | bytes]
+    ) -> None:
+        """Write a section of models, or of rows that are encoded already.
 
         Args:
             section: the next section of the layout.
@@ -49,7 +51,7 @@ class SnapshotWriter:
         written = 0
         for row in rows:
             try:
-                self._write_row(codec.encode(row))
+                self._write_row(row if isinstance(row, bytes) else codec.encode(row))
             except RowError as error:
                 raise error.at(section=section, row=written) from error
             written += 1

@@ -4,15 +4,17 @@ primary keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from metasnapshot.errors import DatabaseError, RowError, UnknownFormat
-from metasnapshot.format.codec import is_blob
+from metasnapshot.format.codec import is_blob, row_codec
+from metasnapshot.format.columns import SHORT_ROW, encode_columns
 from metasnapshot.format.layout import Candidates, candidates, shape_of
+from metasnapshot.metastore.bulk.reading import reader_of
 from metasnapshot.metastore.results import FEW_ROWS, MANY_ROWS, stream
 from metasnapshot.metastore.values import POSTGRES, engine_of, from_db
 from metasnapshot_models.codecs import CODECS
@@ -55,15 +57,62 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
         RowError: a value that its column cannot hold, with table, row and column.
         DatabaseError: the table cannot be read.
     """
-    shape, codec, engine = shape_of(layout, model), CODECS[model], engine_of(connection)
+    to_model = _models(layout, model, engine_of(connection))
+    for first, rows in _batches(connection, layout, model):
+        yield from to_model(first, rows)
+
+
+def read_encoded(connection: sa.Connection, layout: Layout, model: str) -> Iterator[Any]:
+    """The same rows as the bytes of a snapshot's; those that are large, or of which one is not
+    right, as models.
+
+    Raises:
+        RowError, DatabaseError: as for read_rows.
+    """
+    engine = engine_of(connection)
+    codec, to_model = row_codec(layout, model), _models(layout, model, engine)
+    to_columns = reader_of(codec.shape.columns, layout.era, engine)
+    for first, rows in _batches(connection, layout, model):
+        encoded = None
+        if _are_short(rows) and (columns := to_columns(rows)):
+            encoded = encode_columns(codec, columns)
+        yield from encoded or to_model(first, rows)
+
+
+def _are_short(rows: Sequence[Sequence[Any]]) -> bool:
+    """Whether encoding rows at once is the faster way."""
+    size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
+    return size < SHORT_ROW // 4 * len(rows)
+
+
+def _batches(
+    connection: sa.Connection, layout: Layout, model: str
+) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Some rows at a time as the driver gives them, and the number of the first."""
+    shape = shape_of(layout, model)
+    statement = select_columns(layout, model, engine_of(connection))
+    key = [quoted(column.name) for column in shape.columns if column.pk]
+    first = 0
+    try:
+        found = stream(connection, statement.order_by(*key), _fetch_rows(shape))
+        for rows in found.partitions():
+            yield first, rows
+            first += len(rows)
+    except exc.DBAPIError as error:
+        table = CODECS[model].table
+        raise DatabaseError(f"cannot read table {table}: {error.orig}") from error
+
+
+def _models(
+    layout: Layout, model: str, engine: str
+) -> Callable[[int, Sequence[Any]], Iterator[Any]]:
+    """What makes models of rows."""
+    shape, codec = shape_of(layout, model), CODECS[model]
     names = [column.name for column in shape.columns]
     convert = [from_db(column, layout.era, engine) for column in shape.columns]
-    statement = select_columns(layout, model, engine)
-    key = [quoted(column.name) for column in shape.columns if column.pk]
-    try:
-        for number, values in enumerate(
-            stream(connection, statement.order_by(*key), _fetch_rows(shape))
-        ):
+
+    def to_models(first: int, rows: Sequence[Any]) -> Iterator[Any]:
+        for number, values in enumerate(rows, first):
             try:
                 yield codec.model(
                     **{
@@ -73,8 +122,8 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
                 )
             except RowError as error:
                 raise error.at(section=f"table {codec.table}", row=number) from error
-    except exc.DBAPIError as error:
-        raise DatabaseError(f"cannot read table {codec.table}: {error.orig}") from error
+
+    return to_models
 
 
 def _fetch_rows(shape: Shape) -> int:

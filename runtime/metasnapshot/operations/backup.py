@@ -28,6 +28,7 @@ from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.read import (
     count_rows,
     find_layouts,
+    read_encoded,
     read_rows,
     sequences,
     system_parameters,
@@ -260,9 +261,11 @@ class _Backup:
         """
         model = model_of(self.layout, section)
         count = count_rows(self.connection, CODECS[model].table)
-        rows = read_rows(self.connection, self.layout, model)
+        if section == CHANGE_LOGS_SECTION:
+            return count, read_rows(self.connection, self.layout, model)
         if section != SEQUENCES_SECTION:
-            return count, rows
+            return count, read_encoded(self.connection, self.layout, model)
+        rows = read_rows(self.connection, self.layout, model)
         bumped = list(_with_backup_sequence(rows, snapshot_id + 1))
         return len(bumped), bumped
 
