@@ -1,7 +1,7 @@
 """kill -9 at any step of backup and restore with a server as meta store: nothing is lost, a re-run
 converges.
 
-A first run counts the steps: SQL statements, rows of COPY, commits, and calls that change a file.
+A first run counts the steps: SQL statements, parts of COPY, commits, and calls that change a file.
 Then forked processes die before or after one of them, spread evenly over the job, and after each of
 the last, where it commits and writes the checkpoint or manifest. The database is kept from death to
 death, so that each run also meets whatever the server still does for the one that died.
@@ -45,10 +45,11 @@ T = TypeVar("T")
 DATABASE = "crashed"
 DRIVER_CALLS = (
     (psycopg.Copy, "__enter__"),
-    (psycopg.Copy, "write_row"),
+    (psycopg.Copy, "write"),
     (psycopg.Copy, "__exit__"),
     (psycopg.Connection, "commit"),
     (pymysql.connections.Connection, "commit"),
+    (pymysql.connections.Connection, "query"),
 )
 """Calls that reach the server past SQLAlchemy, or whose end it does not tell."""
 SPREAD = 13
