@@ -50,7 +50,7 @@ class MysqlTable:
         self._literals = ", ".join(map(_literal, shape, names))
         self._converts = [_convert(column) for column in shape]
         types = _column_types(connection, table)
-        self._is_known = all(types[column.name] in _TYPES[column.type.kind] for column in shape)
+        self._is_known = all(types.get(column.name) in _TYPES[column.type.kind] for column in shape)
 
     def insert(self, batches: Iterable[Columns]) -> TableDigest:
         """See Table."""
@@ -72,7 +72,8 @@ class MysqlTable:
             return None
         digest = TableDigest()
         statement = f"SELECT CAST(CONCAT_WS(',', {self._literals}) AS BINARY) FROM {self._name}"
-        digest.add(stream(self._connection, sa.text(statement), FEW_ROWS).scalars())
+        rows = stream(self._connection, sa.text(statement), FEW_ROWS).scalars()
+        digest.add(filter(None, rows))  # NULL: longer than max_allowed_packet
         return digest
 
 
