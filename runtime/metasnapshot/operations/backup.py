@@ -34,6 +34,7 @@ from metasnapshot.metastore.read import (
     system_parameters,
     version_deltas,
 )
+from metasnapshot.operations.collector import rare_collections
 from metasnapshot.operations.coverage import cover
 from metasnapshot.operations.places import (
     DATA_DIRECTORY,
@@ -112,6 +113,7 @@ class BackupResult:
     warnings: tuple[str, ...]
 
 
+@rare_collections()
 def backup(
     meta_store: MetaStore,
     repository: Repository,

@@ -39,6 +39,7 @@ from metasnapshot.metastore.load import (
     set_sequences,
     table_of,
 )
+from metasnapshot.operations.collector import rare_collections
 from metasnapshot.operations.restore_checks import RestorePlanner, load_sections
 from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
 from metasnapshot.store.port import Store, join
@@ -95,6 +96,7 @@ def plan_restore(
         return RestorePlanner(repository, store, reader, options, connection).run()
 
 
+@rare_collections()
 def restore(
     repository: Repository,
     meta_store: MetaStore,

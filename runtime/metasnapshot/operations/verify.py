@@ -20,6 +20,7 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.v1 import V1
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.catalog import catalog_of
+from metasnapshot.operations.collector import rare_collections
 from metasnapshot.operations.columns import row_count
 from metasnapshot.operations.findings import ERROR, Finding, Findings
 from metasnapshot.operations.object_check import look_for
@@ -60,6 +61,7 @@ class VerifyResult:
     findings: Findings = field(default_factory=Findings)
 
 
+@rare_collections()
 def verify(
     repository: Repository,
     snapshot_id: int,

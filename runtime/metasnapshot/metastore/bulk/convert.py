@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from metasnapshot.format.codec import INTEGER_RANGES
 from metasnapshot.metastore.values import SQLITE, to_db
 from metasnapshot_models.definitions import Column
 
+_encoder = msgspec.json.Encoder()
 Convert = Callable[[Sequence[Any]], Sequence[Any]]
 """All values of a column at once."""
 
@@ -27,6 +30,29 @@ def unless_null(change: Callable[[Any], Any], null: Any) -> Convert:
 def looked_up(table: dict[Any, Any]) -> Convert:
     """Take every value from a table; None is one of its keys."""
     return lambda values: list(map(table.__getitem__, values))
+
+
+def same(values: Sequence[Any]) -> Sequence[Any]:
+    """Values that an engine takes as they are."""
+    return values
+
+
+def json_texts(column: Column) -> Convert:
+    """What makes the texts that RisingWave stores of JSON values."""
+    each = json_text(column)
+    one_by_one = unless_null(each, None)
+    if not is_numeric(column.type.json):
+        return one_by_one
+
+    def convert(values: Sequence[Any]) -> Sequence[Any]:
+        return one_by_one(values) if None in values else number_texts(values).split("\n")
+
+    return convert
+
+
+def number_texts(values: Sequence[Any]) -> str:
+    """Integers, or lists of them, as JSON, each on its line."""
+    return _encoder.encode_lines(values).decode()[:-1]
 
 
 def json_text(column: Column) -> Callable[[Any], Any]:

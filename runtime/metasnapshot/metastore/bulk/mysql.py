@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from metasnapshot.format.codec import is_blob
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import plain_text
-from metasnapshot.metastore.bulk.convert import Convert, json_text, looked_up, unless_null
+from metasnapshot.metastore.bulk.convert import Convert, json_texts, looked_up, same, unless_null
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.results import FEW_ROWS, stream
 from metasnapshot_models.definitions import Column
@@ -124,22 +124,21 @@ def _convert(column: Column) -> Convert:
         names = {json: f"'{db}'" for json, db in column.type.members.items()}
         return looked_up({**names, None: "NULL"})
     if kind == "json":
-        return _quoted(json_text(column))
+        return _quoted(json_texts(column))
     each: dict[str, Callable[[Any], str]] = {
         "integer": str,
         "timestamp": lambda text: f"'{plain_text(text).replace('T', ' ')}'",
         "uuid": lambda text: _hex(UUID(text).bytes),
     }
-    return unless_null(each[kind], "NULL") if kind in each else _quoted(str)
+    return unless_null(each[kind], "NULL") if kind in each else _quoted(same)
 
 
 def _hex(data: bytes) -> str:
     return f"X'{data.hex().upper()}'"
 
 
-def _quoted(change: Callable[[Any], str]) -> Convert:
+def _quoted(to_text: Convert) -> Convert:
     """Quote the text that values become, and escape it if any of it has to be."""
-    to_text = unless_null(change, None)
 
     def convert(values: Sequence[Any]) -> Sequence[str]:
         texts = to_text(values)

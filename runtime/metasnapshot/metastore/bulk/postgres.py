@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from metasnapshot.format.codec import is_blob
@@ -21,7 +20,10 @@ from metasnapshot.metastore.bulk.convert import (
     Convert,
     is_numeric,
     json_text,
+    json_texts,
     looked_up,
+    number_texts,
+    same,
     unless_null,
 )
 from metasnapshot.metastore.bulk.digest import TableDigest
@@ -100,18 +102,17 @@ def _convert(column: Column, *, is_jsonb: bool) -> Convert:
     if kind == "enum":
         return looked_up({**column.type.members, None: NULL})
     if kind == "json":
-        return _escaped(_jsonb_text(column) if is_jsonb else json_text(column))
+        return _escaped(_jsonb_texts(column) if is_jsonb else json_texts(column))
     each: dict[str, Callable[[Any], str]] = {
         "integer": str,
         "timestamp": _timestamp,
         "uuid": str,
     }
-    return unless_null(each[kind], NULL) if kind in each else _escaped(str)
+    return unless_null(each[kind], NULL) if kind in each else _escaped(same)
 
 
-def _escaped(change: Callable[[Any], str]) -> Convert:
+def _escaped(to_text: Convert) -> Convert:
     """Escape the text that values become, if any of it has to be."""
-    to_text = unless_null(change, None)
 
     def convert(values: Sequence[Any]) -> Sequence[str]:
         texts = to_text(values)
@@ -128,12 +129,21 @@ def _timestamp(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _jsonb_text(column: Column) -> Callable[[Any], str]:
-    """What makes the text that jsonb has of a value: with spaces, keys by length."""
-    if is_numeric(column.type.json):
-        return lambda value: msgspec.json.encode(value).decode().replace(",", ", ")
+def _jsonb_texts(column: Column) -> Convert:
+    """What makes the texts that jsonb has of values: with spaces, keys by length."""
     to_text = json_text(column)
-    return lambda value: _spaced(json.loads(to_text(value), parse_float=Decimal))
+    one_by_one = unless_null(
+        lambda value: _spaced(json.loads(to_text(value), parse_float=Decimal)), None
+    )
+    if not is_numeric(column.type.json):
+        return one_by_one
+
+    def convert(values: Sequence[Any]) -> Sequence[Any]:
+        if None in values:
+            return one_by_one(values)
+        return number_texts(values).replace(",", ", ").split("\n")
+
+    return convert
 
 
 def _spaced(value: Any) -> str:

@@ -13,7 +13,7 @@ from metasnapshot.errors import RowError
 from metasnapshot.format.codec import is_blob
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import as_chrono
-from metasnapshot.metastore.bulk.convert import Convert, looked_up, unless_null
+from metasnapshot.metastore.bulk.convert import Convert, looked_up, same, unless_null
 from metasnapshot.metastore.values import from_db
 from metasnapshot_models.definitions import Column
 
@@ -44,12 +44,12 @@ def _convert(column: Column, era: str, engine: str) -> tuple[frozenset[type], Co
     """The types of a column's values, and what makes plain values of them."""
     kind = column.type.kind
     if is_blob(column.type):
-        return frozenset({bytes, _NULL}), _same
+        return frozenset({bytes, _NULL}), same
     names = {db: json for json, db in column.type.members.items()}
     known: dict[str, tuple[set[type], Convert]] = {
-        "integer": ({int}, _same),
+        "integer": ({int}, same),
         "bool": ({int, bool}, looked_up({0: False, 1: True, None: None})),
-        "string": ({str}, _same),
+        "string": ({str}, same),
         "enum": ({str}, looked_up({**names, None: None})),
         "timestamp": ({str, datetime}, unless_null(_timestamp, None)),
         "uuid": ({bytes, UUID}, unless_null(_uuid, None)),
@@ -57,10 +57,6 @@ def _convert(column: Column, era: str, engine: str) -> tuple[frozenset[type], Co
     }
     types, convert = known[kind]
     return frozenset({*types, _NULL}), convert
-
-
-def _same(values: Sequence[Any]) -> Sequence[Any]:
-    return values
 
 
 def _timestamp(value: Any) -> str:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from metasnapshot.format.codec import is_blob
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import plain_text
-from metasnapshot.metastore.bulk.convert import Convert, json_text, looked_up, unless_null
+from metasnapshot.metastore.bulk.convert import Convert, json_texts, looked_up, same, unless_null
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.results import FEW_ROWS, MANY_ROWS
 from metasnapshot_models.definitions import Column
@@ -66,7 +66,7 @@ def _convert(column: Column) -> Convert:
         "uuid": lambda text: UUID(text).bytes,
     }
     if kind == "json":
-        each["json"] = json_text(column)
+        return json_texts(column)
     if kind not in each:
-        return lambda values: values
+        return same
     return unless_null(each[kind], None)
