@@ -74,7 +74,7 @@ def cluster(layout: str, number: int, *, view: str = "SELECT 1") -> MetaSnapshot
     levels = {"l0": {"sub_levels": [{"level_type": 1, "sub_level_id": 1, "table_infos": [sst]}]}}
     if V1_LAYOUTS[layout].eras[0] != "v0.1.15":
         levels["group_id"] = 2
-    epoch = 7654321196608000
+    epoch = 116_795_000_000 << 16
     fields = {"id": 321, "levels": {2: levels}, "max_committed_epoch": epoch, "safe_epoch": epoch}
     version = row(layout, "hummock_version", **fields)
     return bare(layout, number, version.bytes, **made)

@@ -178,7 +178,7 @@ def _problems(found: V1, messages: Messages) -> Iterator[Problem]:
             if member.message and not _has_key(member, messages, layout.era):
                 yield member.place.problem(
                     f"found message `{member.message}` with key `{member.key}`, expected them in "
-                    f"messages.yaml at {layout.era}"
+                    f"messages.yaml at {layout.era}, the key as field 1"
                 )
         for family in found.families_of(index):
             form = members[family.member].form if family.member in members else "none"
@@ -194,5 +194,5 @@ def _has_key(member: V1Member, messages: Messages, era: str) -> bool:
     fields = messages.messages.get(member.message)
     if fields is None:
         return False
-    alive = [item.name for item in fields if item.since <= state <= item.until]
-    return not member.key or member.key in alive
+    alive = {item.name: item.number for item in fields if item.since <= state <= item.until}
+    return not member.key or alive.get(member.key) == 1

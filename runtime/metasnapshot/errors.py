@@ -125,6 +125,14 @@ class RowError(DamageError):
         return RowError(self.reason, section=section, row=row, column=self.column, offset=offset)
 
 
+class TooDeep(RowError):
+    """A message that is nested deeper than this library follows; RisingWave's own has no limit, so
+    it is no damage.
+    """
+
+    exit_code = 14
+
+
 class VersionError(DamageError):
     """A Hummock version or checkpoint does not decode, or has fields that no known release has."""
 

@@ -131,6 +131,19 @@ def test_an_unknown_section_lists_the_known() -> None:
         ("properties.sasl.password='x'", "properties.sasl.password='(redacted)'"),
         ("url = 'jdbc://u:p@host/db'", "url = 'jdbc://****@host/db'"),
         ("primary key (id)", "primary key (id)"),
+        ("password = 12345, n = 1", "password = '(redacted)', n = 1"),
+        (r"password = E'a\'12345', x = 'y'", "password = '(redacted)', x = 'y'"),
+        ("password = $$a'b$$, x = $t$y$t$", "password = '(redacted)', x = $t$y$t$"),
+        ("jwt = '1', nkey='2'", "jwt = '(redacted)', nkey='(redacted)'"),
+        ("tls.client_key = 'x'", "tls.client_key = '(redacted)'"),
+        (
+            "FROM file_scan('parquet', 's3', 'us', 'AKIA', 'x''y', 's3://b/f')",
+            "FROM file_scan('parquet', 's3', 'us', '(redacted)', '(redacted)', 's3://b/f')",
+        ),
+        (
+            "secret_id = other.id AND t.token IS NULL",
+            "secret_id = '(redacted)' AND t.token IS NULL",
+        ),
         ("SELECT 'password'", "SELECT 'password'"),
     ],
 )

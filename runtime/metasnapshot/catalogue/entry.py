@@ -21,6 +21,8 @@ SNAKE_CASE_SINCE = "2.1.0"
 TABLE_EPOCHS_SINCE = "2.0.1"
 """First layout that takes max_committed_epoch from its tables instead of from the version."""
 
+V1_BY_TABLE = "v1-2.0"
+"""The V1 layout that takes max_committed_epoch from its tables."""
 V1_STATE_TABLE_INFO = ("v1-1.8", "v1-2.0")
 """V1 layouts with a release (1.10.0) that misses state_table_info."""
 
@@ -111,7 +113,9 @@ def new_v1_entry(
     format_version, layout = form
     tables = {table_id: _info(info) for table_id, info in _state_table_info(version)}
     newest = max((info.committed_epoch for info in tables.values()), default=0)
-    epochs = version.max_committed_epoch or newest, getattr(version, "safe_epoch", 0)
+    of_version: int = version.max_committed_epoch
+    largest = newest or of_version if layout == V1_BY_TABLE else of_version or newest
+    epochs = largest, getattr(version, "safe_epoch", 0)
     fields: dict[str, Any] = {
         "id": snapshot_id,
         "hummock_version_id": version.id,

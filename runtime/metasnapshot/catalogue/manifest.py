@@ -58,6 +58,11 @@ class ManifestEntry:
     raw: bytes = field(repr=False, compare=False)
 
     @property
+    def object_count(self) -> int:
+        """How many objects it needs; up to 0.1.17 an id may stand there more than once."""
+        return len(set(self.ssts)) if self.format_version < 2 else len(self.ssts)  # noqa: PLR2004
+
+    @property
     def ssts(self) -> tuple[int, ...]:
         """Ids of all objects that it needs, decoded whenever they are asked for: as numbers of
         Python those of a large manifest take many times its size.

@@ -87,6 +87,6 @@ def backup(
         f"layout {result.layout} (RisingWave {releases(result.releases)}), "
         f"Hummock version {result.entry.hummock_version_id} (checkpoint "
         f"{result.checkpoint_version} and {result.deltas} version deltas) with "
-        f"{len(result.entry.ssts)} objects"
+        f"{result.entry.object_count} objects"
     )
     return 0

@@ -49,7 +49,7 @@ def entry(found: ManifestEntry) -> Document:
         "id": found.id,
         "format_version": found.format_version,
         "hummock_version_id": found.hummock_version_id,
-        "objects": len(found.ssts),
+        "objects": found.object_count,
         "state_tables": len(found.state_table_info),
         "rw_version": found.rw_version,
         "remarks": found.remarks,

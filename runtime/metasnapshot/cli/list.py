@@ -52,7 +52,7 @@ def _row(entry: ManifestEntry, ledger: Ledger) -> list[str]:
         f"{entry.id}{' (kept)' if entry.id in ledger.kept else ''}",
         "V1" if entry.format_version in V1_FORMATS else f"V{entry.format_version}",
         str(entry.hummock_version_id),
-        str(len(entry.ssts)),
+        str(entry.object_count),
         str(len(entry.state_table_info)),
         entry.rw_version or "-",
         f"{verified.level} {verified.at}" if verified else "never",

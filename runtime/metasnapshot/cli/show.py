@@ -105,10 +105,11 @@ def _print(summary: Summary) -> None:
     say(f"cluster {', '.join(summary.cluster_ids) or 'unknown'}")
     say(f"release {entry.rw_version or releases(summary.releases)}, layout {summary.layout}")
     say(f"{summary.size} bytes, xxh64 {summary.checksum:016x}")
-    say(f"Hummock version {entry.hummock_version_id}, {len(entry.ssts)} objects")
+    say(f"Hummock version {entry.hummock_version_id}, {entry.object_count} objects")
     if summary.epochs:
         first, last = (epoch_time(epoch).isoformat(" ", "milliseconds") for epoch in summary.epochs)
-        say(f"committed epochs {first} to {last} of {len(entry.state_table_info)} state tables")
+        tables = f" of {len(entry.state_table_info)} state tables" if entry.state_table_info else ""
+        say(f"committed epochs {first} to {last}{tables}")
     say("")
     for kind, names in summary.names.items():
         shown = ", ".join(printable(name) for name in names[:NAMES_SHOWN_MAX])

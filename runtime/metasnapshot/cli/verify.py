@@ -105,7 +105,8 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
     for finding in result.findings.kept:
         tell(finding)
     if result.error is not None:
-        complain(f"snapshot {result.snapshot_id}: {result.error}", result.error.hint)
+        text, name = str(result.error), f"snapshot {result.snapshot_id}"
+        complain(text if text.startswith(f"{name}:") else f"{name}: {text}", result.error.hint)
         return
     if not result.remembered:
         note("the directory cannot be written: nobody will remember this verification")

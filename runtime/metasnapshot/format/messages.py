@@ -14,11 +14,13 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.message import DecodeError, Message
 
-from metasnapshot.errors import RowError
+from metasnapshot.errors import RowError, TooDeep
 from metasnapshot_models.definitions import EnumValue, MessageField
 from metasnapshot_models.messages import ENUMS, MESSAGES, STATES
 
 NEWEST = STATES[-1]
+_TOO_DEEP = "MaxDepth"
+"""What the library says of a message of more than a hundred levels."""
 PROTO_SUFFIX = ".proto"
 _FieldProto = descriptor_pb2.FieldDescriptorProto
 _SCALARS: dict[str, Any] = {
@@ -81,13 +83,20 @@ def parse(data: bytes, name: str, era: str) -> Message:
 
     Raises:
         RowError: the bytes are not that message.
+        TooDeep: they may be, but it is nested too deep.
     """
     message = message_class(name, era)()
+    _fill_message(message, data, f"a {name} message")
+    return message
+
+
+def _fill_message(message: Message, data: bytes, what: str) -> None:
     try:
         message.ParseFromString(data)
     except DecodeError as error:
-        raise RowError(f"not a {name} message: {error}") from error
-    return message
+        if _TOO_DEEP in str(error):
+            raise TooDeep(f"{what} is nested too deep to be looked into") from error
+        raise RowError(f"not {what}: {error}") from error
 
 
 def decode(
@@ -101,10 +110,7 @@ def decode(
     if wrapper == "single":
         return parse(data, name, era)
     wrapped: Any = _wrapper_class(name, wrapper, era)()
-    try:
-        wrapped.ParseFromString(data)
-    except DecodeError as error:
-        raise RowError(f"not a {wrapper} of {name} messages: {error}") from error
+    _fill_message(wrapped, data, f"a {wrapper} of {name} messages")
     return dict(wrapped.items) if wrapper == "map" else list(wrapped.items)
 
 

@@ -10,6 +10,7 @@ Source: src/storage/backup/src/meta_snapshot_v1.rs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from google.protobuf import wrappers_pb2
 from google.protobuf.message import DecodeError
 
-from metasnapshot.errors import DamageError, RowError, UnknownFormat
+from metasnapshot.errors import DamageError, RowError, TooDeep, UnknownFormat
 from metasnapshot.format import messages
 from metasnapshot.format.framing import FrameReader, ReadableFile
 from metasnapshot.format.hummock_version import MESSAGE_FORM, HummockVersion
@@ -202,7 +203,8 @@ def _decoded(raw: Iterable[tuple[int, bytes]], member: V1Member, era: str) -> It
     for number, (offset, data) in enumerate(raw):
         try:
             if member.message:
-                messages.parse(data, member.message, era)
+                with suppress(TooDeep):  # who looks into it is told
+                    messages.parse(data, member.message, era)
                 yield Blob(data, column, era)
             else:
                 yield _unwrap(data, member.form)
@@ -227,6 +229,8 @@ def _is_known(data: bytes, name: str, era: str) -> bool:
     """Whether an era knows every field of a message."""
     try:
         message = messages.parse(data, name, era)
+    except TooDeep:
+        return True
     except RowError:
         return False
     size = message.ByteSize()

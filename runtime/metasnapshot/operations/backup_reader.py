@@ -33,7 +33,7 @@ class EpochNotFound(SnapshotNotFound):
             f"backup include epoch {epoch} not found",
             hint=f"table {table_id} is served at {', '.join(map(str, known))}"
             if known
-            else f"no snapshot has table {table_id}",
+            else f"no snapshot has table {table_id}; of a cluster before 2.1, give --release",
         )
         self.table_id = table_id
         self.epoch = epoch

@@ -131,12 +131,12 @@ def export_etcd(repository: Repository, reader: SnapshotReader, path: Path) -> E
         largest = max(largest, len(key) + len(value))
     found = EtcdExport(reader.id, newest, count, largest, has_checkpoint)
     path.mkdir(mode=0o700)
-    with (path / LOAD_NAME).open("w", encoding="ascii") as file:
+    with _private(path / LOAD_NAME).open("w", encoding="ascii") as file:
         file.write(_head(found, reader.releases))
         for number, part in enumerate(_parts(etcd_pairs(reader, defaults))):
             if _is_large(part):
                 name = f"large.{number}.json"
-                (path / name).write_bytes(_request(part))
+                _private(path / name).write_bytes(_request(part))
                 file.write(f"load_large {name}\n")
             else:
                 file.write("load <<'END'\n\n")
@@ -144,7 +144,9 @@ def export_etcd(repository: Repository, reader: SnapshotReader, path: Path) -> E
                 file.write("\n\nEND\n")
         file.write(f'echo "loaded {count} keys"\n')
     if has_checkpoint:
-        (path / CHECKPOINT_FILE).write_bytes(plain_checkpoint(reader.hummock_version.message))
+        _private(path / CHECKPOINT_FILE).write_bytes(
+            plain_checkpoint(reader.hummock_version.message)
+        )
     return found
 
 
@@ -156,11 +158,10 @@ def etcd_pairs(reader: SnapshotReader, defaults: list[Pair]) -> Iterator[tuple[b
         defaults: the pairs of default_cf.
     """
     layout = V1_LAYOUTS[reader.layout]
-    keys = {member.name: member.key for member in layout.members}
     for family in layout.families:
         rows = iter(defaults) if family.member == DEFAULT_CF else _rows(reader, family.member)
         for row in rows:
-            for key, value in _entries(row, family, keys[family.member]):
+            for key, value in _entries(row, family):
                 yield f"{family.name}/".encode() + key, value
 
 
@@ -170,13 +171,14 @@ def _rows(reader: SnapshotReader, member: str) -> Iterator[Any]:
     return reader.rows(member)
 
 
-def _entries(row: Any, family: V1Family, key_field: str) -> Iterator[tuple[bytes, bytes]]:
+def _entries(row: Any, family: V1Family) -> Iterator[tuple[bytes, bytes]]:
     """The entries of a row, by the kind of its family's keys."""
     if family.keys == "own":
         yield row.key, row.value
     elif family.keys == "field":
-        number: int = getattr(row.message, key_field)
-        yield wrappers_pb2.UInt64Value(value=number).SerializeToString(), row.bytes
+        key = wrappers_pb2.UInt64Value.FromString(row.bytes)  # field 1 is the key, by the registry
+        key.DiscardUnknownFields()
+        yield key.SerializeToString(), row.bytes
     elif family.keys == "zero":
         yield b"", row if isinstance(row, bytes) else row.bytes
     elif family.keys == "names":
@@ -219,6 +221,12 @@ def _head(found: EtcdExport, releases: tuple[str, ...]) -> str:
     if found.largest <= REQUEST_SIZE_MAX:
         return head
     return head + LARGE.format(needed=found.largest * 2)
+
+
+def _private(path: Path) -> Path:
+    """A new file that nobody else can read, wherever it is brought."""
+    path.touch(mode=0o600, exist_ok=False)
+    return path
 
 
 def _is_large(part: dict[bytes, bytes]) -> bool:

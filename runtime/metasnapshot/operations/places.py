@@ -57,7 +57,7 @@ def parameter(parameters: dict[str, str], name: str) -> str:
     value = parameters.get(name)
     if not value:
         raise UsageError(
-            f"the meta store has no system parameter {name}",
+            f"no system parameter {name} says where the state is",
             hint="give --hummock-storage-url and --hummock-storage-directory",
         )
     return value.removeprefix(HUMMOCK_PREFIX)

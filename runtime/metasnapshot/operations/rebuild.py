@@ -13,6 +13,7 @@ from metasnapshot.catalogue.entry import describe
 from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
 from metasnapshot.catalogue.rebuilder import Rebuilder
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.times import taken_at
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
 from metasnapshot.format.v1 import V1
 from metasnapshot.hummock.objects import needed_by
@@ -99,7 +100,8 @@ def _describe(repository: Repository, number: int, known: ManifestEntry | None) 
             known.remarks if known else None,
             (known.rw_version if known else None) or release,
         )
-    if known is not None and _facts(known) == _facts(made):
+    is_timeless = known is not None and taken_at(known) is None and taken_at(made) is not None
+    if known is not None and _facts(known) == _facts(made) and not is_timeless:
         return known
     return made
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from metasnapshot.errors import RowError
+from metasnapshot.errors import RowError, TooDeep
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob
@@ -159,29 +159,30 @@ def _collect(
         if table == "object":
             kinds[row.obj_type].append(row.oid)
         for name in blobs:
-            text = _no_message(getattr(row, name))
-            if text:
+            error = _no_message(getattr(row, name))
+            if error is not None:
                 key = ", ".join(str(getattr(row, key)) for key in keys)
-                yield Finding(ERROR, section, key, f"column {name}: {text}")
+                severity = WARNING if isinstance(error, TooDeep) else ERROR
+                yield Finding(severity, section, key, f"column {name}: {error.reason}")
 
 
 def _referred(value: Any) -> Iterator[int]:
     """The ids that a value refers to: itself, or those of the secrets in a map."""
     if isinstance(value, Blob):
-        if not _no_message(value):
+        if _no_message(value) is None:
             secrets: Any = value.message
             yield from (secret.secret_id for secret in secrets.values())
     elif value is not None:
         yield value
 
 
-def _no_message(blob: Blob | None) -> str:
-    """Why a blob is not the message of its column; "" if it is."""
+def _no_message(blob: Blob | None) -> RowError | None:
+    """Why a blob is not the message of its column; None if it is."""
     try:
         _ = blob and blob.message
     except RowError as error:
-        return error.reason
-    return ""
+        return error
+    return None
 
 
 def _section_names(reader: SnapshotReader) -> dict[str, str]:

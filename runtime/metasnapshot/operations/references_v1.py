@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from metasnapshot.errors import TooDeep
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.operations.columns import key_names
-from metasnapshot.operations.findings import ERROR, Finding
+from metasnapshot.operations.findings import ERROR, WARNING, Finding
 
 DATABASE, SCHEMA, TABLE, USER = "database", "schema", "table", "user_info"
 _PLACED = {"database_id": DATABASE, "schema_id": SCHEMA, "owner": USER}
@@ -24,6 +25,8 @@ REFERENCES: dict[str, dict[str, str]] = {
 }
 """By member and field the member whose key it names (proto/catalog.proto)."""
 FRAGMENTS = "table_fragments"
+CREATED = 3
+"""State of a job that is there for good (meta.TableFragments.State)."""
 JOBS = ("table", "sink", "source", "index", "subscription")
 """What has fragments: its id is that of theirs."""
 LOST = "a restored cluster would miss it"
@@ -50,9 +53,15 @@ def check_v1_references(reader: SnapshotReader) -> Iterator[Finding]:
                     yield Finding(ERROR, name, f"id {row.message.id}", what, LOST)
     jobs = {number for name in JOBS for number in keys.get(name, ())}
     for row in reader.rows(FRAGMENTS):
-        number = row.message.table_id
-        if number not in jobs:
-            yield Finding(ERROR, FRAGMENTS, f"table_id {number}", "no such job is there", LOST)
+        try:
+            message = row.message
+        except TooDeep as error:
+            yield Finding(WARNING, FRAGMENTS, "", error.reason)
+            continue
+        if message.table_id not in jobs:
+            severity = ERROR if message.state == CREATED else WARNING  # no catalog has it before
+            place = f"table_id {message.table_id}"
+            yield Finding(severity, FRAGMENTS, place, "no such job is there", LOST)
 
 
 def _named(message: Any, field: str) -> int | None:

@@ -152,6 +152,12 @@ class RestorePlanner:
     def _newest_sequences(self, newest_id: int) -> list[HummockSequence]:
         try:
             with self.repository.open(newest_id) as newest:
+                if newest.is_v1:
+                    raise InconsistentStore(
+                        f"snapshot {newest_id}, the newest, is in the V1 format: it counts ids in "
+                        "etcd's way",
+                        hint="copy the V2 snapshots into another directory (metasnapshot copy)",
+                    )
                 return list(newest.rows(SEQUENCES_SECTION))
         except (DamageError, ObjectMissing) as error:
             raise DamageError(

@@ -27,11 +27,22 @@ SECRET_BLOBS = frozenset(
 )
 """Column types whose bytes can hold credentials, whole or in part."""
 _SECRET_NAME = re.compile(
-    r"password|passwd|secret|token|credential|(access|api|account|ssl)[._-]?key|license|jaas"
-    r"|private|authorization|passphrase|pwd|service_account|user\.info|\bsig(nature)?$",
+    r"password|passwd|secret|token|credential|(access|api|account|ssl|client)[._-]?key|license|jaas"
+    r"|private|\bjwt|\bnkey|authorization|passphrase|pwd|service_account|user\.info"
+    r"|\bsig(nature)?$",
     re.IGNORECASE,
 )
-_OPTION = re.compile(r"""([\w.\-]+|"[^"]+")((?:\s|/\*.*?\*/)*=\s*)[eE]?'((?:[^']|'')*)'""")
+_TEXT = r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(?P<tag>\$\w*\$).*?(?P=tag)"""
+"""A text of SQL: with escapes, plain, or between dollars."""
+_OPTION = re.compile(
+    rf"""(?P<name>[\w.\-]+|"[^"]+")(?P<equals>(?:\s|/\*.*?\*/)*=\s*)(?:{_TEXT}|[\w.+\-]+)""",
+    re.DOTALL,
+)
+_FILE_SCAN = re.compile(
+    r"""(file_scan\s*\((?:\s*'(?:[^']|'')*'\s*,){3})\s*'(?:[^']|'')*'\s*,\s*'(?:[^']|'')*'""",
+    re.IGNORECASE,
+)
+"""Its fourth and fifth arguments are keys of the object store."""
 _URL_USERINFO = re.compile(r"(\w+://)[^\s'\"]*@")
 _URL_OPTION = re.compile(r"([?&;]([\w.\-]+)=)[^&;\s'\"]+")
 _BEARER = re.compile(r"(authorization\s*[=:]|bearer\s)[^'\",]+", re.IGNORECASE)
@@ -92,14 +103,15 @@ def redact_sql(text: str) -> str:
     """A text without the values of options that name a secret, and without credentials in URLs."""
 
     def option(match: re.Match[str]) -> str:
-        if not is_secret_name(match[1]):
+        if not is_secret_name(match["name"]):
             return match[0]
-        return f"{match[1]}{match[2]}'{REDACTED}'"
+        return f"{match['name']}{match['equals']}'{REDACTED}'"
 
     def url_option(match: re.Match[str]) -> str:
         return f"{match[1]}{REDACTED}" if is_secret_name(match[2]) else match[0]
 
-    text = _URL_USERINFO.sub(r"\1****@", _OPTION.sub(option, text))
+    text = _FILE_SCAN.sub(rf"\1 '{REDACTED}', '{REDACTED}'", _OPTION.sub(option, text))
+    text = _URL_USERINFO.sub(r"\1****@", text)
     return _BEARER.sub(rf"\1{REDACTED}", _URL_OPTION.sub(url_option, text))
 
 

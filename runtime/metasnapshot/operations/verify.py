@@ -169,9 +169,10 @@ def find_lost_objects(
     Raises:
         StorageError: the store cannot be listed.
     """
-    parameters = catalog_of(reader).parameters()
-    own = parameter(parameters, STATE_STORE), parameter(parameters, DATA_DIRECTORY)
-    url, directory = state or own
+    if state is None:
+        parameters = catalog_of(reader).parameters()
+        state = parameter(parameters, STATE_STORE), parameter(parameters, DATA_DIRECTORY)
+    url, directory = state
     return look_for(open_store(url), url, directory, reader, needed_by(reader))
 
 

@@ -21,11 +21,13 @@ from metasnapshot.operations.catalog import catalog_of
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
 from metasnapshot.operations.sequences import (
     FIRST_IDS,
+    SEQUENCES_SECTION,
     STATIC_GROUPS_END,
     ids_in_use,
 )
 
 NONOVERLAPPING = 1
+V1_SEQUENCES = "default_cf"
 TWICE = "two things would get one id"
 
 
@@ -47,7 +49,8 @@ def check_version(reader: SnapshotReader, entry: ManifestEntry) -> Iterator[Find
     yield from _check_configs(version, catalog.group_ids())
     needed = np.frombuffer(needed_by(reader).ids, dtype=np.uint64)
     in_use = ids_in_use(reader.id, int(needed.max(initial=0)), version)
-    yield from _check_sequences(in_use, catalog.sequences())
+    section = V1_SEQUENCES if reader.is_v1 else SEQUENCES_SECTION
+    yield from _check_sequences(in_use, catalog.sequences(), section)
     pinned = np.unique(np.array(entry.ssts, dtype=np.uint64))
     for number in np.setdiff1d(needed, pinned, assume_unique=True).tolist():
         yield _version(ERROR, f"object {number}", "is needed, but the manifest does not pin it")
@@ -120,14 +123,17 @@ def _check_configs(version: Any, configs: set[int]) -> Iterator[Finding]:
         yield _version(WARNING, f"group {group_id}", what)
 
 
-def _check_sequences(in_use: dict[str, int], sequences: dict[str, int]) -> Iterator[Finding]:
+def _check_sequences(
+    in_use: dict[str, int], sequences: dict[str, int], section: str
+) -> Iterator[Finding]:
     """Sequences give the next id: it must be above all that are in use."""
     stand = FIRST_IDS | sequences
     for name, largest in in_use.items():
         if stand[name] <= largest:
             what = f"stands at {stand[name]}, but {largest} is in use"
-            hint = f"{TWICE}; restore with --bump-sequences"
-            yield Finding(ERROR, "hummock_sequences", name, what, hint)
+            can_raise = section == SEQUENCES_SECTION
+            hint = f"{TWICE}; restore with --bump-sequences" if can_raise else TWICE
+            yield Finding(ERROR, section, name, what, hint)
 
 
 def _version(severity: str, row: str, what: str) -> Finding:
