@@ -71,7 +71,9 @@ def cluster(layout: str, number: int, *, view: str = "SELECT 1") -> MetaSnapshot
         made["system_param"] = [row(layout, "system_param", **where, **fields)]
     ids = {"id": 7} if old else {"object_id": 7, "sst_id": 7}
     sst = {**ids, "file_size": 4096, "table_ids": [1001]}
-    levels = {"l0": {"sub_levels": [{"level_type": 1, "sub_level_id": 1, "table_infos": [sst]}]}}
+    levels: dict[str, Any] = {
+        "l0": {"sub_levels": [{"level_type": 1, "sub_level_id": 1, "table_infos": [sst]}]}
+    }
     if V1_LAYOUTS[layout].eras[0] != "v0.1.15":
         levels["group_id"] = 2
     epoch = 116_795_000_000 << 16

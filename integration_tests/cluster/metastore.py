@@ -12,8 +12,10 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from cluster.release import LAYOUT
+from metasnapshot.format.codec import row_codec
+from metasnapshot.format.columns import columns_of
 from metasnapshot.format.scalars import Timestamp
-from metasnapshot.metastore.load import insert_rows, target_of
+from metasnapshot.metastore.load import insert_columns, table_of, target_of
 from metasnapshot.metastore.read import read_rows, sequences, system_parameters, version_deltas
 from metasnapshot.metastore.results import closing_results
 from metasnapshot_models.models import Cluster, Database, Schema, User
@@ -163,7 +165,9 @@ class MetaStore:
 
 def insert(connection: sa.Connection, model: str, rows: Sequence[Any]) -> None:
     """Insert rows of a model."""
-    insert_rows(connection, target_of(connection, LAYOUT, cut_timestamps=False), model, rows)
+    target = target_of(connection, LAYOUT, cut_timestamps=False)
+    columns = columns_of(row_codec(LAYOUT, model), rows)
+    insert_columns(table_of(connection, target, model), target, model, [columns])
 
 
 def insert_object(

@@ -29,8 +29,8 @@ from metasnapshot.store.trial import (
     try_store,
 )
 
-NAMES = ["read after write", "list after write", "ranged read", CREATE, "swap", STALE]
-NAMES += [RACE, "delete"]
+READS = ["read after write", "list after write", "ranged read"]
+NAMES = [*READS, CREATE, "swap", STALE, RACE, "delete"]
 
 
 class PuttingStore(MemoryStore):
