@@ -20,8 +20,8 @@ from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.scalars import Blob, Timestamp
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.catalog import KINDS
-from metasnapshot.operations.columns import columns_of
 from metasnapshot.operations.diff_sides import Side, SnapshotSide
+from metasnapshot.operations.fields import fields_of
 from metasnapshot.operations.names import label, named_objects
 from metasnapshot.operations.secrets import redact
 
@@ -146,7 +146,7 @@ def _of_section(side: Side, section: str) -> Callable[[], Iterator[_Keyed]]:
             return
         names = side.key_names(section)
         for row in side.rows(section):
-            columns = columns_of(row) if names and side.is_v1 else {}
+            columns = fields_of(row) if names and side.is_v1 else {}
             key = (columns[name] if columns else getattr(row, name) for name in names)
             yield (section, *map(_plain, key), row)
 
@@ -183,7 +183,7 @@ _Fingerprint = tuple[tuple[str, ...], bytes]
 
 def _fingerprint(row: Any) -> _Fingerprint:
     """A hash of each column that a row has."""
-    columns = columns_of(row)
+    columns = fields_of(row)
     hashes = (
         xxhash.xxh3_64_digest(msgspec.msgpack.encode(_plain(value))) for value in columns.values()
     )

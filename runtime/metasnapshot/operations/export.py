@@ -24,7 +24,7 @@ from metasnapshot.format.hummock_version import VERSION
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob, Timestamp
-from metasnapshot.operations.columns import column_names, columns_of
+from metasnapshot.operations.fields import field_names, fields_of
 from metasnapshot.operations.secrets import redact_message, redact_row
 from metasnapshot.operations.sequences import I64_MAX
 
@@ -150,7 +150,7 @@ def _shown_rows(reader: SnapshotReader, section: str, *, with_secrets: bool) -> 
         yield {VERSION: reader.hummock_version.json}
         return
     for row in reader.rows(section):
-        values = columns_of(row)
+        values = fields_of(row)
         if with_secrets:
             yield values
         elif isinstance(row, Blob):
@@ -162,7 +162,7 @@ def _shown_rows(reader: SnapshotReader, section: str, *, with_secrets: bool) -> 
 def _columns(reader: SnapshotReader, section: str) -> list[str]:
     if section == HUMMOCK_VERSION:
         return [VERSION]
-    return column_names(reader, section)
+    return field_names(reader, section)
 
 
 def _plain(value: Any, *, messages: bool = False) -> Any:

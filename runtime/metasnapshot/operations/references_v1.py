@@ -7,7 +7,7 @@ from typing import Any
 
 from metasnapshot.errors import TooDeep
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.operations.columns import key_names
+from metasnapshot.operations.fields import key_names
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
 
 DATABASE, SCHEMA, TABLE, USER = "database", "schema", "table", "user_info"

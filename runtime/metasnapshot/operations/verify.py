@@ -21,7 +21,7 @@ from metasnapshot.format.v1 import V1
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.catalog import catalog_of
 from metasnapshot.operations.collector import rare_collections
-from metasnapshot.operations.columns import row_count
+from metasnapshot.operations.fields import row_count
 from metasnapshot.operations.findings import ERROR, Finding, Findings
 from metasnapshot.operations.object_check import look_for
 from metasnapshot.operations.places import DATA_DIRECTORY, STATE_STORE, parameter

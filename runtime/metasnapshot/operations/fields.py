@@ -1,4 +1,4 @@
-"""A row of either format as columns: of a model, or of a V1 message, whose fields they are."""
+"""A row of either format as fields by name: those of a model, or of a V1 message."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from metasnapshot.format.v1 import Pair, member_of
 from metasnapshot_models.definitions import ColumnType
 from metasnapshot_models.v1 import V1_LAYOUTS
 
-Columns = dict[str, Any]
+Fields = dict[str, Any]
 _PLAIN_BYTES = ColumnType("bytes", "bytes")
 """Of bytes that hold no secret."""
 CLUSTER_ID = "cluster_id"
 
 
-def columns_of(row: Any) -> Columns:
-    """The columns that a row has, by name: values of a model; of a message its fields, those that
-    are messages, lists or maps as proto3 JSON with the names of the .proto.
+def fields_of(row: Any) -> Fields:
+    """The fields that a row has, by name: values of a model; of a message its own, those that are
+    messages, lists or maps as proto3 JSON with the names of the .proto.
     """
     if isinstance(row, Blob):
-        return _fields(row.message)
+        return _of_message(row.message)
     if isinstance(row, Pair):
         return {"key": Blob(row.key, _PLAIN_BYTES), "value": Blob(row.value, _PLAIN_BYTES)}
     if isinstance(row, str):
@@ -38,8 +38,8 @@ def columns_of(row: Any) -> Columns:
     }
 
 
-def column_names(reader: SnapshotReader, section: str) -> list[str]:
-    """The columns of a section's rows, hummock_version apart."""
+def field_names(reader: SnapshotReader, section: str) -> list[str]:
+    """The fields of a section's rows, hummock_version apart."""
     if not reader.is_v1:
         shape = shape_of(reader.definition, model_of(reader.definition, section))
         return [column.name for column in shape.columns]
@@ -50,7 +50,7 @@ def column_names(reader: SnapshotReader, section: str) -> list[str]:
 
 
 def key_names(reader: SnapshotReader, section: str) -> list[str]:
-    """The columns that tell one row of a section from the others; none where there is but one."""
+    """The fields that tell one row of a section from the others; none where there is but one."""
     if not reader.is_v1:
         shape = shape_of(reader.definition, model_of(reader.definition, section))
         return [column.name for column in shape.columns if column.pk]
@@ -71,12 +71,12 @@ def _names(message: str, era: str) -> tuple[str, ...]:
     return tuple(field.name for field in fields)
 
 
-def _fields(message: Message | Any) -> Columns:
+def _of_message(message: Message | Any) -> Fields:
     shown = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return {field.name: _value(message, field, shown) for field in message.DESCRIPTOR.fields}
 
 
-def _value(message: Any, field: Any, shown: Columns) -> Any:
+def _value(message: Any, field: Any, shown: Fields) -> Any:
     """A field's value: a number that is not set is 0 in proto3, unless it is optional."""
     if field.is_repeated or field.message_type is not None:
         return shown.get(field.name)
