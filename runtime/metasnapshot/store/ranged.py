@@ -10,7 +10,7 @@ from typing import Any
 from metasnapshot.errors import StorageError
 
 BLOCK_SIZE = 4 << 20
-AHEAD = 4
+AHEAD = 3
 """Blocks that are fetched at once while a file is read on; with the one being read they are what
 memory holds."""
 Fetch = Callable[[int, int], bytes]
