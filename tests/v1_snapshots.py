@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from google.protobuf import wrappers_pb2
+
 from metasnapshot import Blob, HummockVersion, MetaSnapshot
 from metasnapshot.format.messages import message_class
 from metasnapshot.format.v1 import Pair, member_of
@@ -80,3 +82,16 @@ def cluster(layout: str, number: int, *, view: str = "SELECT 1") -> MetaSnapshot
     fields = {"id": 321, "levels": {2: levels}, "max_committed_epoch": epoch, "safe_epoch": epoch}
     version = row(layout, "hummock_version", **fields)
     return bare(layout, number, version.bytes, **made)
+
+
+def deep_fragments() -> Blob:
+    """Fragments whose plan is nested deeper than the protobuf library follows."""
+    data = b""
+    for field in (*[3] * 300, 3, 4, 2):  # StreamNode.input, StreamActor.nodes, Fragment.actors
+        data = bytes([field << 3 | 2]) + _varint(len(data)) + data
+    entry = b"\x08\x01" + data
+    return Blob(b"\x08\xe9\x07\x1a" + _varint(len(entry)) + entry)
+
+
+def _varint(number: int) -> bytes:
+    return wrappers_pb2.UInt64Value(value=number).SerializeToString()[1:]

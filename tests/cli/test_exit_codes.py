@@ -43,7 +43,7 @@ SNAPSHOT = Path("backups/backup/9.snapshot")
 CHECKPOINT = Path("state/hummock_001/checkpoint/0")
 OF_SERVERS = {(15, "AuthenticationError"), (1, "ValueUnfit")}  # integration_tests
 OF_META_NODES = {(1, "MetaNodeError"), (18, "MetaNodeUnavailable")}  # there too
-OF_OTHERS = {(5, "StaleBackups"), (70, "InternalError"), (130, "Interrupted")}
+OF_OTHERS = {(5, "StaleBackups"), (14, "TooDeep"), (70, "InternalError"), (130, "Interrupted")}
 TIMEOUT_S = 60
 STYLE = re.compile(r"error: [^A-Z].*([^.]|\.\.\.)\n(hint: .+\n)?")
 """Lower case, no full stop, then the hint."""

@@ -223,7 +223,7 @@ def test_storage(run: Run) -> None:
     """Each promise by its name; what was tried leaves nothing."""
     before = fingerprint()
     ran = run("storage", "test", *BACKUPS)
-    assert (ran.code, ran.err, len(ran.out.splitlines())) == (0, "", 7)
+    assert (ran.code, ran.err, len(ran.out.splitlines())) == (0, "", 8)
     assert all(line.startswith("ok  ") for line in ran.out.splitlines())
     found = run("storage", "test", *BACKUPS, "--json").json
     assert (found["url"], found["lease"]) == ("fs://backups", False)

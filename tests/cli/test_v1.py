@@ -15,7 +15,7 @@ import goldens
 import pytest
 from ran import Ran
 from v1_manifests import BY_TABLE, DIALECTS, EPOCH, REWRITTEN, SAFE_EPOCH, TABLE, write_backups
-from v1_snapshots import CLUSTER_ID, cluster
+from v1_snapshots import CLUSTER_ID, cluster, deep_fragments
 
 import metasnapshot
 from metasnapshot.catalogue.repository import Repository
@@ -315,3 +315,14 @@ def test_a_snapshot_of_the_wrong_format_is_damage(run: Run) -> None:
     ran = run("verify", "--all", "--level", "file", "--json")
     assert (ran.code, [item["ok"] for item in ran.json["snapshots"]]) == (3, [False, True, False])
     assert "the manifest says id 1, format_version 1" in ran.out
+
+
+def test_a_plan_that_is_nested_too_deep(run: Run) -> None:
+    """Exit 14 for whoever asks for it; the snapshot is sound, and goes back into etcd."""
+    snapshot = cluster("v1-2.0", 5)
+    snapshot.sections["table_fragments"] = [deep_fragments()]
+    Repository(LocalStore(Path("backups")), "backup").create(snapshot)
+    assert run("verify", "5").code == 0
+    shown = run("cat", "5", "table_fragments")
+    assert (shown.code, "nested too deep" in shown.err) == (14, True)
+    assert run("export", "5", "--format", "etcd", "--to", "out").code == 0

@@ -140,7 +140,7 @@ def test_the_hint_says_what_there_is() -> None:
     table = min(info)
     for number, expected in (
         (table, f"table {table} is served at {info[table].committed_epoch}"),
-        (4_000_000, "no snapshot has table 4000000"),
+        (4_000_000, "no snapshot has table 4000000; of a cluster before 2.1, give --release"),
     ):
         with pytest.raises(EpochNotFound) as caught:
             BackupReader(backups, "3.0.3").find(number, 1)

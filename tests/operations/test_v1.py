@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from google.protobuf import wrappers_pb2
 from v1_manifests import TABLE
-from v1_snapshots import GENERATORS, cluster, row
+from v1_snapshots import GENERATORS, cluster, deep_fragments, row
 
 import metasnapshot
 from metasnapshot import Blob, HummockVersion, MetaSnapshot
@@ -123,13 +122,7 @@ def test_fragments_of_no_job() -> None:
 def test_a_plan_that_is_nested_deep_is_no_damage() -> None:
     """RisingWave decodes it, whatever its depth; it is read and written, and refs tells that it did
     not look."""
-    data = b""
-    for _ in range(300):  # StreamNode.input, field 3
-        data = b"\x1a" + varint(len(data)) + data
-    actor = b"\x1a" + varint(len(data)) + data  # StreamActor.nodes
-    fragment = b"\x22" + varint(len(actor)) + actor  # Fragment.actors
-    entry = b"\x08\x01\x12" + varint(len(fragment)) + fragment
-    deep = b"\x08\xe9\x07\x1a" + varint(len(entry)) + entry
+    deep = deep_fragments().bytes
     snapshot = cluster(NEWEST, 5)
     snapshot.sections["table_fragments"][0] = Blob(deep)
     again = metasnapshot.loads(metasnapshot.dumps(snapshot))
@@ -139,10 +132,6 @@ def test_a_plan_that_is_nested_deep_is_no_damage() -> None:
     with pytest.raises(TooDeep) as caught:
         _ = again.sections["table_fragments"][0].message
     assert caught.value.exit_code == 14
-
-
-def varint(number: int) -> bytes:
-    return wrappers_pb2.UInt64Value(value=number).SerializeToString()[1:]
 
 
 @pytest.mark.parametrize("layout", V1_LAYOUTS)
