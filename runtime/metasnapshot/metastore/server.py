@@ -134,11 +134,15 @@ class ServerStore:
         """One connection and one transaction, with the driver's errors translated."""
         try:
             with self._connect() as connection, connection.begin(), closing_results(connection):
-                yield connection
+                try:
+                    yield connection
+                except self._engine.dialect.loaded_dbapi.Error:
+                    connection.invalidate()  # it may be gone: a rollback would fail, and tell less
+                    raise
         except exc.DBAPIError as error:
             is_unreachable = error.connection_invalidated or error.statement is None
             raise self._translate(error.orig, is_unreachable=is_unreachable) from error
-        except self._engine.dialect.loaded_dbapi.Error as error:  # of COPY, past SQLAlchemy
+        except self._engine.dialect.loaded_dbapi.Error as error:  # of a load, past SQLAlchemy
             raise self._translate(error, is_unreachable=False) from error
 
     def _connect(self) -> sa.Connection:
