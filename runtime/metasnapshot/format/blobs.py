@@ -91,7 +91,7 @@ def _decode_long(text: NDArray[Any]) -> bytes:
     values *= U8(100)
     values += digits[1:-2] * U8(10)
     values += digits[2:-1]
-    numbers = values.take(np.flatnonzero(is_digit[2:-1] > is_digit[3:]))
+    numbers = values.take(np.flatnonzero(ones[2:-1] > ones[3:]))
     _check(text, numbers, int(np.count_nonzero(is_digit)), hundreds_max)
     return numbers.tobytes()
 

@@ -147,7 +147,7 @@ def _decode_blobs(wires: Sequence[Any], texts: Sequence[bytes | None]) -> Sequen
 def _check(column: Column, values: Sequence[Any]) -> None:
     """Hold values to what the wire types cannot say."""
     if column.type.kind == "timestamp":
-        texts = [text for text in values if text is not None]
+        texts = {text for text in values if text is not None}
         if _TIMESTAMPS.fullmatch("".join([f"{text}\n" for text in texts])) is None:
             raise ValueError("no timestamp")
         for text in texts:

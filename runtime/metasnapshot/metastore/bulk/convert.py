@@ -27,6 +27,20 @@ def unless_null(change: Callable[[Any], Any], null: Any) -> Convert:
     return convert
 
 
+def once_if_alike(column: Column, convert: Convert) -> Convert:
+    """Convert a column whose values are all equal by one of them: many of a catalog's are."""
+    is_exact = column.type.kind != "json" or is_numeric(column.type.json)
+    if convert is same or not is_exact:  # in other JSON True equals 1
+        return convert
+
+    def convert_once(values: Sequence[Any]) -> Sequence[Any]:
+        if values[0] == values[-1] and values.count(values[0]) == len(values):
+            return list(convert(values[:1])) * len(values)
+        return convert(values)
+
+    return convert_once
+
+
 def looked_up(table: dict[Any, Any]) -> Convert:
     """Take every value from a table; None is one of its keys."""
     return lambda values: list(map(table.__getitem__, values))

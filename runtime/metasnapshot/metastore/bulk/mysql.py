@@ -13,7 +13,14 @@ import sqlalchemy as sa
 from metasnapshot.format.codec import is_blob
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import plain_text
-from metasnapshot.metastore.bulk.convert import Convert, json_texts, looked_up, same, unless_null
+from metasnapshot.metastore.bulk.convert import (
+    Convert,
+    json_texts,
+    looked_up,
+    once_if_alike,
+    same,
+    unless_null,
+)
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.results import FEW_ROWS, stream
 from metasnapshot_models.definitions import Column
@@ -48,7 +55,7 @@ class MysqlTable:
         self._name = quote(table)
         self._insert = f"INSERT INTO {self._name} ({', '.join(names)}) VALUES ".encode()
         self._literals = ", ".join(map(_literal, shape, names))
-        self._converts = [_convert(column) for column in shape]
+        self._converts = [once_if_alike(column, _convert(column)) for column in shape]
         types = _column_types(connection, table)
         self._is_known = all(types.get(column.name) in _TYPES[column.type.kind] for column in shape)
 

@@ -19,10 +19,10 @@ from metasnapshot.format.columns import Columns
 from metasnapshot.metastore.bulk.convert import (
     Convert,
     is_numeric,
-    json_text,
     json_texts,
     looked_up,
     number_texts,
+    once_if_alike,
     same,
     unless_null,
 )
@@ -65,7 +65,10 @@ class PostgresTable:
             types = [column.type_code for column in cursor.description]
         pairs = list(zip(shape, types, strict=True))
         self._is_known = all(found in _TYPES[column.type.kind] for column, found in pairs)
-        self._converts = [_convert(column, is_jsonb=found == JSONB) for column, found in pairs]
+        self._converts = [
+            once_if_alike(column, _convert(column, is_jsonb=found == JSONB))
+            for column, found in pairs
+        ]
 
     def insert(self, batches: Iterable[Columns]) -> TableDigest:
         """See Table."""
@@ -76,9 +79,9 @@ class PostgresTable:
                 fields = [
                     convert(values) for convert, values in zip(self._converts, columns, strict=True)
                 ]
-                lines = [f"{line}\n".encode() for line in map("\t".join, zip(*fields, strict=True))]
-                digest.add(lines)
-                copy.write(b"".join(lines))
+                lines = "\n".join(map("\t".join, zip(*fields, strict=True))).encode() + b"\n"
+                digest.add(lines.splitlines(keepends=True))
+                copy.write(lines)
         return digest
 
     def digest(self) -> TableDigest | None:
@@ -131,19 +134,23 @@ def _timestamp(text: str) -> str:
 
 def _jsonb_texts(column: Column) -> Convert:
     """What makes the texts that jsonb has of values: with spaces, keys by length."""
-    to_text = json_text(column)
-    one_by_one = unless_null(
-        lambda value: _spaced(json.loads(to_text(value), parse_float=Decimal)), None
-    )
-    if not is_numeric(column.type.json):
-        return one_by_one
+    to_texts = json_texts(column)
 
     def convert(values: Sequence[Any]) -> Sequence[Any]:
+        texts = to_texts(values)
+        spaced = {text: text and _spaced_text(text) for text in set(texts)}
+        return list(map(spaced.__getitem__, texts))
+
+    def convert_numbers(values: Sequence[Any]) -> Sequence[Any]:
         if None in values:
-            return one_by_one(values)
+            return convert(values)
         return number_texts(values).replace(",", ", ").split("\n")
 
-    return convert
+    return convert_numbers if is_numeric(column.type.json) else convert
+
+
+def _spaced_text(text: str) -> str:
+    return _spaced(json.loads(text, parse_float=Decimal))
 
 
 def _spaced(value: Any) -> str:

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 from metasnapshot.format.codec import is_blob
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import plain_text
-from metasnapshot.metastore.bulk.convert import Convert, json_texts, looked_up, same, unless_null
+from metasnapshot.metastore.bulk.convert import (
+    Convert,
+    json_texts,
+    looked_up,
+    once_if_alike,
+    same,
+    unless_null,
+)
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.results import FEW_ROWS, MANY_ROWS
 from metasnapshot_models.definitions import Column
@@ -25,7 +32,7 @@ class SqliteTable:
 
     def __init__(self, connection: sa.Connection, table: str, shape: Sequence[Column]) -> None:
         self._driver: Any = connection.connection.driver_connection
-        self._converts = [_convert(column) for column in shape]
+        self._converts = [once_if_alike(column, _convert(column)) for column in shape]
         self._rows = FEW_ROWS if any(is_blob(column.type) for column in shape) else MANY_ROWS
         quote = connection.dialect.identifier_preparer.quote_identifier
         names = ", ".join(quote(column.name) for column in shape)
