@@ -71,7 +71,7 @@ def diff(
         ]
         if meta_store is None:
             before, after = sides
-            operation.require_alike(before, after)
+            operation.align(before, after)
             objects = operation.diff_objects(before, after)
         else:
             store = stack.enter_context(
@@ -79,7 +79,7 @@ def diff(
             )
             before, objects = sides[0], None
             after = MetaStoreSide(stack.enter_context(store.read_transaction()))
-            operation.require_alike(before, after)
+            operation.align(before, after)
         for text in (*before.omitted(), *after.omitted()):
             note(f"not compared: {text}")
         names = operation.diff_names(before, after)

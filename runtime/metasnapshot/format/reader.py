@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from metasnapshot.errors import (
@@ -120,6 +121,19 @@ class SnapshotReader:
             UnknownFormat: it is a V1 snapshot, which has none that a SQL meta store could be in.
         """
         return self._v2.definition
+
+    @property
+    def era(self) -> str:
+        """The state of the protobuf messages by which it is read; of a V1 snapshot, whose file does
+        not say, all of it is looked through the first time.
+        """
+        found = self._contents
+        return found.era if isinstance(found, V1Contents) else found.definition.era
+
+    def read_as(self, era: str) -> None:
+        """Read the messages of a V1 snapshot by another era, to compare it with one of that."""
+        if isinstance(self._contents, V1Contents):
+            self._contents = replace(self._contents, read_as=era)
 
     @property
     def _v2(self) -> V2Contents:

@@ -53,6 +53,7 @@ class V1Contents:
     definition: V1Layout
     places: tuple[SectionPlace, ...]
     release: str | None
+    read_as: str | None = None
     unknown_migrations: tuple[str, ...] = ()
 
     @property
@@ -69,8 +70,11 @@ class V1Contents:
     def era(self) -> str:
         """The state of the messages by which they are read: the first, from that of the release on,
         that knows every field. If none does, as where an upgraded cluster kept fields that are
-        gone, that of the release, or of the layout's last: unknown fields stay unseen.
+        gone, that of the release, or of the layout's last: unknown fields stay unseen. `read_as`
+        is another, wanted by who compares.
         """
+        if self.read_as is not None:
+            return self.read_as
         own = era_of_release(self.release or self.releases[-1], self.definition)
         eras = list(self.definition.eras)
         if self.release is not None:

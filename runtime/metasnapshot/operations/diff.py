@@ -7,15 +7,18 @@ section at a time, so memory stays flat.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
 import xxhash
 
 from metasnapshot.errors import UsageError
+from metasnapshot.format import messages
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.scalars import Blob, Timestamp
 from metasnapshot.hummock.objects import needed_by
@@ -28,6 +31,8 @@ from metasnapshot.operations.secrets import redact
 PART_ROWS = 100_000
 """Rows whose hashes are held at once."""
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+UNKNOWN_FIELDS = "unknown fields"
+"""What differs in a V1 message of which all known fields are equal."""
 PARAMETERS = {"system_parameters": "system parameters", "session_parameters": "session parameters"}
 
 Objects = tuple[list[int], list[int]]
@@ -54,8 +59,9 @@ class Change:
     after: str | None = None
 
 
-def require_alike(a: Side, b: Side) -> None:
-    """Refuse to compare what has nothing in common.
+def align(a: Side, b: Side) -> None:
+    """Let both be read alike, two V1 snapshots by the later of their eras; refuse to compare what
+    has nothing in common.
 
     Raises:
         UsageError: one is of the V1 format, the other is not.
@@ -65,6 +71,10 @@ def require_alike(a: Side, b: Side) -> None:
             "a V1 snapshot has no row in common with a V2 snapshot or a SQL meta store",
             hint="compare it with another V1 snapshot; show prints the names in each",
         )
+    if isinstance(a, SnapshotSide) and isinstance(b, SnapshotSide):
+        era = messages.later_era(a.reader.era, b.reader.era)
+        for side in (a, b):
+            side.reader.read_as(era)
 
 
 def diff_names(a: Side, b: Side) -> Iterator[Change]:
@@ -131,7 +141,7 @@ _Keyed = tuple[Any, ...]
 
 
 def _compare_versions(a: Side, b: Side) -> Iterator[Change]:
-    """The fields of the Hummock version that both releases have and that differ."""
+    """The fields of the Hummock version that both have and that differ."""
     before, after = a.version(), b.version()
     if before is None or after is None:
         return
@@ -156,25 +166,47 @@ def _of_section(side: Side, section: str) -> Callable[[], Iterator[_Keyed]]:
 def _compare(
     a: Callable[[], Iterable[_Keyed]], b: Callable[[], Iterable[_Keyed]], parts: int
 ) -> Iterator[Change]:
-    """Compare rows by key, in so many parts, each of which reads both sides again."""
+    """Compare rows by key, in so many parts, each of which reads both sides again. Of several rows
+    with one key, as only V1 may have, those that are equal are one.
+    """
     for part in range(parts):
-        left = {
-            key: _fingerprint(row)
-            for *parts_of_key, row in a()
-            if hash(key := tuple(parts_of_key)) % parts == part
-        }
-        for *parts_of_key, row in b():
-            key = tuple(parts_of_key)
-            if hash(key) % parts != part:
-                continue
-            before = left.pop(key, None)
-            if before is None:
-                yield Change(key[0], ADDED, key[1:])
-                continue
-            columns = _differing(before, _fingerprint(row))
-            if columns:
-                yield Change(key[0], CHANGED, key[1:], columns)
-        yield from (Change(key[0], REMOVED, key[1:]) for key in left)
+        left = defaultdict[tuple[Any, ...], list[_Fingerprint]](list)
+        right = defaultdict[tuple[Any, ...], list[_Fingerprint]](list)
+        for key, row in _in_part(a(), part, parts):
+            left[key].append(_fingerprint(row))
+        for key, row in _in_part(b(), part, parts):
+            after = _fingerprint(row)
+            same = next((one for one in left.get(key, ()) if not _differing(one, after)), None)
+            if same is None:
+                right[key].append(after)
+            else:
+                left[key].remove(same)
+        for key, found in right.items():
+            for before, after in zip_longest(left.pop(key, ()), found):
+                yield _change(key, before, after)
+        for key, gone in left.items():
+            yield from (_change(key, before, None) for before in gone)
+
+
+def _in_part(
+    rows: Iterable[_Keyed], part: int, parts: int
+) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Key and row of those that belong to a part."""
+    for *parts_of_key, row in rows:
+        key = tuple(parts_of_key)
+        if hash(key) % parts == part:
+            yield key, row
+
+
+def _change(
+    key: tuple[Any, ...], before: _Fingerprint | None, after: _Fingerprint | None
+) -> Change:
+    """What became of a row; None where there is none."""
+    if before is None:
+        return Change(key[0], ADDED, key[1:])
+    if after is None:
+        return Change(key[0], REMOVED, key[1:])
+    return Change(key[0], CHANGED, key[1:], _differing(before, after))
 
 
 _Fingerprint = tuple[tuple[str, ...], bytes]
@@ -182,12 +214,17 @@ _Fingerprint = tuple[tuple[str, ...], bytes]
 
 
 def _fingerprint(row: Any) -> _Fingerprint:
-    """A hash of each column that a row has."""
-    columns = fields_of(row)
+    """A hash of each column that a row has; of a V1 message also one of all that it holds."""
+    columns = _of_v1(row) if isinstance(row, Blob) else fields_of(row)
     hashes = (
         xxhash.xxh3_64_digest(msgspec.msgpack.encode(_plain(value))) for value in columns.values()
     )
     return _interned(tuple(columns)), b"".join(hashes)
+
+
+def _of_v1(row: Blob) -> dict[str, Any]:
+    message: Any = row.message
+    return {**fields_of(row), UNKNOWN_FIELDS: message.SerializeToString(deterministic=True)}
 
 
 @cache
@@ -202,7 +239,8 @@ def _differing(before: _Fingerprint, after: _Fingerprint) -> tuple[str, ...]:
         return ()
     old = {name: before[1][at * 8 : at * 8 + 8] for at, name in enumerate(before[0])}
     new = {name: after[1][at * 8 : at * 8 + 8] for at, name in enumerate(after[0])}
-    return tuple(name for name in new if name in old and old[name] != new[name])
+    names = tuple(name for name in new if name in old and old[name] != new[name])
+    return tuple(name for name in names if name != UNKNOWN_FIELDS) or names
 
 
 def _plain(value: Any) -> Any:

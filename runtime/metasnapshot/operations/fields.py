@@ -46,7 +46,7 @@ def field_names(reader: SnapshotReader, section: str) -> list[str]:
     member = member_of(V1_LAYOUTS[reader.layout], section)
     if not member.message:
         return ["key", "value"] if member.form == "pairs" else [CLUSTER_ID]
-    return list(_names(member.message, reader.hummock_version.era))
+    return list(_names(member.message, reader.era))
 
 
 def key_names(reader: SnapshotReader, section: str) -> list[str]:
