@@ -93,16 +93,17 @@ def test_bytes_of_every_kind_and_more_than_a_transaction_takes(
 def test_the_version_goes_where_its_release_has_it(
     etcd: EtcdServer, tmp_path: Path, layout: str
 ) -> None:
-    """Into etcd up to 0.18, into the state store since 0.19."""
+    """Into etcd up to 0.18, into the state store since 1.4, into both between."""
     etcd.clear()
     found = repository(tmp_path, snapshot(1, layout, []))
     result = exported(found, 1, tmp_path / "out")
     assert etcd.run("sh", str(tmp_path / "out" / "load.sh")).returncode == 0
-    families = {"v1-0.1.15": b"cf/hummock_version/", "v1-0.1.17": b"cf/hummock_0/"}
+    hummock_0 = b"cf/hummock_0/"
+    families = {"v1-0.1.15": b"cf/hummock_version/", "v1-0.1.17": hummock_0, "v1-0.19": hummock_0}
     stored = {key: value for key, value in etcd.pairs().items() if value == b"\x08\x07"}
     assert stored == ({families[layout]: b"\x08\x07"} if layout in families else {})
     assert (tmp_path / "out" / "checkpoint").exists() == result.has_checkpoint
-    assert result.has_checkpoint == (layout not in families)
+    assert result.has_checkpoint == (layout not in ("v1-0.1.15", "v1-0.1.17"))
 
 
 def test_etcd_with_keys_is_left_alone(etcd: EtcdServer, tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ def export(
     ] = (),
     to: Annotated[
         Path | None,
-        Parameter(help="A new file, or for csv a new directory; by default stdout, where it can."),
+        Parameter(
+            help="A new file, for csv and etcd a directory; by default stdout, where it can."
+        ),
     ] = None,
     with_secrets: WithSecrets = False,
     json: Json = False,

@@ -37,6 +37,9 @@ REQUEST_SIZE_MAX = 1 << 20
 otherwise, etcdctl sends 2 MiB at most."""
 DEFAULT_CF = "default_cf"
 HUMMOCK_VERSION = "hummock_version"
+TWICE = {"v1-0.19": V1Family("cf/hummock_0", HUMMOCK_VERSION, "zero")}
+"""Of releases that have the version in the state store, and whose restore put it into etcd too: up
+to 1.3 a meta node may ask for it there (need_init of src/meta/src/hummock/manager)."""
 ANOTHER = "is the newest snapshot of another cluster?"
 HEAD = """\
 #!/bin/sh
@@ -123,8 +126,7 @@ def export_etcd(repository: Repository, reader: SnapshotReader, path: Path) -> E
     newest = max(repository.manifest().ids)
     defaults = _default_cf(repository, reader, newest)
     layout = V1_LAYOUTS[reader.layout]
-    families = [family.member for family in layout.families]
-    has_checkpoint = HUMMOCK_VERSION not in families
+    has_checkpoint = HUMMOCK_VERSION not in [family.member for family in layout.families]
     count, largest = 0, 0
     for key, value in etcd_pairs(reader, defaults):
         count += 1
@@ -158,7 +160,8 @@ def etcd_pairs(reader: SnapshotReader, defaults: list[Pair]) -> Iterator[tuple[b
         defaults: the pairs of default_cf.
     """
     layout = V1_LAYOUTS[reader.layout]
-    for family in layout.families:
+    twice = TWICE.get(layout.name)
+    for family in (*layout.families, *([twice] if twice else [])):
         rows = iter(defaults) if family.member == DEFAULT_CF else _rows(reader, family.member)
         for row in rows:
             for key, value in _entries(row, family):
