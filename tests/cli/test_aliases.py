@@ -63,7 +63,7 @@ def test_a_sqlite_endpoint_is_that_of_risingwaves_driver(endpoint: str, path: st
 def test_a_meta_node_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """risectl's two commands go to it, unless the line says where else; ours do not."""
     monkeypatch.setenv("RW_META_ADDR", "http://one:5690,http://two:5690")
-    live = ["--via-meta", "http://one:5690"]
+    live = ["--via-meta", "http://one:5690,http://two:5690"]
     assert translate(["meta", "backup-meta"]) == ["backup", *live]
     assert translate(["delete-meta-snapshots", "--snapshot-ids", "1"]) == ["delete", "1", *live]
     line = ["backup-meta", "--meta-store", "sqlite:///meta.db"]

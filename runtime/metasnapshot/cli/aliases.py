@@ -77,7 +77,7 @@ def translate(arguments: Sequence[str]) -> list[str]:
     if sql:
         translated += ["--meta-store", _url(sql)]
     if address and not any(word.startswith(OURS) for word in translated):
-        translated += ["--via-meta", address.partition(",")[0]]
+        translated += ["--via-meta", address]
     return translated
 
 

@@ -60,7 +60,13 @@ def backup(
 --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
-        return live.backup(via_meta, remarks, json=json)
+        own = {
+            "--dry-run": dry_run,
+            "--allow-unknown-tables": allow_unknown_tables,
+            "--into-cluster-directory": into_cluster_directory,
+            "--meta-node-stopped": meta_node_stopped,
+        }
+        return live.backup(via_meta, remarks, own, json=json)
     url = given(meta_store, "--meta-store")
     options = BackupOptions(
         hummock_storage_url=hummock_storage_url,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.text import confirm, say, say_json, table
-from metasnapshot.errors import UsageError
+from metasnapshot.cli.options import ID_DIGITS_MAX
+from metasnapshot.cli.text import confirm, note, say, say_json, table
+from metasnapshot.errors import MetasnapshotError, UsageError
 
 if TYPE_CHECKING:
     from metasnapshot.live.meta_node import MetaNode
@@ -44,8 +45,20 @@ def given(value: str | None, option: str) -> str:
     return value
 
 
-def backup(url: str, remarks: str | None, *, json: bool) -> int:
-    """Have the meta node make a snapshot."""
+def backup(url: str, remarks: str | None, own: dict[str, bool], *, json: bool) -> int:
+    """Have the meta node make a snapshot.
+
+    Args:
+        url: where it is.
+        remarks: a note.
+        own: options of our own backups, which a meta node knows nothing of, and whether they are
+            given.
+        json: say it as JSON.
+    """
+    if given_ones := [option for option, is_given in own.items() if is_given]:
+        raise UsageError(
+            f"{', '.join(given_ones)}: not with --via-meta", hint="the meta node has its own rules"
+        )
     with _meta_node(url) as node:
         number = node.backup(remarks, JOB_WAIT_S)
     if json:
@@ -57,20 +70,25 @@ def backup(url: str, remarks: str | None, *, json: bool) -> int:
 
 def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
     """Have the meta node delete snapshots."""
-    numbers = [int(text) for text in ids if text.isdecimal()]
+    numbers = [int(text) for text in ids if text.isdecimal() and len(text) <= ID_DIGITS_MAX]
     if not ids or len(numbers) != len(ids):
         raise UsageError("a meta node takes ids", hint="delete 4 5 --via-meta http://host:5690")
     names = ", ".join(map(str, numbers))
     confirm(f"delete {names} by the meta node?", yes=yes)
     with _meta_node(url) as node:
+        known = {item.id for item in node.manifest()[1]}
         node.delete(numbers)
         left = {item.id for item in node.manifest()[1]}
     if left & set(numbers):
-        raise UsageError(f"still there: {sorted(left & set(numbers))}")
+        raise MetasnapshotError(f"still there: {sorted(left & set(numbers))}")
+    gone = [number for number in numbers if number in known]
+    unknown = [number for number in numbers if number not in known]
     if json:
-        say_json({"deleted_ids": numbers, "via_meta": url})
-    else:
-        say(f"deleted {names}; {len(left)} snapshots are left")
+        say_json({"deleted_ids": gone, "unknown_ids": unknown, "via_meta": url})
+        return 0
+    for number in unknown:
+        note(f"the meta node has no snapshot {number}")
+    say(f"deleted {', '.join(map(str, gone)) or 'nothing'}; {len(left)} snapshots are left")
     return 0
 
 

@@ -30,6 +30,9 @@ CALL_TIMEOUT_S = 30.0
 DELETE_TIMEOUT_S = 300.0
 POLL_S = 1.0
 """As risectl polls."""
+SILENCE_MAX_S = 60.0
+"""How long a node that runs a job may not answer."""
+PROBE_TIMEOUT_S = 5.0
 _grpc: Any = grpc
 
 
@@ -62,12 +65,13 @@ class MetaNode:
         Raises:
             ConflictError: another job runs.
             MetaNodeError: the job failed, was forgotten, or takes longer.
+            MetaNodeUnavailable: the node does not answer, for longer than a restart takes.
         """
         request = {"remarks": remarks} if remarks is not None else {}
         job = int(self._call("BackupMeta", request).job_id)
         deadline = time.monotonic() + wait_s
         while True:
-            found = self._call("GetBackupJobStatus", {"job_id": job})
+            found = self._status(job)
             if found.job_status == SUCCEEDED:
                 return job
             if found.job_status == FAILED:
@@ -83,6 +87,21 @@ class MetaNode:
                     f"backup job {job} still runs after {wait_s:g} s",
                     hint="the job goes on; `list --via-meta` says when its snapshot is there",
                 )
+            time.sleep(POLL_S)
+
+    def _status(self, job: int) -> Any:
+        """The status of a job; a node that does not answer may just restart."""
+        deadline = time.monotonic() + SILENCE_MAX_S
+        while True:
+            try:
+                return self._call("GetBackupJobStatus", {"job_id": job})
+            except MetaNodeUnavailable as error:
+                if time.monotonic() > deadline:
+                    error.hint = (
+                        f"backup job {job} may go on; `list --via-meta` says whether its snapshot "
+                        "is there"
+                    )
+                    raise
             time.sleep(POLL_S)
 
     def delete(self, ids: Sequence[int]) -> None:
@@ -138,21 +157,34 @@ def open_meta_node(url: str) -> Generator[MetaNode]:
 
     Args:
         url: `http://host:5690`, as RW_META_ADDR has it; of several with commas between them the
-            first.
+            first that answers.
 
     Raises:
         UsageError: it is none.
     """
-    scheme, separator, address = url.partition(",")[0].partition("://")
+    *others, last = [(address, _channel(address)) for address in url.split(",")]
+    try:
+        address, channel = next((each for each in others if _answers(each[1])), last)
+        yield MetaNode(address, channel)
+    finally:
+        for _, channel in (*others, last):
+            channel.close()
+
+
+def _answers(channel: Any) -> bool:
+    """Whether somebody answers there soon."""
+    try:
+        _grpc.channel_ready_future(channel).result(timeout=PROBE_TIMEOUT_S)
+    except _grpc.FutureTimeoutError:
+        return False
+    return True
+
+
+def _channel(url: str) -> Any:
+    scheme, separator, address = url.partition("://")
     address = address.rstrip("/")
     if not separator or scheme not in ("http", "https") or "/" in address or not address:
         raise UsageError(f"not the address of a meta node: {url!r:.100}", hint="http://host:5690")
-    channel = (
-        _grpc.insecure_channel(address)
-        if scheme == "http"
-        else _grpc.secure_channel(address, _grpc.ssl_channel_credentials())
-    )
-    try:
-        yield MetaNode(url, channel)
-    finally:
-        channel.close()
+    if scheme == "http":
+        return _grpc.insecure_channel(address)
+    return _grpc.secure_channel(address, _grpc.ssl_channel_credentials())
