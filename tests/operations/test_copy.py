@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import goldens
+import msgspec
 import pytest
 
 import metasnapshot
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import (
+    ChecksumMismatch,
     ConflictError,
     DamageError,
     ObjectMissing,
@@ -22,6 +26,7 @@ from metasnapshot.errors import (
 )
 from metasnapshot.operations.copy import Copied, copy
 from metasnapshot.store.local import LocalStore
+from metasnapshot.store.lock import this_holder
 from metasnapshot.store.memory import MemoryStore
 
 TAG, OTHER_TAG = goldens.SHIPPED / "v3.0.3", goldens.SHIPPED / "v2.8.4"
@@ -171,16 +176,29 @@ def test_an_unknown_id_copies_nothing(source: Repository, target: Repository) ->
 
 
 def test_a_damaged_source_is_not_copied(source: Repository, target: Repository) -> None:
-    """Nor one whose file is lost; those before it are there."""
+    """Nor one whose file is lost; it is told, and the others are there."""
     path = Path(source.store.url.removeprefix("fs://"), source.path(2))
     path.write_bytes(flip(path.read_bytes()))
-    with pytest.raises(DamageError, match="checksum mismatch"):
-        copy(source, target, [1, 2, 7])
-    assert (target.manifest().ids, target.file_ids()) == ((1,), [1])
+    found = {item.snapshot_id: type(item.error) for item in copy(source, target, [1, 2, 7])}
+    assert found == {1: type(None), 2: ChecksumMismatch, 7: type(None)}
+    assert (target.manifest().ids, target.file_ids()) == ((1, 7), [1, 7])
     path.unlink()
-    with pytest.raises(ObjectMissing):
+    assert [type(item.error) for item in copy(source, target, [2])] == [ObjectMissing]
+    assert target.file_ids() == [1, 7]
+
+
+def test_what_a_dead_copy_left_is_in_nobodys_way(source: Repository, target: Repository) -> None:
+    """A reservation of a process of this host that is gone; a living one's keeps the id: 11."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    holder = msgspec.structs.replace(this_holder(), pid=dead.pid)
+    target.store.put_if_absent(target.path(1)[:-8] + "reserved", msgspec.json.encode(holder))
+    assert [item.error for item in copy(source, target, [1])] == [None]
+    path = target.path(2)[:-8] + "reserved"
+    target.store.put_if_absent(path, msgspec.json.encode(this_holder()))
+    with pytest.raises(ConflictError, match="snapshot 2 is being written") as caught:
         copy(source, target, [2])
-    assert target.file_ids() == [1]
+    assert path in caught.value.hint
 
 
 @pytest.mark.parametrize("change", [flip, lambda data: data[:-1], lambda data: data + b"\0"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -57,7 +57,11 @@ def sole_writer(store: Store, directory: str, number: int) -> Generator[None]:
     """
     with reservation(store, directory, number) as got_it:
         if not got_it:
-            raise ConflictError(f"snapshot {number} is being written by somebody else")
+            raise ConflictError(
+                f"snapshot {number} is being written by somebody else",
+                hint=f"if nobody does: {_path(directory, number)} is what a dead process left, "
+                "which `metasnapshot gc --commit` takes away",
+            )
         yield
 
 
@@ -66,11 +70,8 @@ def is_reserved(store: Store, directory: str, number: int) -> bool:
     return store.head(_path(directory, number)) is not None
 
 
-def drop_stale(store: Store, directory: str) -> list[int]:
-    """Delete reservations whose holder was a process of this host and is no more; returns their
-    ids.
-    """
-    stale: list[int] = []
+def drop_stale(store: Store, directory: str) -> None:
+    """Delete reservations whose holder was a process of this host and is no more."""
     for number in reserved_ids(store, directory):
         try:
             holder = parse_holder(store.read(_path(directory, number)).data)
@@ -78,8 +79,17 @@ def drop_stale(store: Store, directory: str) -> list[int]:
             continue
         if holder is not None and holder.is_gone:
             store.delete(_path(directory, number))
-            stale.append(number)
-    return stale
+
+
+def held_ids(store: Store, directory: str) -> set[int]:
+    """Ids whose holder is a process of this host that lives. Of other hosts nobody knows."""
+    found = set[int]()
+    for number in reserved_ids(store, directory):
+        with suppress(ObjectMissing):
+            holder = parse_holder(store.read(_path(directory, number)).data)
+            if holder is not None and holder.is_here and not holder.is_gone:
+                found.add(number)
+    return found
 
 
 def _path(directory: str, number: int) -> str:

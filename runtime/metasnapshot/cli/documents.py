@@ -309,7 +309,11 @@ def copies(found: Sequence[Copied]) -> Document:
         "copied": [
             {"id": item.snapshot_id, "bytes": item.size, "was_there": item.was_there}
             for item in found
-        ]
+            if item.error is None
+        ],
+        "failed": [
+            {"id": item.snapshot_id, "error": str(item.error)} for item in found if item.error
+        ],
     }
 
 

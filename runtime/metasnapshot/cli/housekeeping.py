@@ -169,7 +169,8 @@ def copy(
     to_directory: Annotated[str, Parameter(help="Directory in it.")] = BACKUP_DIRECTORY,
     json: Json = False,
 ) -> int:
-    """Copy snapshots to another store, verified on arrival; all of them if none is named.
+    """Copy snapshots to another store, verified on arrival; all of them if none is named. Exit 3 if
+    some are damaged and were not copied.
 
     Example: metasnapshot copy latest --backup-storage-url s3://bucket --to fs:///mnt/safe
     """
@@ -177,12 +178,16 @@ def copy(
     target = repository(to, to_directory)
     wanted = [snapshot_id(text, found) for text in ids] or list(found.manifest().ids)
     copied = copying.copy(found, target, wanted)
+    code = SOME_FAILED if any(item.error for item in copied) else 0
     if json:
         say_json(documents.copies(copied))
-        return 0
+        return code
     for item in copied:
+        if item.error is not None:
+            complain(f"snapshot {item.snapshot_id} was not copied: {item.error}", item.error.hint)
+            continue
         say(f"snapshot {item.snapshot_id}: {'was there' if item.was_there else item.size}")
-    return 0
+    return code
 
 
 def _when(item: collecting.Stray) -> str:

@@ -13,36 +13,49 @@ from typing import BinaryIO
 
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.reservation import sole_writer
-from metasnapshot.errors import ConflictError, DamageError, ObjectMissing
+from metasnapshot.catalogue.reservation import drop_stale, sole_writer
+from metasnapshot.errors import (
+    ConflictError,
+    DamageError,
+    MetasnapshotError,
+    ObjectMissing,
+    UnknownFormat,
+)
 
 CHUNK_SIZE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A snapshot that is there now, its size, and whether it was there before."""
+    """A snapshot that is there now, its size, and whether it was there before; or the damage for
+    which it was not copied.
+    """
 
     snapshot_id: int
-    size: int
-    was_there: bool
+    size: int = 0
+    was_there: bool = False
+    error: MetasnapshotError | None = None
 
 
 def copy(source: Repository, target: Repository, ids: Iterable[int]) -> list[Copied]:
-    """Copy snapshots.
+    """Copy snapshots; one that is damaged or lost here is told, and keeps no other from coming.
 
     Raises:
         SnapshotNotFound: the source's manifest lacks one of them; nothing is copied.
-        DamageError: one is damaged, here or on arrival.
-        ConflictError: the target has another snapshot of that id.
+        DamageError: one did not arrive whole.
+        ConflictError: the target has another snapshot of that id, or somebody writes it.
     """
     entries = [source.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
+    drop_stale(target.store, target.directory)
     return [_copy(source, target, entry) for entry in entries]
 
 
 def _copy(source: Repository, target: Repository, entry: ManifestEntry) -> Copied:
-    with source.open(entry.id) as reader:
-        checksum, size = reader.checksum, reader.size
+    try:
+        with source.open(entry.id) as reader:
+            checksum, size = reader.checksum, reader.size
+    except (DamageError, UnknownFormat, ObjectMissing) as error:
+        return Copied(entry.id, error=error)
     there = _checksum(target, entry.id)
     if there is None:
         _send(source, target, entry)

@@ -2,7 +2,8 @@
 
 Orphans are snapshot files that no manifest entry names: of a backup that died, or of a delete that
 did. Leftovers are small objects of ours whose makers died. Both may be somebody's who is at work,
-so only what is older than a grace goes, and the manifest is read again before each snapshot file.
+so only what is older than a grace goes, nothing that a process of this host is writing, and the
+manifest is read again before each snapshot file.
 Foreign files are named and left alone; so are entries whose file is lost, for an entry is the last
 that is known of a snapshot.
 """
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from metasnapshot.catalogue.ledger import LEDGER_NAME
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
 from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.catalogue.reservation import RESERVED, held_ids
 from metasnapshot.catalogue.watcher import WATCHER_NAME
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.port import ObjectHead, join
@@ -26,8 +28,9 @@ OURS = re.compile(
     rf"{re.escape(MANIFEST_NAME)}|{re.escape(PREVIOUS_NAME)}|{re.escape(LEDGER_NAME)}"
     rf"|{re.escape(WATCHER_NAME)}|checkpoint\.[0-9a-f]{{16}}\.replaced"
 )
-LEFTOVERS = re.compile(rf"\d{{1,18}}\.reserved|{re.escape(TRIAL_PREFIX)}.*|{LEASE_NAME}/.*")
+LEFTOVERS = re.compile(rf"\d{{1,18}}\.{RESERVED}|{re.escape(TRIAL_PREFIX)}.*|{LEASE_NAME}/.*")
 SNAPSHOT = re.compile(r"(\d{1,18})\.snapshot")
+NUMBERED = re.compile(rf"(\d{{1,18}})\.(?:snapshot|{RESERVED})")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
     before = (now or datetime.now(UTC)) - grace
     repository.refresh_manifest()
     prefix = join(repository.directory, "x")[:-1]
+    held = held_ids(repository.store, repository.directory)
     files = set[int]()
     found: list[Stray] = []
     for head in repository.store.list(prefix):
@@ -72,7 +76,8 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
         if match := SNAPSHOT.fullmatch(name):
             files.add(int(match[1]))
         if kind := _kind(name, repository.manifest().ids):
-            found.append(_stray(kind, head, before))
+            is_held = (match := NUMBERED.fullmatch(name)) is not None and int(match[1]) in held
+            found.append(_stray(kind, head, None if is_held else before))
     leftovers = repository.store.leftovers(repository.directory)
     found += [_stray(LEFTOVER, head, before) for head in leftovers]
     lost = sorted(set(repository.manifest().ids) - files)
@@ -102,6 +107,12 @@ def _kind(name: str, ids: tuple[int, ...]) -> str | None:
     return LEFTOVER if LEFTOVERS.fullmatch(name) else FOREIGN
 
 
-def _stray(kind: str, head: ObjectHead, before: datetime) -> Stray:
-    is_due = kind != FOREIGN and head.modified is not None and head.modified <= before
+def _stray(kind: str, head: ObjectHead, before: datetime | None) -> Stray:
+    """An object, which may go if it is from before then; None keeps it."""
+    is_due = (
+        before is not None
+        and kind != FOREIGN
+        and head.modified is not None
+        and head.modified <= before
+    )
     return Stray(kind, head.path, head.size, head.modified, is_due)
