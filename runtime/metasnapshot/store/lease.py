@@ -4,8 +4,8 @@ A lease on a directory is Lamport's bakery: whoever wants it puts a claim beside
 number above all that he sees, and waits until every claim with a smaller one is gone. It is safe on
 any store whose reads and lists see what was written. Whoever waits renews his claim; one that stays
 the same for a minute, by the clock of who waits, is of a process that died and is taken away. Who
-holds the lease writes only within half of that after his last renewal (the fence), and looks
-afterwards whether what he wrote is there.
+holds the lease writes only within half of that after his last renewal (the fence), by requests that
+end within the other half, and looks afterwards whether what he wrote is there.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from uuid import uuid4
 
 import msgspec
 
-from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
-from metasnapshot.store.lock import Holder, this_holder
+from metasnapshot.errors import ConflictError, InconsistentStore, ObjectMissing, StorageError
+from metasnapshot.store.lock import LOCK_WAIT_S, Holder, this_holder
 from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
 
 LEASE_NAME = "metasnapshot.lease"
 CLAIM_LIFE_S = 60.0
+PUT_MAX_S = CLAIM_LIFE_S / 2
 BEATS = 6
 """How often a claim is renewed in its life."""
-WAIT_S = 300.0
 POLL_S = 0.2
 
 
@@ -56,7 +56,9 @@ class PlainStore(Protocol):
         ...
 
     def put(self, path: str, data: bytes) -> str:
-        """Write a small object, whatever is there; returns its etag."""
+        """Write a small object, whatever is there; returns its etag. It ends within PUT_MAX_S, if
+        the driver can be told so.
+        """
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
@@ -93,7 +95,7 @@ _held = _Held()
 
 
 @contextmanager
-def leased(store: PlainStore, directory: str, wait_s: float = WAIT_S) -> Generator[None]:
+def leased(store: PlainStore, directory: str, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
     """Hold the lease of a directory; a thread that holds it already goes on.
 
     Raises:
@@ -193,7 +195,7 @@ def _claims(store: PlainStore, directory: str) -> list[tuple[str, Claim]]:
 class LeasedStore:
     """A store that gets its conditional writes from a lease. An etag is a hash of the bytes."""
 
-    def __init__(self, inner: PlainStore, wait_s: float = WAIT_S) -> None:
+    def __init__(self, inner: PlainStore, wait_s: float = LOCK_WAIT_S) -> None:
         self._inner = inner
         self._wait_s = wait_s
         self.head = inner.head
@@ -243,11 +245,19 @@ class LeasedStore:
         return leased(self._inner, _directory(path), self._wait_s)
 
     def _put(self, path: str, data: bytes) -> str:
-        """Write behind the fence, and look."""
+        """Write behind the fence, and look. A driver that knows no time limit may have written
+        when the lease was another's already: then nobody knows what was lost.
+        """
         since = _held.since[self._inner.url, _directory(path)]
         if time.monotonic() - since > CLAIM_LIFE_S / 2:
             raise StorageError(f"the lease for {path} is too old", hint="try again")
         self._inner.put(path, data)
+        if (late := time.monotonic() - since - CLAIM_LIFE_S) > 0:
+            raise InconsistentStore(
+                f"{path} was written {late:.0f} s after the lease for it had ended: what others "
+                "wrote meanwhile may be lost",
+                hint="`metasnapshot rebuild-manifest` shows whether it is",
+            )
         found = self._inner.read(path).data
         if found != data:
             raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")

@@ -47,6 +47,8 @@ SERVICES = {
 """Service by scheme; those that a bucket or host and a root are all there is to."""
 AT_ACCOUNT = ("abfs", "abfss")
 """Where what follows @ is the account."""
+FROM_RISINGWAVE = {*SERVICES.values(), "minio"}
+"""Services whose root RisingWave writes behind @."""
 HOSTS = ("webhdfs", "hdfs")
 """Services whose bucket is a host and a port."""
 RETIRED = {
@@ -61,7 +63,7 @@ class Location:
 
     Attributes:
         service: s3, minio, gcs, azblob, oss, obs, webhdfs, hdfs, fs, memory, or fsspec's name.
-        bucket: bucket, container or host.
+        bucket: bucket, container or host; of fsspec's protocols all that may stand before a slash.
         root: directory in it.
         credentials: of minio, USER:PASSWORD as they stand there.
         endpoint: of minio, with http:// or https://.
@@ -83,7 +85,8 @@ class Location:
         if self.service == "fs":
             return f"fs://{self.root}"
         host = f"{self.endpoint.partition('://')[2]}/" if self.endpoint else ""
-        root = f"@{self.root}" if self.root else ""
+        separator = "@" if self.service in FROM_RISINGWAVE else "/"
+        root = f"{separator}{self.root}" if self.root else ""
         return f"{self.service}://{host}{self.bucket.rpartition('@')[2]}{root}"
 
 
@@ -102,7 +105,7 @@ def parse_location(url: str) -> Location:
         raise UsageError("not an object store URL", hint=f"known forms: {', '.join(FORMS)}")
     if scheme in RETIRED:
         raise UsageError(f"no object store for scheme {scheme!r}", hint=RETIRED[scheme])
-    if scheme in ("fs", "file"):
+    if scheme in ("fs", "file", "local"):
         return Location("fs", root=rest)
     if scheme == "minio":
         return _minio(rest)

@@ -24,8 +24,8 @@ import msgspec
 from metasnapshot.errors import ConflictError
 
 LOCK_NAME = ".metasnapshot.lock"
-LOCK_WAIT_S = 60.0
-"""How long to wait for a lock. It is held while a small object is changed, no longer."""
+LOCK_WAIT_S = 300.0
+"""How long to wait for a lock or a lease. It is held while a small object is changed, no longer."""
 POLL_MAX_S = 0.02
 HOLDER_SIZE_MAX = 4096
 
@@ -41,9 +41,14 @@ class Holder(msgspec.Struct, frozen=True):
         return f"process {self.pid} on {self.host} since {self.since}"
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this host."""
+        return self.host == socket.gethostname()
+
+    @property
     def is_gone(self) -> bool:
         """Whether it was a process of this host that is no more. Of another host nobody knows."""
-        if self.host != socket.gethostname():
+        if not self.is_here:
             return False
         try:
             os.kill(self.pid, 0)

@@ -6,10 +6,13 @@ there from its first byte on.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import re
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from functools import wraps
+from typing import Any, BinaryIO, TypeVar, cast
 from uuid import uuid4
 
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
@@ -17,12 +20,13 @@ import fsspec  # pyright: ignore[reportMissingTypeStubs]
 from metasnapshot.errors import (
     AuthenticationError,
     ConflictError,
+    MetasnapshotError,
     ObjectMissing,
     StorageError,
     UsageError,
 )
 from metasnapshot.store import webhdfs
-from metasnapshot.store.location import HOSTS, Location
+from metasnapshot.store.location import Location
 from metasnapshot.store.port import ObjectHead, StoredObject, clean, normalise
 from metasnapshot.store.retry import RetryPolicy
 
@@ -30,6 +34,26 @@ PARTIAL = "metasnapshot.partial-"
 MILLISECONDS_FROM = 1e11
 """Seconds since 1970 are fewer for a long time yet."""
 _fsspec: Any = fsspec
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _again(request: Method) -> Method:
+    """Try a request again that can be made twice."""
+
+    @wraps(request)
+    def call(store: OtherStore, *arguments: Any) -> Any:
+        pauses = store.policy.pauses()
+        while True:
+            try:
+                return request(store, *arguments)
+            except ObjectMissing:
+                raise
+            except StorageError:
+                if (pause := next(pauses, None)) is None:
+                    raise
+                time.sleep(pause)
+
+    return cast("Method", call)
 
 
 def protocols() -> set[str]:
@@ -48,23 +72,31 @@ class OtherStore:
             policy: how long to wait, where the driver lets itself be told.
 
         Raises:
-            UsageError: its driver is not installed.
+            UsageError: its driver is not installed, or does not take the URL.
+            StorageError: it cannot be reached.
         """
         self.url = place.url
-        is_host = place.service in HOSTS
-        host, _, port = place.bucket.partition(":")
-        options = {"host": host, "port": int(port)} if is_host and port.isdecimal() else {}
-        self._top = "/" if is_host else ""
-        self._root = place.root if is_host else f"{place.bucket}/{place.root}".strip("/")
+        self.policy = policy or RetryPolicy()
         self._is_webhdfs = place.service == "webhdfs"
         try:
             if self._is_webhdfs:
-                self._files = webhdfs.connect(options, (policy or RetryPolicy()).timeout_s)
+                self._files = webhdfs.connect(place.bucket, self.policy.timeout_s)
+                top = f"/{place.root}"
             else:
-                self._files = _fsspec.filesystem(place.service, **options)
+                url = f"{place.service}://{place.bucket}/{place.root}"
+                self._files, top = _fsspec.url_to_fs(url)
+        except MetasnapshotError:
+            raise
+        except ImportError as error:
+            named = error.name or next(iter(re.findall(r'"([\w-]+)"', str(error))), "its driver")
+            raise UsageError(f"{place.service}://: {error}", hint=f"pip install {named}") from error
+        except OSError as error:
+            raise StorageError(f"{self.url}: {error}") from error
         except Exception as error:  # each driver has its own
-            raise UsageError(f"{place.service}://: {error}", hint="install its driver") from error
+            raise UsageError(f"{self.url}: {error}", hint="check the URL") from error
+        self._top = f"{top.rstrip('/')}/" if top else ""
 
+    @_again
     def head(self, path: str) -> ObjectHead | None:
         """See Store."""
         try:
@@ -75,6 +107,7 @@ class OtherStore:
         is_file = found["type"] == "file"
         return _head(normalise(path), found) if is_file else None
 
+    @_again
     def read(self, path: str) -> StoredObject:
         """See Store; the etag is none."""
         if self._is_webhdfs:
@@ -125,19 +158,25 @@ class OtherStore:
         wanted = clean(prefix)
         if prefix.endswith("/") and wanted:
             wanted += "/"
-        start = self._top + f"{self._root}/{wanted.rpartition('/')[0]}".strip("/")
-        with self._translated(prefix):
-            self._files.invalidate_cache()
-            found = {info["name"]: info for info in self._walk(start)}
+        found = self._listed(wanted.rpartition("/")[0])
         for name, info in sorted(found.items()):
-            path = name.strip("/").removeprefix(self._root.strip("/")).strip("/")
+            path = name.strip("/").removeprefix(self._top.strip("/")).strip("/")
             if path.startswith(wanted) and (PARTIAL in path) == partial:
                 yield _head(path, info)
+
+    @_again
+    def _listed(self, directory: str) -> dict[str, dict[str, Any]]:
+        """The files in a directory and below, by name."""
+        with self._translated(directory):
+            self._files.invalidate_cache()
+            start = f"{self._top}{directory}".rstrip("/") or self._top
+            return {info["name"]: info for info in self._walk(start)}
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
         """See Store."""
         return self.list(f"{directory}/", partial=True)
 
+    @_again
     def delete(self, path: str) -> None:
         """See Store."""
         with suppress(ObjectMissing), self._translated(path):
@@ -177,7 +216,7 @@ class OtherStore:
         return f"{directory}{slash}{PARTIAL}{uuid4().hex}-{name}"
 
     def _key(self, path: str) -> str:
-        return self._top + (f"{self._root}/{normalise(path)}" if self._root else normalise(path))
+        return f"{self._top}{normalise(path)}"
 
     @contextmanager
     def _translated(self, path: str) -> Generator[None]:

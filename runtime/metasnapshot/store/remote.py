@@ -27,6 +27,7 @@ from obstore.exceptions import (
 )
 
 from metasnapshot.errors import AuthenticationError, ConflictError, ObjectMissing, StorageError
+from metasnapshot.store.lease import PUT_MAX_S
 from metasnapshot.store.port import ObjectHead, StoredObject, clean, join, normalise
 from metasnapshot.store.ranged import RangedFile
 from metasnapshot.store.retry import RetryPolicy
@@ -59,6 +60,8 @@ class RemoteStore:
         never = _retry_options(self._policy, 0)
         self._client = connect(self._policy.timeout_s, again)
         self._once = connect(self._policy.timeout_s, never)
+        within = _retry_options(self._policy, self._policy.retries, PUT_MAX_S / 2)
+        self._putter = connect(min(self._policy.timeout_s, PUT_MAX_S / 2), within)
         self._lister = connect(self._policy.list_timeout_s, again)
         self._root = clean(root)
         self.url = url
@@ -115,8 +118,8 @@ class RemoteStore:
             )
 
     def put(self, path: str, data: bytes) -> str:
-        """Write a small object, whatever is there; returns its etag."""
-        return self._put(self._client, path, data, "overwrite")
+        """Write a small object, whatever is there, within PUT_MAX_S; returns its etag."""
+        return self._put(self._putter, path, data, "overwrite")
 
     def put_if_absent(self, path: str, data: bytes) -> str:
         """See Store."""
@@ -229,12 +232,12 @@ class RemoteStore:
         )
 
 
-def _retry_options(policy: RetryPolicy, retries: int) -> Any:
-    """What obstore calls RetryConfig."""
+def _retry_options(policy: RetryPolicy, retries: int, within_s: float | None = None) -> Any:
+    """What obstore calls RetryConfig; the last try starts within so many seconds."""
     longest = (retries + 1) * (policy.list_timeout_s + policy.backoff_max_s)
     return {
         "max_retries": retries,
-        "retry_timeout": timedelta(seconds=longest),
+        "retry_timeout": timedelta(seconds=within_s or longest),
         "backoff": {
             "init_backoff": timedelta(seconds=policy.backoff_s),
             "max_backoff": timedelta(seconds=policy.backoff_max_s),

@@ -11,6 +11,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from metasnapshot.store.lock import LOCK_WAIT_S
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
@@ -30,7 +32,7 @@ class RetryPolicy:
     list_timeout_s: float = 600.0
     backoff_s: float = 1.0
     backoff_max_s: float = 10.0
-    lock_wait_s: float = 300.0
+    lock_wait_s: float = LOCK_WAIT_S
 
     def pauses(self) -> Iterator[float]:
         """Seconds to wait before each further try, with jitter: whoever failed together does not

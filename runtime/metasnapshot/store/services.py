@@ -8,7 +8,9 @@ src/object_store/src/object/opendal_engine.
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -54,12 +56,10 @@ _NOBODY = '{"private_key": "", "private_key_id": "", "client_email": "", "disabl
 """Writing takes a token even where nothing is signed; without this it is the machine's own."""
 
 
-def _s3(_: Location) -> tuple[Any, dict[str, Any]]:
+def _s3(place: Location) -> tuple[Any, dict[str, Any]]:
     options: dict[str, Any] = {}
     if endpoint := os.environ.get("RW_S3_ENDPOINT"):
-        options["endpoint"] = endpoint
-    if _is_path_style():
-        options["virtual_hosted_style_request"] = False
+        options = _addressed(place.bucket, endpoint)
     if not {"AWS_REGION", "AWS_DEFAULT_REGION"} & os.environ.keys():
         options["region"] = DEFAULT_REGION
     return S3Store, options
@@ -79,10 +79,26 @@ def _minio(place: Location) -> tuple[Any, dict[str, Any]]:
 def _gcs(_: Location) -> tuple[Any, dict[str, Any]]:
     options: dict[str, Any] = {}
     if credentials := os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
-        options["application_credentials"] = credentials
+        options = _google_credentials(credentials)
     if emulator := os.environ.get("STORAGE_EMULATOR_HOST"):
         options = {"base_url": emulator, "skip_signature": True, "service_account_key": _NOBODY}
     return GCSStore, options
+
+
+def _google_credentials(value: str) -> dict[str, Any]:
+    """A file's path; or what is in such a file, plainly or as base64, as RisingWave's client has
+    it. Messages do not show it: it may be a key.
+    """
+    if os.path.isfile(value):  # noqa: PTH113 - Path's raises where a key is too long for a name
+        return {"application_credentials": value}
+    with suppress(ValueError):
+        value = b64decode(value, validate=True).decode()
+    if not value.lstrip().startswith("{"):
+        raise UsageError(
+            "GOOGLE_APPLICATION_CREDENTIALS is neither a file nor the key of a service account",
+            hint="give the path of its JSON file, or its content as base64",
+        )
+    return {"service_account_key": value}
 
 
 def _azblob(place: Location) -> tuple[Any, dict[str, Any]]:
@@ -109,9 +125,7 @@ def _obs(place: Location) -> tuple[Any, dict[str, Any]]:
 
 
 def _s3_kin(place: Location, endpoint: str, key: str, secret: str) -> tuple[Any, dict[str, Any]]:
-    """A service that speaks S3's protocol too; buckets are hosts of its endpoint, unless that is an
-    address.
-    """
+    """A service that speaks S3's protocol too."""
     found = _environment(endpoint=endpoint, access_key_id=key, secret_access_key=secret)
     if missing := [
         name
@@ -119,22 +133,28 @@ def _s3_kin(place: Location, endpoint: str, key: str, secret: str) -> tuple[Any,
         if option not in found
     ]:
         raise UsageError(f"{', '.join(missing)} is not set", hint=_HINT)
-    address = str(found["endpoint"]).rstrip("/")
-    scheme, _, host = address.rpartition("://")
+    return S3Store, {**found, "region": MINIO_REGION, **_addressed(place.bucket, found["endpoint"])}
+
+
+def _addressed(bucket: str, endpoint: str) -> dict[str, Any]:
+    """An endpoint of S3's protocol: buckets are hosts of it, unless it is an address or
+    RW_IS_FORCE_PATH_STYLE says otherwise.
+    """
+    scheme, _, host = endpoint.rstrip("/").rpartition("://")
     in_host = not _is_path_style() and not _is_address(host)
-    found["endpoint"] = f"{scheme or 'https'}://{f'{place.bucket}.' if in_host else ''}{host}"
-    return S3Store, {
-        **found,
-        "region": MINIO_REGION,
+    return {
+        "endpoint": f"{scheme or 'https'}://{f'{bucket}.' if in_host else ''}{host}",
         "virtual_hosted_style_request": in_host,
     }
 
 
 def _is_address(host: str) -> bool:
+    """Whether a host has no hosts below it: an address, or this machine."""
+    name = urlsplit(f"//{host}").hostname or ""
     try:
-        ip_address(urlsplit(f"//{host}").hostname or "")
+        ip_address(name)
     except ValueError:
-        return False
+        return name == "localhost"
     return True
 
 

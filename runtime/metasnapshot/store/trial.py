@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from metasnapshot.errors import ConflictError, MetasnapshotError, StorageError
 from metasnapshot.store.lease import LeasedStore, PlainStore
+from metasnapshot.store.lock import LOCK_WAIT_S
 from metasnapshot.store.port import Store, join, normalise
 
 TRIAL_PREFIX = "metasnapshot.trial-"
@@ -125,8 +126,9 @@ class TriedStore:
     it is.
     """
 
-    def __init__(self, inner: ConditionalStore) -> None:
+    def __init__(self, inner: ConditionalStore, lock_wait_s: float = LOCK_WAIT_S) -> None:
         self.untried = inner
+        self._lock_wait_s = lock_wait_s
         self._chosen: Store | None = None
         self.head = inner.head
         self.read = inner.read
@@ -163,7 +165,7 @@ class TriedStore:
             if not {item.name for item in failed} <= MENDED:
                 said = ", ".join(f"{item.name}: {item.found}" for item in failed)
                 raise StorageError(f"{self.url} is no store to rely on: {said}")
-            self._chosen = LeasedStore(self.untried) if failed else self.untried
+            self._chosen = LeasedStore(self.untried, self._lock_wait_s) if failed else self.untried
             if failed:
                 self.read = self._chosen.read  # its etags are others
         return self._chosen

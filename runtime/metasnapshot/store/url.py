@@ -57,7 +57,8 @@ def _remote(place: Location) -> Store:
         from metasnapshot.store.trial import TriedStore  # noqa: PLC0415
     except ImportError as error:
         raise UsageError(f"{place.service}:// needs obstore: {error}", hint=INSTALL) from error
-    return TriedStore(RemoteStore(connector(place), place.url, place.root, _policy))
+    store = RemoteStore(connector(place), place.url, place.root, _policy)
+    return TriedStore(store, _policy.lock_wait_s)
 
 
 def _other(place: Location) -> Store:

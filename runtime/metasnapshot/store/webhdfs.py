@@ -14,19 +14,29 @@ from urllib.parse import quote
 
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
+from metasnapshot.errors import UsageError
+
 MISSING = ("FileNotFoundException", "ParentNotDirectoryException")
 DENIED = ("AccessControlException", "SecurityException", "AuthorizationException")
 _fsspec: Any = fsspec
 
 
-def connect(options: dict[str, Any], timeout_s: float) -> Any:
+def connect(address: str, timeout_s: float) -> Any:
     """Fsspec's file system.
 
     Args:
-        options: host and port of the name node, or of a gateway.
+        address: HOST:PORT of the name node, or of a gateway.
         timeout_s: what connecting, and each wait for the next bytes, may take.
+
+    Raises:
+        UsageError: the port is missing, which differs between the two and between releases.
     """
-    files = _fsspec.filesystem("webhdfs", skip_instance_cache=True, **options)
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(
+            f"webhdfs://{address} has no port", hint="webhdfs://HOST:9870@ROOT for a name node"
+        )
+    files = _fsspec.filesystem("webhdfs", skip_instance_cache=True, host=host, port=int(port))
     files.session.request = partial(files.session.request, timeout=timeout_s)
     files.session.hooks["response"].append(_raise_refusal)
     return files
