@@ -6,9 +6,11 @@
     │   ├── ChecksumMismatch             a hash differs
     │   ├── Truncated                    less is left than a length or count claims
     │   ├── RowError                     a row that its layout does not allow
+    │   │   └── TooDeep              14  messages in messages, more than can be looked into
     │   └── VersionError                 a Hummock version or checkpoint that does not decode
     ├── ManifestMissing              10  snapshots lie in the directory, but no manifest
     ├── ConflictError                11  locked, or exists already, or changed meanwhile
+    │   └── WatchedByOthers              another process watches the directory
     ├── StaleBackups                  5  the newest sound snapshot is too old, or some are lost
     ├── SnapshotNotFound             12  the manifest has no such id
     ├── TargetNotEmpty               13  a restore would write into tables that have rows
@@ -155,14 +157,20 @@ class ConflictError(MetasnapshotError):
     exit_code = 11
 
 
+class WatchedByOthers(ConflictError):
+    """Another process watches the directory."""
+
+
 class SnapshotNotFound(MetasnapshotError):
-    """The manifest names no snapshot of this id."""
+    """The manifest names no snapshot of this id, or none at all where the latest is asked for."""
 
     exit_code = 12
 
-    def __init__(self, snapshot_id: int, known: Sequence[int]) -> None:
+    def __init__(self, snapshot_id: int | str, known: Sequence[int]) -> None:
         super().__init__(
-            f"snapshot id {snapshot_id} not found",
+            f"snapshot id {snapshot_id} not found"
+            if isinstance(snapshot_id, int)
+            else f"no {snapshot_id} snapshot: there is none",
             hint=f"the manifest has {', '.join(map(str, known))}"
             if known
             else "the manifest is empty",

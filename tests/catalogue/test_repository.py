@@ -253,5 +253,5 @@ def test_a_note_is_not_made_of_what_was_deleted(
     """Whoever deletes between the entry and its note leaves nothing to be missed."""
     repository.create(snapshot)
     repository.delete([snapshot.id])
-    remember(repository.store, "backup", snapshot.id)
+    remember(repository.store, "backup", snapshot.id, 1)
     assert read_ledger(repository.store, "backup").made == []

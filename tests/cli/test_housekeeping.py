@@ -212,11 +212,18 @@ def test_nagios(run: Run) -> None:
         (("--min-count", "4"), 2, "CRITICAL"),
         (("--max-age", "soon"), 3, "UNKNOWN"),
         (("--backup-storage-directory", "../x"), 3, "UNKNOWN"),
+        (("--min-count", "many"), 3, "UNKNOWN"),
+        (("--min-count=-3",), 3, "UNKNOWN"),
+        (("--json",), 3, "UNKNOWN"),
     ):
         ran = run(*CHECK, "--nagios", *options)
         assert (ran.code, ran.out.count("\n"), ran.err) == (code, 1, "")
         assert ran.out.startswith(f"METASNAPSHOT {word} - ")
-        assert ran.out.endswith("| snapshots=3\n") is (code != 3)
+        counted = re.search(r"\| snapshots=3 age=\d+s\n$", ran.out)
+        assert (counted is not None) is (code != 3)
+    Path("backups/backup/manifest.json").unlink()
+    lost = run(*CHECK, "--nagios")
+    assert (lost.code, lost.out[:23]) == (2, "METASNAPSHOT CRITICAL -")
 
 
 def test_storage(run: Run) -> None:

@@ -27,12 +27,15 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct, forbid_unknown_fields=True):
-    """Notes by snapshot id; `made` are those that were entered here and not deleted here."""
+    """Notes by snapshot id; `made` are those that were entered here and not deleted here, and
+    `versions` their Hummock versions, by which another snapshot of the same id is told.
+    """
 
     kept: list[int] = []
     verified: dict[int, Verified] = {}
     last_deleted: int = 0
     made: list[int] = []
+    versions: dict[int, int] = {}
 
 
 def read_ledger(store: Store, directory: str) -> Ledger:
@@ -67,12 +70,20 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
     return ledger
 
 
-def remember(store: Store, directory: str, snapshot_id: int) -> None:
-    """Note that a snapshot was entered in the manifest here; not if somebody deleted it since."""
+def remember(store: Store, directory: str, snapshot_id: int, version_id: int) -> None:
+    """Note that a snapshot was entered in the manifest here; not if somebody deleted it since.
+
+    Args:
+        store: where.
+        directory: where.
+        snapshot_id: which one.
+        version_id: of its Hummock version.
+    """
 
     def change(ledger: Ledger) -> None:
         if snapshot_id > ledger.last_deleted:
             ledger.made = sorted({*ledger.made, snapshot_id})
+            ledger.versions[snapshot_id] = version_id
 
     change_ledger(store, directory, change)
 
@@ -102,6 +113,8 @@ def announce_delete(store: Store, directory: str, ids: Iterable[int]) -> None:
     def change(ledger: Ledger) -> None:
         require_unkept(ledger, sorted(gone))
         ledger.made = [number for number in ledger.made if number not in gone]
+        for number in gone:
+            ledger.versions.pop(number, None)
         ledger.last_deleted = max(ledger.last_deleted, *gone)
 
     if gone:
@@ -124,7 +137,7 @@ def forget(store: Store, directory: str, ids: Iterable[int]) -> None:
 
 
 def _empty() -> Ledger:
-    return Ledger(kept=[], verified={}, made=[])
+    return Ledger(kept=[], verified={}, made=[], versions={})
 
 
 def _parse(path: str, data: bytes) -> Ledger:

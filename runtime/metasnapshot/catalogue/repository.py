@@ -188,18 +188,18 @@ class Repository:
         except MetasnapshotError:
             self._drop_unnamed(snapshot_id)
             raise
-        self._note(snapshot_id)
+        self._note(entry)
         return entry
 
-    def _note(self, snapshot_id: int) -> None:
+    def _note(self, entry: ManifestEntry) -> None:
         """Note that the snapshot was made here; without the note it is no less of a snapshot."""
         with suppress(StorageError, ConflictError, DamageError):
-            remember(self.store, self.directory, snapshot_id)
+            remember(self.store, self.directory, entry.id, entry.hummock_version_id)
 
     def enter(self, entry: ManifestEntry) -> None:
         """Enter a snapshot whose file is there already."""
         self._change(lambda manifest: manifest.with_entry(entry))
-        self._note(entry.id)
+        self._note(entry)
 
     def _drop_unnamed(self, snapshot_id: int) -> None:
         """Delete a file that the manifest could not be made to name, unless it does after all."""

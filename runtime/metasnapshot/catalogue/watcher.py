@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from metasnapshot.errors import ConflictError, ObjectMissing
+from metasnapshot.errors import ObjectMissing, WatchedByOthers
 from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.swap import change_object
@@ -44,7 +44,7 @@ class Watcher:
         """Take the right, or keep it for some more time.
 
         Raises:
-            ConflictError: another process has it, and was heard of in time.
+            WatchedByOthers: another process has it, and was heard of in time.
         """
 
         def change(data: bytes | None) -> bytes:
@@ -52,7 +52,7 @@ class Watcher:
             known = _parse(data)
             is_other = known is not None and known.token != self._token
             if known and is_other and not known.holder.is_gone and _until(known) > now:
-                raise ConflictError(
+                raise WatchedByOthers(
                     f"{self._path}: {known.holder} watches already",
                     hint=f"it will be heard of by {known.until}",
                 )

@@ -21,7 +21,7 @@ from cyclopts import Parameter
 from metasnapshot.cli import documents
 from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.backup import backup
-from metasnapshot.cli.check import check
+from metasnapshot.cli.check import check, unknown
 from metasnapshot.cli.config import app as config_app
 from metasnapshot.cli.config import configuration
 from metasnapshot.cli.coverage import coverage
@@ -119,6 +119,7 @@ def run(
 ) -> object:
     """Read the settings, then run the verb."""
     metrics.path = metrics_file
+    metrics.verb = _verb(arguments)
     configuration.load(config)
     values = {item.option: value.text for item, value in resolve(configuration.values).items()}
     set_retries(
@@ -131,6 +132,12 @@ def run(
     return app(arguments, exit_on_error=False, print_error=False)
 
 
+def _verb(arguments: Sequence[str]) -> str:
+    """The verb of a command line, for a label; a dry run is none of its runs."""
+    verb = next((word for word in arguments if word in app), "none")
+    return f"{verb} --dry-run" if "--dry-run" in arguments else verb
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -138,22 +145,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 ok, an error's own, 2 usage, 70 internal bug, 130 interrupted.
     """
     _prepare()
-    metrics.path, metrics.values = None, {}
+    metrics.path, metrics.verb, metrics.values = None, "none", {}
     given = list(sys.argv[1:] if arguments is None else arguments)
     start = time.monotonic()
     code = _run(given)
     if metrics.path is None:
         return code
     try:
-        metrics.write(_verb(given), code, time.monotonic() - start)
+        metrics.write(metrics.verb, code, time.monotonic() - start)
     except MetasnapshotError as error:
         return code or _fail(error, as_json=False)
     return code
-
-
-def _verb(arguments: Sequence[str]) -> str:
-    """The verb of a command line, for a label."""
-    return next((word for word in arguments if word in app), "none")
 
 
 def _run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - a code each
@@ -163,6 +165,8 @@ def _run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - a code each
         code = app.meta(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except cyclopts.CycloptsError as error:
+        if "--nagios" in arguments:
+            return unknown(_our_style(str(error)))
         complain(_our_style(str(error)), "metasnapshot --help")
         return UsageError.exit_code
     except MetasnapshotError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,10 +12,17 @@ from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import BackupDirectory, BackupUrl, Json, duration, repository
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import say, say_json
-from metasnapshot.errors import MetasnapshotError, StaleBackups
+from metasnapshot.errors import (
+    DamageError,
+    ManifestMissing,
+    MetasnapshotError,
+    StaleBackups,
+    UsageError,
+)
 from metasnapshot.operations import check as operation
 
 NAGIOS_OK, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 2, 3
+_STATUS = {NAGIOS_OK: "OK", NAGIOS_CRITICAL: "CRITICAL", NAGIOS_UNKNOWN: "UNKNOWN"}
 
 
 def check(
@@ -36,30 +44,50 @@ def check(
     Example: metasnapshot check --max-age 26h --backup-storage-url fs:///srv/backups
     """
     try:
+        if nagios and json:
+            raise UsageError("--nagios is a line of its own form, --json another")
+        if min_count < 0:
+            raise UsageError("--min-count is less than none")
         found = repository(backup_storage_url, backup_storage_directory)
         health = operation.check(found, duration(max_age) if max_age else None, min_count)
+    except (ManifestMissing, DamageError) as error:
+        if nagios:
+            return _nagios(NAGIOS_CRITICAL, str(error))
+        raise
     except MetasnapshotError as error:
-        if not nagios:
-            raise
-        say(f"METASNAPSHOT UNKNOWN - {error}")
-        return NAGIOS_UNKNOWN
+        if nagios:
+            return unknown(str(error))
+        raise
+    taken = health.newest_at.timestamp() if health.newest_at else 0
     metrics.set("metasnapshot_snapshots", health.count)
     metrics.set("metasnapshot_problems", len(health.problems))
     metrics.set("metasnapshot_newest_bytes", health.newest_size)
-    if health.newest_at is not None:
-        metrics.set("metasnapshot_newest_timestamp_seconds", health.newest_at.timestamp())
-    newest = f"newest {health.newest_id}" if health.newest_id is not None else "no sound snapshot"
-    when = f", taken {health.newest_at.isoformat(' ', 'seconds')}" if health.newest_at else ""
-    text = f"{health.count} snapshots, {newest}{when}"
+    metrics.set("metasnapshot_newest_timestamp_seconds", taken)
     if nagios:
-        status = "CRITICAL" if health.problems else "OK"
-        said = "; ".join(health.problems) or text
-        say(f"METASNAPSHOT {status} - {said} | snapshots={health.count}")
-        return NAGIOS_CRITICAL if health.problems else NAGIOS_OK
+        age = f" age={time.time() - taken:.0f}s" if taken else ""
+        code = NAGIOS_CRITICAL if health.problems else NAGIOS_OK
+        said = "; ".join(health.problems) or _summary(health)
+        return _nagios(code, f"{said} | snapshots={health.count}{age}")
     if json:
         say_json(documents.health(health))
         return StaleBackups.exit_code if health.problems else 0
     if health.problems:
         raise StaleBackups("; ".join(health.problems), hint="`metasnapshot list` shows them all")
-    say(text)
+    say(_summary(health))
     return 0
+
+
+def unknown(text: str) -> int:
+    """Nagios' line where nobody knows; returns its exit code."""
+    return _nagios(NAGIOS_UNKNOWN, text)
+
+
+def _nagios(code: int, text: str) -> int:
+    say(f"METASNAPSHOT {_STATUS[code]} - {text}")
+    return code
+
+
+def _summary(health: operation.Health) -> str:
+    newest = f"newest {health.newest_id}" if health.newest_id is not None else "no sound snapshot"
+    when = f", taken {health.newest_at.isoformat(' ', 'seconds')}" if health.newest_at else ""
+    return f"{health.count} snapshots, {newest}{when}"

@@ -47,6 +47,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.path: Path | None = None
+        self.verb = "none"
         self.values: dict[str, float] = {}
 
     @contextmanager
@@ -112,7 +113,7 @@ def _count(values: dict[str, float], verb: str, code: int, seconds: float) -> No
     values["backup_job_count"] = values.get("backup_job_count", 0) + 1
     state = "success" if code == 0 else "failure"
     for end in (*BUCKETS, float("inf")):
-        shown = "+Inf" if end == float("inf") else f"{end:g}"
+        shown = "+Inf" if end == float("inf") else repr(end).removesuffix(".0")
         name = f'backup_job_latency_bucket{{state="{state}",le="{shown}"}}'
         values[name] = values.get(name, 0) + (seconds <= end)
     for name, more in (("sum", seconds), ("count", 1)):

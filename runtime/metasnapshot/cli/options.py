@@ -18,6 +18,7 @@ from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.url import open_store
 
 ID_DIGITS_MAX = 19
+DURATION_MAX_S = timedelta(days=366_000).total_seconds()
 RETRIES_MAX = 100
 
 _META_STORE = setting(
@@ -95,10 +96,10 @@ def duration(text: str) -> timedelta:
     match = re.fullmatch(r"(\d+)(ms|[smhdw])", text, re.ASCII)
     if match is None:
         raise UsageError(f"not a duration: {text!r}", hint="a number and one of ms, s, m, h, d, w")
-    try:
-        return timedelta(**{units[match[2]]: int(match[1])})
-    except (ValueError, OverflowError) as error:
-        raise UsageError("a duration of more than any calendar has") from error
+    unit = timedelta(**{units[match[2]]: 1})
+    if len(match[1]) > ID_DIGITS_MAX or int(match[1]) * unit.total_seconds() > DURATION_MAX_S:
+        raise UsageError(f"{text!r:.60} is more than a thousand years")
+    return int(match[1]) * unit
 
 
 def retry_policy(retries: str, timeout: str, lock: str) -> RetryPolicy:
@@ -126,7 +127,7 @@ def snapshot_id(text: str, found: Repository) -> int:
     ids = found.manifest().ids
     if text in ("latest", "oldest"):
         if not ids:
-            raise SnapshotNotFound(0, ids)
+            raise SnapshotNotFound(text, ids)
         return max(ids) if text == "latest" else min(ids)
     if not text.isdecimal() or len(text) > ID_DIGITS_MAX:
         raise UsageError(f"not a snapshot id: {text!r:.60}", hint="a number, latest or oldest")

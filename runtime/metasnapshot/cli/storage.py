@@ -8,7 +8,8 @@ from metasnapshot.cli.options import BackupDirectory, BackupUrl, Json
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError
-from metasnapshot.store.trial import CREATE, STALE, try_store
+from metasnapshot.store.lease import LeasedStore
+from metasnapshot.store.trial import MENDED, try_store
 from metasnapshot.store.url import open_plain
 
 app = cyclopts.App(name="storage", help="Look at an object store.")
@@ -29,6 +30,7 @@ def try_storage(
     store = open_plain(backup_storage_url)
     found = try_store(store, backup_storage_directory)
     failed = {item.name for item in found if not item.held}
+    leased = isinstance(store, LeasedStore) or (bool(failed) and failed <= MENDED)
     if json:
         say_json(
             {
@@ -36,13 +38,13 @@ def try_storage(
                 "promises": [
                     {"name": item.name, "held": item.held, "found": item.found} for item in found
                 ],
-                "lease": bool(failed) and failed <= {CREATE, STALE},
+                "lease": leased,
             }
         )
     else:
         for item in found:
             said = f"ok  {item.name}" if item.held else f"failed  {item.name}: {item.found}"
             say(said)
-        if failed and failed <= {CREATE, STALE}:
+        if leased:
             say("its conditional writes are made under a lease")
-    return 0 if failed <= {CREATE, STALE} else StorageError.exit_code
+    return 0 if failed <= MENDED else StorageError.exit_code

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
@@ -24,10 +25,11 @@ from metasnapshot.cli.options import (
     duration,
     meta_store_password,
     repository,
+    state_store,
 )
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
 from metasnapshot.cli.text import complain, note, say
-from metasnapshot.errors import DamageError, MetasnapshotError
+from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import expire as expiring
 from metasnapshot.operations.backup import BackupOptions, backup
@@ -61,6 +63,8 @@ def watch(
 --backup-storage-url s3://bucket
     """
     pause = duration(every)
+    if not pause:
+        raise UsageError("--every is no time at all", hint="such as 30m")
     policy = policy_of(
         keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_within, min_count
     )
@@ -68,18 +72,23 @@ def watch(
     password = meta_store_password(meta_store_password_file)
     found = repository(backup_storage_url, backup_storage_directory)
     watcher = Watcher(found.store, found.directory, uuid4().hex)
-    stop = threading.Event()  # never set: a signal ends the wait by an exception
     number = 0
     code = 0
     try:
         while True:
-            watcher.renew(pause * 2 + timedelta(minutes=10))
             with metrics.timed("backup") as timed:
-                code = timed.code = _round(found, (meta_store, password), options, policy, level)
+                code = timed.code = _round(
+                    found,
+                    (meta_store, password),
+                    options,
+                    policy,
+                    level,
+                    lambda: watcher.renew(pause * 2 + timedelta(minutes=10)),
+                )
             number += 1
             if rounds is not None and number >= rounds:
                 return code
-            stop.wait(pause.total_seconds())
+            time.sleep(pause.total_seconds())
     finally:
         with suppress(MetasnapshotError):  # the next watcher waits for its time, no more
             watcher.leave()
@@ -91,17 +100,36 @@ def _round(
     options: BackupOptions,
     policy: Policy,
     level: Level,
+    renew: Callable[[], None],
 ) -> int:
-    """One backup, its verification, and an expiry; returns the exit code that they come to."""
+    """One backup, its verification, and an expiry; returns the exit code that they come to.
+
+    Args:
+        found: where to.
+        store: URL and password of the meta store.
+        options: of the backup.
+        policy: what to expire.
+        level: how deep the new snapshot is verified.
+        renew: says that this watcher is alive, before each part.
+
+    Raises:
+        ConflictError: another process watches.
+    """
+    state = state_store(options.hummock_storage_url, options.hummock_storage_directory)
     try:
+        renew()
         with open_meta_store(*store) as meta_store:
             result = backup(meta_store, found, options)
         for text in result.warnings:
             note(text)
-        verified = verify(found, result.entry.id, level)
+        renew()
+        verified = verify(found, result.entry.id, level, state)
         if verified.error is not None:
-            raise DamageError(str(verified.error))
+            raise verified.error
+        renew()
         gone = [] if policy.is_empty else expiring.expire(found, expiring.judge(found, policy))
+    except WatchedByOthers:
+        raise
     except MetasnapshotError as error:
         complain(str(error), error.hint)
         return error.exit_code

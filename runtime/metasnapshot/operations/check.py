@@ -24,8 +24,8 @@ class Health:
         newest_at: when it was taken, if its epochs say.
         newest_size: bytes of its file.
         damaged: newer ones that do not verify, and why.
-        vanished: ids that were entered by us and never deleted by us, and that the manifest lacks:
-            somebody rewrote it from memory.
+        vanished: ids that were entered by us and never deleted by us, and that the manifest lacks,
+            or has for another snapshot: somebody rewrote it from memory.
         problems: why it is not well; empty if it is.
     """
 
@@ -62,8 +62,14 @@ def check(
             break
         except MetasnapshotError as error:
             damaged[entry.id] = str(error)
-    made = read_ledger(repository.store, repository.directory).made
-    vanished = tuple(sorted(set(made) - set(manifest.ids)))
+    ledger = read_ledger(repository.store, repository.directory)
+    versions = {entry.id: entry.hummock_version_id for entry in manifest.entries}
+    vanished = tuple(
+        number
+        for number in sorted(ledger.made)
+        if number not in versions
+        or ledger.versions.get(number, versions[number]) != versions[number]
+    )
     age = None if newest_at is None else (now or datetime.now(UTC)) - newest_at
     problems = [f"snapshot {number}: {why}" for number, why in damaged.items()]
     problems += [f"snapshot {number} vanished from the manifest" for number in vanished]
