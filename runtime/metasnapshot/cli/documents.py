@@ -98,6 +98,7 @@ def verification(result: VerifyResult, *, skipped: bool = False) -> Document:
         "bytes": result.size,
         "rows": result.rows,
         "layout": result.layout,
+        "unknown_migrations": list(result.unknown_migrations),
         "checksum": f"{result.checksum:016x}",
         "findings": [asdict(item) for item in result.findings.kept],
         "counts": dict(result.findings.counts),
@@ -170,6 +171,7 @@ def summary(found: Summary) -> Document:
         "cluster_ids": list(found.cluster_ids),
         "layout": found.layout,
         "releases": list(found.releases),
+        "unknown_migrations": list(found.unknown_migrations),
         "bytes": found.size,
         "checksum": f"{found.checksum:016x}",
         "names": found.names,
@@ -305,16 +307,13 @@ def rebuilt(found: Rebuilt, *, committed: bool) -> Document:
 
 def copies(found: Sequence[Copied]) -> Document:
     """Copy"""
-    return {
-        "copied": [
-            {"id": item.snapshot_id, "bytes": item.size, "was_there": item.was_there}
-            for item in found
-            if item.error is None
-        ],
-        "failed": [
-            {"id": item.snapshot_id, "error": str(item.error)} for item in found if item.error
-        ],
-    }
+    copied = [
+        {"id": item.snapshot_id, "bytes": item.size, "was_there": item.was_there}
+        for item in found
+        if item.error is None
+    ]
+    failed = [{"id": item.snapshot_id, "error": str(item.error)} for item in found if item.error]
+    return {"copied": copied, "failed": failed}
 
 
 def health(found: Health) -> Document:

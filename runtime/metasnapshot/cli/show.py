@@ -18,7 +18,7 @@ from metasnapshot.cli.options import (
     snapshot_id,
 )
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
-from metasnapshot.cli.text import complain, printable, releases, say, say_json, table
+from metasnapshot.cli.text import beyond, complain, printable, releases, say, say_json, table
 from metasnapshot.errors import DamageError
 from metasnapshot.operations.drill import drill as run_drill
 from metasnapshot.operations.export import export_rows
@@ -104,6 +104,8 @@ def _print(summary: Summary) -> None:
     say(f"snapshot {entry.id}: {printable(entry.remarks or 'no remarks')}")
     say(f"cluster {', '.join(summary.cluster_ids) or 'unknown'}")
     say(f"release {entry.rw_version or releases(summary.releases)}, layout {summary.layout}")
+    if summary.unknown_migrations:
+        say(beyond(summary.layout, summary.unknown_migrations))
     say(f"{summary.size} bytes, xxh64 {summary.checksum:016x}")
     say(f"Hummock version {entry.hummock_version_id}, {entry.object_count} objects")
     if summary.epochs:

@@ -61,6 +61,11 @@ def table(rows: Sequence[Sequence[str]]) -> None:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def beyond(layout: str, migrations: Sequence[str]) -> str:
+    """What to say of migrations that no known release has."""
+    return f"read as layout {layout}, though it has migrations beyond: {', '.join(migrations)}"
+
+
 def releases(names: Sequence[str]) -> str:
     """`2.8.0 to 2.8.5`, or the only one."""
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"

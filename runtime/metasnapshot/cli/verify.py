@@ -24,7 +24,7 @@ from metasnapshot.cli.options import (
     state_store,
 )
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
-from metasnapshot.cli.text import complain, note, say, say_json, tell
+from metasnapshot.cli.text import beyond, complain, note, say, say_json, tell
 from metasnapshot.errors import DamageError, UsageError
 from metasnapshot.operations import verify as operation
 from metasnapshot.operations.verify import Level, VerifyResult
@@ -110,6 +110,8 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
         return
     if not result.remembered:
         note("the directory cannot be written: nobody will remember this verification")
+    if result.unknown_migrations:
+        note(f"snapshot {result.snapshot_id}: {beyond(result.layout, result.unknown_migrations)}")
     say(
         f"snapshot {result.snapshot_id}: ok, level {result.level}, {result.rows} rows, "
         f"{result.size} bytes, layout {result.layout}, xxh64 {result.checksum:016x}"

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from metasnapshot.store.location import HUMMOCK_PREFIX
+from metasnapshot.store.location import HUMMOCK_PREFIX, SERVICES
 
 PREFIXES = 256
 ALWAYS_PREFIXED = ("s3", "minio")
@@ -40,6 +40,7 @@ def is_prefixed(url: str, parameters: Mapping[str, str]) -> bool:
         parameters: system parameters by name; the one in question is missing before 2.0.
     """
     scheme = url.removeprefix(HUMMOCK_PREFIX).partition("://")[0]
+    scheme = SERVICES.get(scheme, scheme)
     if scheme in ALWAYS_PREFIXED or scheme in NEVER_PREFIXED:
         return scheme in ALWAYS_PREFIXED
     return parameters.get(PREFIX_PARAMETER) == "true"

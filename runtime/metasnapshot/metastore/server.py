@@ -160,7 +160,7 @@ class ServerStore:
         code = error.args[0] if error is not None and error.args else None
         if code in _MYSQL_DENIED or _DENIED.search(text):
             return AuthenticationError(
-                f"{self.url}: {text}", hint="check user and password (docs/guide.md, passwords)"
+                f"{self.url}: {text}", hint="check user and password (docs/guide.md, meta stores)"
             )
         hint = "is the server up, and this its address?" if is_unreachable else ""
         if code in _MYSQL_HUNG_UP:

@@ -277,6 +277,11 @@ class _Backup:
             yield NOT_PINNED
         if self.replayed.doubt:
             yield self.replayed.doubt
+        if self.options.rw_version is not None and self.options.rw_version not in self.releases:
+            yield (
+                f"the meta store's migrations are those of {', '.join(self.releases)}, not of "
+                f"{self.options.rw_version}"
+            )
         for name in self.omitted:
             yield f"{name} is unknown and left out: a restore loses it"
         if not found.exact:

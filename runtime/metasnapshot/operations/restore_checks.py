@@ -134,7 +134,10 @@ class RestorePlanner:
                 f"{self.reader.layout}: a restore would lose them",
                 hint="upgrade metasnapshot, or extend schema/models.yaml",
             )
-        return f"all {len(self.reader.places)} sections are known"
+        known = f"all {len(self.reader.places)} sections are known"
+        if not self.reader.unknown_migrations:
+            return known
+        return f"{known}, migrations not: {', '.join(self.reader.unknown_migrations)}"
 
     def _sequences(self) -> str:
         """hummock_sequence is that of the newest snapshot, so that no id is given twice."""

@@ -29,6 +29,7 @@ class Summary:
         cluster_ids: usually one.
         layout: the layout of the file.
         releases: the releases that may have written it.
+        unknown_migrations: what it names that no known release has.
         size: bytes of the file.
         checksum: its XXH64.
         names: names of objects by kind; internal tables are only counted in `sections`.
@@ -42,6 +43,7 @@ class Summary:
     cluster_ids: tuple[str, ...]
     layout: str
     releases: tuple[str, ...]
+    unknown_migrations: tuple[str, ...]
     size: int
     checksum: int
     names: dict[str, list[str]]
@@ -60,7 +62,8 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
     """
     entry = repository.entry(snapshot_id)
     with repository.open(snapshot_id) as reader:
-        committed = [info.committed_epoch for info in entry.state_table_info.values()]
+        epochs = (info.committed_epoch for info in entry.state_table_info.values())
+        committed = [epoch for epoch in epochs if epoch]  # of V1 releases from 2.1 on write 0
         if not committed and entry.max_committed_epoch:
             committed = [entry.max_committed_epoch]
         catalog = catalog_of(reader)
@@ -69,6 +72,7 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
             cluster_ids=catalog.cluster_ids(),
             layout=reader.layout,
             releases=reader.releases,
+            unknown_migrations=reader.unknown_migrations,
             size=reader.size,
             checksum=reader.checksum,
             names=_names(catalog),

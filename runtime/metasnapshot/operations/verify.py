@@ -47,6 +47,7 @@ class VerifyResult:
         rows: rows in all sections.
         error: None if it is sound.
         remembered: whether the ledger could be written.
+        unknown_migrations: what it names that no known release has.
         findings: of the levels refs and objects.
     """
 
@@ -58,6 +59,7 @@ class VerifyResult:
     rows: int = 0
     error: MetasnapshotError | None = None
     remembered: bool = True
+    unknown_migrations: tuple[str, ...] = ()
     findings: Findings = field(default_factory=Findings)
 
 
@@ -125,8 +127,17 @@ def _verify(
     repository: Repository, snapshot_id: int, level: Level, state: tuple[str, str] | None
 ) -> VerifyResult:
     depth, findings = LEVELS.index(level), Findings()
+    result = VerifyResult(snapshot_id, level, findings=findings)
     try:
         with repository.open(snapshot_id) as reader:
+            result = replace(
+                result,
+                size=reader.size,
+                checksum=reader.checksum,
+                layout=reader.layout,
+                rows=row_count(reader),
+                unknown_migrations=reader.unknown_migrations,
+            )
             _check_entry(repository, snapshot_id, reader)
             if depth >= LEVELS.index("rows"):
                 _decode(reader, repository.entry(snapshot_id).hummock_version_id)
@@ -135,18 +146,9 @@ def _verify(
                 findings.add(check_version(reader, repository.entry(snapshot_id)))
             if depth >= LEVELS.index("objects"):
                 findings.add(find_lost_objects(reader, state))
-            return VerifyResult(
-                snapshot_id,
-                level,
-                reader.size,
-                reader.checksum,
-                reader.layout,
-                row_count(reader),
-                findings.error(f"snapshot {snapshot_id}"),
-                findings=findings,
-            )
     except MetasnapshotError as error:
-        return VerifyResult(snapshot_id, level, error=error, findings=findings)
+        return replace(result, error=findings.error(f"snapshot {snapshot_id}") or error)
+    return replace(result, error=findings.error(f"snapshot {snapshot_id}"))
 
 
 def _is_unsound(result: VerifyResult) -> bool:

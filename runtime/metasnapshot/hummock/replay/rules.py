@@ -121,6 +121,6 @@ def release_number(release: str) -> Number:
     if match:
         return int(match[1]), int(match[2]), int(match[3])
     for name, number in _BRANCHES.items():
-        if release.startswith(name):
+        if release == name or release.startswith(f"{name}-"):
             return number
     raise UsageError(f"not a release: {release!r:.60}", hint="such as 3.0.3")
