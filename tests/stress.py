@@ -1,4 +1,5 @@
-"""Processes that create and delete snapshots in one backup directory, and what must be true then.
+"""Processes that create, delete, read and mark snapshots in one backup directory, and collect its
+garbage; and what must be true then.
 
 As a program: `stress.py URL SEED OPERATIONS` prints the ids that it created and deleted, as JSON.
 """
@@ -10,6 +11,8 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import goldens
@@ -17,11 +20,15 @@ import goldens
 from metasnapshot.catalogue.manifest import parse
 from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
 from metasnapshot.format.snapshot import MetaSnapshot, loads
+from metasnapshot.operations import gc
+from metasnapshot.operations.delete import keep
 from metasnapshot.store.port import join
 from metasnapshot.store.url import open_store
 
 KEPT_MAX = 5
 """How many snapshots a process leaves before it deletes one for each that it creates."""
+READS = 0.3
+"""Of all operations, those that leave the snapshots as they are."""
 DIRECTORY = "backup"
 PROCESSES = 8
 OPERATIONS = "STRESS_OPERATIONS"
@@ -42,12 +49,16 @@ def smallest_snapshot() -> MetaSnapshot:
 
 
 def work(url: str, seed: int, operations: int) -> tuple[list[int], list[int]]:
-    """Create and delete at random; returns the ids of both."""
+    """Create, delete, read, mark and collect garbage at random; returns the ids of what it created
+    and deleted.
+    """
     repository = Repository(open_store(url), DIRECTORY)
     snapshot, dice = smallest_snapshot(), random.Random(seed)  # noqa: S311 - dice
     created, deleted, alive = list[int](), list[int](), list[int]()
     for _ in range(operations):
-        if alive and (len(alive) > KEPT_MAX or dice.random() < 0.4):
+        if alive and dice.random() < READS:
+            _read(repository, dice.choice(alive), dice)
+        elif alive and (len(alive) > KEPT_MAX or dice.random() < 0.4):
             gone = alive.pop(dice.randrange(len(alive)))
             repository.delete([gone])
             deleted.append(gone)
@@ -58,6 +69,24 @@ def work(url: str, seed: int, operations: int) -> tuple[list[int], list[int]]:
             created.append(number)
             alive.append(number)
     return created, deleted
+
+
+def _read(repository: Repository, number: int, dice: random.Random) -> None:
+    """One of what leaves the snapshots as they are. The collector takes orphans of any age: what
+    another process has just written is none, for that holds its id.
+    """
+    what = dice.randrange(10)
+    if what == 0:
+        strays = gc.look(repository, timedelta())
+        orphans = tuple(item for item in strays.found if item.kind == gc.ORPHAN)
+        gc.collect(repository, replace(strays, found=orphans))
+    elif what < 4:
+        keep(repository, [number])
+        keep(repository, [number], release=True)
+    else:
+        repository.refresh_manifest()
+        with repository.open(number) as reader:
+            assert reader.id == number
 
 
 def run(url: str, processes: int, operations: int, timeout_s: float) -> list[dict[str, list[int]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import msgspec
 
@@ -81,15 +81,13 @@ def drop_stale(store: Store, directory: str) -> None:
             store.delete(_path(directory, number))
 
 
-def held_ids(store: Store, directory: str) -> set[int]:
-    """Ids whose holder is a process of this host that lives. Of other hosts nobody knows."""
-    found = set[int]()
-    for number in reserved_ids(store, directory):
-        with suppress(ObjectMissing):
-            holder = parse_holder(store.read(_path(directory, number)).data)
-            if holder is not None and holder.is_here and not holder.is_gone:
-                found.add(number)
-    return found
+def is_held(store: Store, directory: str, number: int) -> bool:
+    """Whether a process of this host holds an id and lives. Of other hosts nobody knows."""
+    try:
+        holder = parse_holder(store.read(_path(directory, number)).data)
+    except ObjectMissing:
+        return False
+    return holder is not None and holder.is_here and not holder.is_gone
 
 
 def _path(directory: str, number: int) -> str:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from metasnapshot.catalogue.ledger import LEDGER_NAME
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
 from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
-from metasnapshot.catalogue.reservation import RESERVED, held_ids
+from metasnapshot.catalogue.reservation import RESERVED, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.port import ObjectHead, join
@@ -68,7 +68,6 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
     before = (now or datetime.now(UTC)) - grace
     repository.refresh_manifest()
     prefix = join(repository.directory, "x")[:-1]
-    held = held_ids(repository.store, repository.directory)
     files = set[int]()
     found: list[Stray] = []
     for head in repository.store.list(prefix):
@@ -76,8 +75,7 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
         if match := SNAPSHOT.fullmatch(name):
             files.add(int(match[1]))
         if kind := _kind(name, repository.manifest().ids):
-            is_held = (match := NUMBERED.fullmatch(name)) is not None and int(match[1]) in held
-            found.append(_stray(kind, head, None if is_held else before))
+            found.append(_stray(kind, head, None if _is_held(repository, name) else before))
     leftovers = repository.store.leftovers(repository.directory)
     found += [_stray(LEFTOVER, head, before) for head in leftovers]
     lost = sorted(set(repository.manifest().ids) - files)
@@ -90,12 +88,21 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
     for stray in strays.found:
         if not stray.is_due or stray.kind == FOREIGN:
             continue
-        match = SNAPSHOT.fullmatch(stray.path.rpartition("/")[2])
+        name = stray.path.rpartition("/")[2]
+        match = SNAPSHOT.fullmatch(name)
+        if _is_held(repository, name):  # since we looked
+            continue
         if match and int(match[1]) in repository.refresh_manifest().ids:
             continue  # whoever made it has entered it
         repository.store.delete(stray.path)
         gone.append(stray)
     return gone
+
+
+def _is_held(repository: Repository, name: str) -> bool:
+    """Whether an object is a snapshot, or the reservation of one, that is being written here."""
+    match = NUMBERED.fullmatch(name)
+    return match is not None and is_held(repository.store, repository.directory, int(match[1]))
 
 
 def _kind(name: str, ids: tuple[int, ...]) -> str | None:
