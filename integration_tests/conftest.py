@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import pytest
 from azure import AzureServer, azurite
-from gcs_server import GcsServer, gcs_server
+from gcs_server import GcsServer
+from loopback import served
 from s3 import S3Server, s3_server
 from servers import Server, ServerMissing, mariadb, postgres
 
@@ -64,5 +65,5 @@ def azure() -> Generator[AzureServer]:
 
 @pytest.fixture(scope="session")
 def gcs() -> Generator[GcsServer]:
-    with gcs_server() as server:
+    with served(GcsServer()) as server:
         yield server

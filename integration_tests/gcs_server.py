@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from hashlib import md5
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
+
+from loopback import LoopbackServer
 
 PAGE_MAX = 1000
 PART_SIZE_MIN = 5 << 20
@@ -58,19 +58,14 @@ class Refusal(Exception):
         self.status, self.code, self.message = status, code, message or code
 
 
-class GcsServer(ThreadingHTTPServer):
+class GcsServer(LoopbackServer):
     """A running server: makes buckets, and looks at them without the store under test."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
         self.buckets: dict[str, Bucket] = {}
         self.lock = threading.Lock()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say it, unless it is only that a client has hung up."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
     def bucket(self, *, is_private: bool = False) -> str:
         """A new bucket."""
@@ -81,19 +76,6 @@ class GcsServer(ThreadingHTTPServer):
     def read(self, bucket: str, path: str) -> bytes:
         """An object's bytes."""
         return self.buckets[bucket].objects[path].data
-
-
-@contextmanager
-def gcs_server() -> Generator[GcsServer]:
-    """A server for the block."""
-    with GcsServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

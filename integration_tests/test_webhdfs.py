@@ -11,9 +11,10 @@ from time import monotonic
 
 import pytest
 import stress
+from loopback import served
 from servers import free_port
 from store.test_stores import StoreSuite
-from webhdfs_server import PRIVATE, WebHdfsServer, webhdfs_server
+from webhdfs_server import PRIVATE, WebHdfsServer
 
 from metasnapshot.errors import AuthenticationError, ConflictError, StorageError
 from metasnapshot.store.location import parse_location
@@ -33,7 +34,7 @@ HASTE_S = 10.0
 
 @pytest.fixture
 def webhdfs(tmp_path: Path) -> Generator[WebHdfsServer]:
-    with webhdfs_server(tmp_path) as server:
+    with served(WebHdfsServer(tmp_path)) as server:
         yield server
 
 

@@ -6,14 +6,14 @@ node (both are this server), and errors as RemoteException. Its files lie in a d
 from __future__ import annotations
 
 import json
-import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from loopback import LoopbackServer
 
 PREFIX = "/webhdfs/v1"
 PRIVATE = "private"
@@ -36,7 +36,7 @@ class Refusal(Exception):
         self.status, self.name, self.message = status, name, message
 
 
-class WebHdfsServer(ThreadingHTTPServer):
+class WebHdfsServer(LoopbackServer):
     """A running server.
 
     Attributes:
@@ -47,31 +47,13 @@ class WebHdfsServer(ThreadingHTTPServer):
     """
 
     def __init__(self, root: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.root = root
         self.address = f"127.0.0.1:{self.server_port}"
         self.lock = threading.Lock()
         self.is_data_node_down = False
         self.is_gateway = False
         self.watch: Callable[[], None] = lambda: None
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say it, unless it is only that a client has hung up."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-@contextmanager
-def webhdfs_server(root: Path) -> Generator[WebHdfsServer]:
-    """A server for the block."""
-    with WebHdfsServer(root) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
