@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import metasnapshot
 from metasnapshot import Blob, MetaSnapshot
 from metasnapshot.errors import DamageError, RowError, Truncated, UnknownFormat
 from metasnapshot.format.messages import message_class
+from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.v1 import Pair, era_of_release
 from metasnapshot_models.definitions import ColumnType
 from metasnapshot_models.v1 import V1_LAYOUTS
@@ -76,6 +78,16 @@ def test_an_empty_snapshot_byte_by_byte(layout: str, size: int, checksum: str) -
     head = bytes.fromhex(header + "0000000000000000" + "03000000" + "08c102")
     assert data == head.ljust(size - 8, b"\0") + bytes.fromhex(checksum)
     assert metasnapshot.dumps(metasnapshot.loads(data)) == data
+
+
+def test_members_of_later_layouts_are_empty() -> None:
+    """Secrets came with 2.0: an older snapshot has none; what no layout has is an error."""
+    data = metasnapshot.dumps(snapshot("v1-0.19"))
+    reader = SnapshotReader(BytesIO(data), len(data))
+    assert "secret" not in reader.section_names
+    assert list(reader.rows("secret")) == []
+    with pytest.raises(UnknownFormat, match="no section secrets"):
+        reader.rows("secrets")
 
 
 def test_the_body_of_upstreams_unit_test() -> None:

@@ -26,7 +26,7 @@ from metasnapshot.format.framing import CHECKSUM_SIZE, HEADER_SIZE, FrameReader,
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.places import SectionPlace, compare, raw_rows
-from metasnapshot.format.v1 import V1, V1Contents, read_v1
+from metasnapshot.format.v1 import MEMBERS, V1, V1Contents, read_v1
 from metasnapshot.format.v2 import V2, V2Contents, read_v2
 from metasnapshot_models.definitions import Layout
 
@@ -204,14 +204,16 @@ class SnapshotReader:
 
     def rows(self, section: str) -> Iterator[Any]:
         """The rows of a section: models; of a V1 snapshot a Blob with its message, in default_cf a
-        Pair, in cluster_id a text. The first time, all of a V1 snapshot is looked through for the
-        era of its messages.
+        Pair, in cluster_id a text, and nothing of a member that only other layouts have. The first
+        time, all of a V1 snapshot is looked through for the era of its messages.
 
         Raises:
             RowError: a row that the layout does not allow, with section, row, column and offset.
             ChecksumMismatch: at the end, if the section is not what it was when the file was
                 opened.
         """
+        if self.is_v1 and section in MEMBERS and section not in self.section_names:
+            return iter(())
         return self._contents.rows(self.place(section))
 
     def columns(self, section: str) -> Iterator[Columns]:

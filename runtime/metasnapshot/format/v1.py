@@ -31,6 +31,8 @@ V1 = 1
 BARE = "id"
 """The header of a layout whose files start with the id."""
 PAIRS, TEXT = "pairs", "text"
+MEMBERS = {member.name for layout in V1_LAYOUTS.values() for member in layout.members}
+"""Of any layout."""
 FRAMES = {PAIRS: MESSAGES, "messages": MESSAGES, "message": MESSAGE, TEXT: MESSAGE}
 
 
