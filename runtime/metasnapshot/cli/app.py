@@ -176,9 +176,9 @@ def _run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - a code each
     except BrokenPipeError:  # whoever read our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except OSError as error:
-        complain(f"cannot write the output: {error.strerror or error}")
-        return MetasnapshotError.exit_code
+    except OSError as error:  # of a file with its name, of the output without
+        what = "cannot write the output" if error.filename is None else str(error.filename)
+        return _fail(MetasnapshotError(f"{what}: {error.strerror or error}"), as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last resort: said to be a bug
         traceback.print_exc()
         bug = InternalError(f"this is a bug in metasnapshot: {type(error).__name__}: {error}")
