@@ -8,6 +8,7 @@ src/object_store/src/object/opendal_engine.
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from contextlib import suppress
@@ -45,13 +46,16 @@ def connector(place: Location) -> Connect:
         try:
             return make(place.bucket, config=options, client_options=client, retry_config=retry)
         except Exception as error:  # obstore's own kinds have no common base here
-            text = " ".join(str(error).partition("\n")[0].split())
+            text = _VALUE.sub(r"\1, expected", str(error))
+            text = " ".join(text.partition("\n")[0].split())
             raise UsageError(f"{place.url}: {text}", hint=_HINT) from error
 
     return connect
 
 
 _HINT = "check the URL and the environment (docs/guide.md, object stores)"
+_VALUE = re.compile(r"(?s)\b(string|variant) .*, expected")
+"""What stands in a key file where it should not, in a message of the library's; it may be a key."""
 _NOBODY = '{"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": true}'
 """Writing takes a token even where nothing is signed; without this it is the machine's own."""
 
