@@ -80,7 +80,7 @@ class Location:
     @property
     def url(self) -> str:
         """The location without credentials, for messages and comparisons."""
-        if self.service == "memory":
+        if self == Location("memory"):
             return "memory"
         if self.service == "fs":
             return f"fs://{self.root}"

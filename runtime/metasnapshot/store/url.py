@@ -31,7 +31,7 @@ def open_store(url: str) -> Store:
         UsageError: no backend takes this URL, or its driver is not installed.
     """
     place = parse_location(url)
-    if place.service == "memory":
+    if place == Location("memory"):
         return _memory()
     if place.service == "fs":
         return LocalStore(Path(place.root), _policy.lock_wait_s)
