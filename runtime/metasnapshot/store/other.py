@@ -88,7 +88,8 @@ class OtherStore:
         except MetasnapshotError:
             raise
         except ImportError as error:
-            named = error.name or next(iter(re.findall(r'"([\w-]+)"', str(error))), "its driver")
+            module = (error.name or "").partition(".")[0]
+            named = module or next(iter(re.findall(r'"([\w-]+)"', str(error))), "its driver")
             raise UsageError(f"{place.service}://: {error}", hint=f"pip install {named}") from error
         except OSError as error:
             raise StorageError(f"{self.url}: {error}") from error
