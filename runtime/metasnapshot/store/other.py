@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, BinaryIO, TypeVar, cast
@@ -100,6 +100,9 @@ class OtherStore:
     @_again
     def head(self, path: str) -> ObjectHead | None:
         """See Store."""
+        return self._find(path)
+
+    def _find(self, path: str) -> ObjectHead | None:
         try:
             with self._translated(path):
                 found = self._files.info(self._key(path))
@@ -114,13 +117,16 @@ class OtherStore:
         if self._is_webhdfs:
             with self._translated(path):
                 return StoredObject(webhdfs.read(self._files, self._key(path)), "")
-        with self.open_reader(path) as file:
+        with self._opened(path, self._find(path)) as file:
             return StoredObject(file.read(), "")
 
-    @contextmanager
-    def open_reader(self, path: str) -> Generator[BinaryIO]:
+    def open_reader(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See Store."""
-        if self.head(path) is None:
+        return self._opened(path, self.head(path))
+
+    @contextmanager
+    def _opened(self, path: str, found: ObjectHead | None) -> Generator[BinaryIO]:
+        if found is None:
             raise ObjectMissing(normalise(path), where=self.url)
         with self._translated(path), self._files.open(self._key(path), "rb") as file:
             yield cast("BinaryIO", file)
