@@ -40,8 +40,10 @@ ORDINARY = {
     "abfss://c@account.dfs.core.windows.net/a/b": Location("azblob", "c", "a/b", account="account"),
     "abfs://container/root": Location("azblob", "container", "root"),
     "file:///srv/x": Location("fs", root="/srv/x"),
+    "local:///srv/x": Location("fs", root="/srv/x"),
     "webhdfs://host:9870/root": Location("webhdfs", "host:9870", "root"),
     "sftp://host/a/b": Location("sftp", "host", "a/b"),
+    "ftp://user:pw@host:21/a@b": Location("ftp", "user:pw@host:21", "a@b"),
 }
 
 
@@ -114,7 +116,10 @@ def test_a_scheme_that_nobody_knows_is_refused_when_opened(url: str) -> None:
         ("gs://bucket", "gcs://bucket"),
         ("abfs://container@account/root", "azblob://container@root"),
         ("file:///srv/x", "fs:///srv/x"),
+        ("local:///srv/x", "fs:///srv/x"),
         ("memory-shared", "memory"),
+        ("memory://a/b", "memory://a/b"),
+        ("ftp://user:geheim@host:21/a/b", "ftp://host:21/a/b"),
         ("minio://key:geheim@https://host:9000/bucket/a", "minio://host:9000/bucket@a"),
     ],
 )
