@@ -233,11 +233,15 @@ class RemoteStore:
 
 
 def _retry_options(policy: RetryPolicy, retries: int, within_s: float | None = None) -> Any:
-    """What obstore calls RetryConfig; the last try starts within so many seconds."""
+    """What obstore calls RetryConfig; the last try starts within so many seconds. It looks at the
+    clock before a pause, not after it.
+    """
     longest = (retries + 1) * (policy.list_timeout_s + policy.backoff_max_s)
+    if within_s is not None:
+        longest = max(0.0, within_s - policy.backoff_max_s)
     return {
         "max_retries": retries,
-        "retry_timeout": timedelta(seconds=within_s or longest),
+        "retry_timeout": timedelta(seconds=longest),
         "backoff": {
             "init_backoff": timedelta(seconds=policy.backoff_s),
             "max_backoff": timedelta(seconds=policy.backoff_max_s),
