@@ -8,12 +8,17 @@ import time
 from pathlib import Path
 
 import goldens
+import msgspec
 import pytest
+from store.test_trial import OverwritingStore
 
 from metasnapshot.cli.app import main
-from metasnapshot.store.lock import LOCK_NAME
+from metasnapshot.store.lease import LEASE_NAME, Claim
+from metasnapshot.store.lock import LOCK_NAME, Holder
 
 TAG = goldens.SHIPPED / "v3.0.3"
+LEASE_S = 20
+"""Less than a claim lives, and than anybody waits without the option."""
 
 
 @pytest.fixture
@@ -45,6 +50,26 @@ def test_a_lock_that_is_let_go_in_time(directory: Path) -> None:
         threading.Timer(0.5, lambda: fcntl.flock(file, fcntl.LOCK_UN)).start()
         assert keep(directory, "--retry-lock", "1m") == 0
     assert time.monotonic() - start >= 0.5
+
+
+def test_a_lease_that_is_held_too_long(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a bucket that has no conditional writes it is the same: exit 11 after that time."""
+    bucket = OverwritingStore()
+    for path in directory.iterdir():
+        bucket.put(f"backup/{path.name}", path.read_bytes())
+    claim = Claim(1, Holder(4711, "elsewhere", "2026-01-01T00:00:00+00:00"))
+    bucket.put(f"backup/{LEASE_NAME}/other", msgspec.json.encode(claim))
+    monkeypatch.setattr("metasnapshot.store.remote.RemoteStore", lambda *_: bucket)
+    url = ("--backup-storage-url", "minio://k:s@host:9000/bucket")
+    start = time.monotonic()
+    assert main(["keep", "1", *url, "--retry-lock", "100ms"]) == 11
+    assert 0.1 <= time.monotonic() - start < LEASE_S
+    shown = capsys.readouterr().err
+    assert "is leased by process 4711 on elsewhere" in shown
+    assert "--retry-lock 10m" in shown
+    assert bucket.head("backup/metasnapshot.json") is None
 
 
 @pytest.mark.parametrize("text", ["soon", "10", "-1s"])
