@@ -6,7 +6,7 @@ Source: src/meta/src/backup_restore/backup_manager.rs at v3.0.3.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +39,7 @@ class BackupService:
     """The service's rules. What snapshots are, and where, a subclass says.
 
     A job ends when its status was asked for `polls_to_go` times: a test does between as it likes.
+    `absences` says for each time whether the node is unavailable; `calls` is all that it heard.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,8 @@ class BackupService:
         self.latest: tuple[int, int, str] | None = None
         self.remarks: str | None = None
         self.polls_to_go = 1
+        self.absences: Iterator[bool] = iter(())
+        self.calls: list[str] = []
 
     def begin(self) -> int:
         """Start a job; gives its id."""
@@ -87,8 +90,9 @@ class BackupService:
             return message("BackupMetaResponse", job_id=job)
 
     def job_status(self, request: Any, context: Any) -> Any:
-        del context
         with self.lock:
+            if next(self.absences, False):
+                context.abort(_grpc.StatusCode.UNAVAILABLE, "the node restarts")
             if self.latest is None or self.latest[0] != request.job_id:
                 return message(
                     "GetBackupJobStatusResponse", job_id=request.job_id, job_status=NOT_FOUND
@@ -161,13 +165,13 @@ class FakeMetaNode(BackupService):
 
 
 @contextmanager
-def serve(node: BackupService) -> Generator[str]:
+def serve(node: BackupService, address: str = "127.0.0.1:0") -> Generator[str]:
     """Serve a node on loopback; gives its URL."""
     server = _grpc.server(futures.ThreadPoolExecutor(4))
-    handlers = {name: _handler(name, getattr(node, own)) for name, own in METHODS.items()}
+    handlers = {name: _handler(name, node, getattr(node, own)) for name, own in METHODS.items()}
     service = _grpc.method_handlers_generic_handler("backup_service.BackupService", handlers)
     server.add_generic_rpc_handlers((service,))
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(address)
     server.start()
     try:
         yield f"http://127.0.0.1:{port}"
@@ -175,11 +179,15 @@ def serve(node: BackupService) -> Generator[str]:
         server.stop(None).wait()
 
 
-def _handler(name: str, call: Callable[[Any, Any], Any]) -> Any:
+def _handler(name: str, node: BackupService, call: Callable[[Any, Any], Any]) -> Any:
+    def heard(request: Any, context: Any) -> Any:
+        node.calls.append(name)
+        return call(request, context)
+
     request = message_class(f"backup_service.{name}Request", NEWEST)
     answer = message_class(f"backup_service.{name}Response", NEWEST)
     return _grpc.unary_unary_rpc_method_handler(
-        call,
+        heard,
         request_deserializer=request.FromString,
         response_serializer=answer.SerializeToString,
     )

@@ -67,13 +67,57 @@ def test_a_list_is_the_nodes_memory(
 def test_a_delete_asks_the_node(
     node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After asking the operator; unknown ids are no error there."""
+    """After asking the operator."""
     main(["backup", "--via-meta", url])
     capsys.readouterr()
     assert run(capsys, "delete", "1", "--via-meta", url)[0] == 2  # nobody is there to ask
     assert len(node.snapshots) == 1
-    assert run(capsys, "delete", "1", "77", "--via-meta", url, "--yes")[0] == 0
+    assert run(capsys, "delete", "1", "--via-meta", url, "--yes")[0] == 0
     assert node.snapshots == []
+
+
+def test_ids_that_it_never_had_are_said_to_be_unknown(
+    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are no error there, and nothing that was deleted either."""
+    node.snapshots = [message("MetaSnapshotMetadata", id=number) for number in (1, 2, 3)]
+    options = ("--via-meta", url, "--yes")
+    code, out, _ = run(capsys, "delete", "77", "2", *options, "--json")
+    assert code == 0
+    assert json.loads(out) == {"deleted_ids": [2], "unknown_ids": [77], "via_meta": url}
+    code, out, err = run(capsys, "delete", "2", "3", *options)
+    assert (code, "no snapshot 2" in err) == (0, True)
+    assert out == "deleted 3; 1 snapshots are left\n"
+    code, out, _ = run(capsys, "delete", "3", *options)
+    assert (code, out) == (0, "deleted nothing; 1 snapshots are left\n")
+
+
+@pytest.mark.parametrize("text", ["1" * 23, "9" * 20, "latest", "-1", "1.5", ""])
+def test_what_is_no_id_is_2(
+    text: str, node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the node is not asked, not even for the others."""
+    code, _, err = run(capsys, "delete", "--via-meta", url, "--yes", "--", "1", text)
+    assert (code, "a meta node takes ids" in err) == (2, True)
+    assert node.calls == []
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--dry-run",
+        "--allow-unknown-tables",
+        "--into-cluster-directory",
+        "--meta-node-stopped",
+    ],
+)
+def test_what_a_meta_node_cannot_do_is_2(
+    option: str, node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is called: a dry run above all makes no backup."""
+    code, out, err = run(capsys, "backup", "--via-meta", url, option)
+    assert (code, out, f"{option}: not with --via-meta" in err) == (2, "", True)
+    assert (node.calls, node.snapshots) == ([], [])
 
 
 def test_one_job_at_a_time(
