@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
+from ftplib import all_errors
 from functools import wraps
 from typing import Any, BinaryIO, TypeVar, cast
 from uuid import uuid4
@@ -235,7 +236,7 @@ class OtherStore:
             raise AuthenticationError(
                 f"{self.url}, {path}: {error}", hint="check the credentials of its driver"
             ) from error
-        except OSError as error:
+        except all_errors as error:  # OSError, and FTP's own, which are none
             raise StorageError(f"{self.url}, {path}: {error}") from error
 
 
