@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from ftplib import error_temp
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.url import open_store
 
 RETRIES = 3
+FTP_BUSY = error_temp("421 too many connections")  # noqa: S321 - nobody speaks it
 REQUESTS: dict[str, tuple[str, Callable[[OtherStore], object]]] = {
     "head": ("info", lambda store: store.head("d/x")),
     "read, its head": ("info", lambda store: store.read("d/x").data),
@@ -35,7 +37,7 @@ REQUESTS: dict[str, tuple[str, Callable[[OtherStore], object]]] = {
 class Failing:
     """A file system of fsspec's whose method fails so many times, and how often it was asked."""
 
-    def __init__(self, files: Any, method: str, error: OSError, times: int) -> None:
+    def __init__(self, files: Any, method: str, error: Exception, times: int) -> None:
         self.tries = 0
         self._files = files
         self._method = method
@@ -66,7 +68,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def fail(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[OtherStore, Failing]]:
     """Makes a store with an object d/x whose driver fails, and that driver."""
 
-    def make(method: str, error: OSError, times: int = sys.maxsize) -> tuple[OtherStore, Failing]:
+    def make(method: str, error: Exception, times: int = sys.maxsize) -> tuple[OtherStore, Failing]:
         store = OtherStore(
             parse_location(f"memory://{uuid4().hex}/root"), RetryPolicy(retries=RETRIES)
         )
@@ -131,6 +133,16 @@ def test_an_object_that_is_not_there_is_looked_for_once(fail: Make, pauses: list
     store.delete("none")
     assert list(store.list("none/")) == []
     assert pauses == []
+
+
+@pytest.mark.parametrize("error", [EOFError("the end"), FTP_BUSY])
+def test_errors_of_ftp_are_the_stores(error: Exception, fail: Make, pauses: list[float]) -> None:
+    """They are not the system's; a lost connection is EOFError there."""
+    store, files = fail("info", error)
+    with pytest.raises(StorageError, match=str(error)) as caught:
+        store.head("d/x")
+    assert caught.value.exit_code == 17
+    assert (files.tries, len(pauses)) == (RETRIES + 1, RETRIES)
 
 
 @pytest.mark.parametrize("method", ["makedirs", "pipe_file"])
