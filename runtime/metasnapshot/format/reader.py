@@ -26,7 +26,7 @@ from metasnapshot.format.framing import CHECKSUM_SIZE, HEADER_SIZE, FrameReader,
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.places import SectionPlace, compare, raw_rows
-from metasnapshot.format.v1 import MEMBERS, V1, V1Contents, read_v1
+from metasnapshot.format.v1 import MEMBERS, V1, V1Contents, decodes, read_v1
 from metasnapshot.format.v2 import V2, V2Contents, read_v2
 from metasnapshot_models.definitions import Layout
 
@@ -129,6 +129,15 @@ class SnapshotReader:
         """
         found = self._contents
         return found.era if isinstance(found, V1Contents) else found.definition.era
+
+    def can_read_as(self, era: str) -> bool:
+        """Whether another era can read the messages of a V1 snapshot: numbers of fields were given
+        to other types, and then sound bytes are no message of it.
+        """
+        found = self._contents
+        return isinstance(found, V1Contents) and (
+            found.era == era or decodes(replace(found, read_as=era))
+        )
 
     def read_as(self, era: str) -> None:
         """Read the messages of a V1 snapshot by another era, to compare it with one of that."""

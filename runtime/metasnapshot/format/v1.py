@@ -142,7 +142,7 @@ def read_v1(file: ReadableFile, end: int, checksum: int, release: str | None = N
     if len(fitting) == 1:
         return fitting[0]
     named = (found for found in fitting if release in found.releases)
-    return next(named, None) or next(filter(_decodes, fitting), fitting[0])
+    return next(named, None) or next(filter(decodes, fitting), fitting[0])
 
 
 def member_of(layout: V1Layout, name: str) -> V1Member:
@@ -244,7 +244,7 @@ def _is_known(data: bytes, name: str, era: str) -> bool:
     return size == message.ByteSize()
 
 
-def _decodes(contents: V1Contents) -> bool:
+def decodes(contents: V1Contents) -> bool:
     """Whether every row is one of its member."""
     try:
         for place in contents.places:

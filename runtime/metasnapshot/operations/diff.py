@@ -60,8 +60,8 @@ class Change:
 
 
 def align(a: Side, b: Side) -> None:
-    """Let both be read alike, two V1 snapshots by the later of their eras; refuse to compare what
-    has nothing in common.
+    """Let both be read alike, two V1 snapshots by the later of their eras, unless that cannot read
+    the older one; refuse to compare what has nothing in common.
 
     Raises:
         UsageError: one is of the V1 format, the other is not.
@@ -73,8 +73,9 @@ def align(a: Side, b: Side) -> None:
         )
     if isinstance(a, SnapshotSide) and isinstance(b, SnapshotSide):
         era = messages.later_era(a.reader.era, b.reader.era)
-        for side in (a, b):
-            side.reader.read_as(era)
+        if a.reader.can_read_as(era) and b.reader.can_read_as(era):
+            a.reader.read_as(era)
+            b.reader.read_as(era)
 
 
 def diff_names(a: Side, b: Side) -> Iterator[Change]:
