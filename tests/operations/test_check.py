@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import metasnapshot
-from metasnapshot.catalogue.ledger import LEDGER_NAME
+from metasnapshot.catalogue.ledger import LEDGER_NAME, read_ledger
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import epoch_time
 from metasnapshot.errors import DamageError
@@ -188,6 +188,49 @@ def test_what_vanished_and_came_back_is_no_problem(backups: Repository) -> None:
     assert problems(fresh) == ("snapshot 8 vanished from the manifest",)
     fresh.enter(entry)
     assert problems(fresh) == ()
+
+
+def _reuse(backups: Repository, number: int) -> None:
+    """Write the manifest as a meta node that made another snapshot of this id does."""
+    path = Path(backups.store.url.removeprefix("fs://"), "backup", "manifest.json")
+    manifest = msgspec.json.decode(path.read_bytes())
+    (entry,) = (item for item in manifest["snapshot_metadata"] if item["id"] == number)
+    entry["hummock_version_id"] += 1
+    path.write_bytes(msgspec.json.encode(manifest))
+
+
+def test_an_id_that_somebody_else_reused_vanished(backups: Repository) -> None:
+    """The entry is there, of another Hummock version: that is not the snapshot that was made."""
+    _make(backups, 8)
+    _make(backups, 9)
+    assert problems(Repository(backups.store, "backup")) == ()
+    _reuse(backups, 8)
+    found = check(Repository(backups.store, "backup"), None, 1)
+    assert (found.count, found.vanished) == (5, (8,))
+    assert found.problems == ("snapshot 8 vanished from the manifest",)
+
+
+def test_without_a_note_of_the_version_the_id_must_do(backups: Repository) -> None:
+    """Notes of earlier releases have none."""
+    _make(backups, 9)
+    ledger = Path(backups.store.url.removeprefix("fs://"), "backup", LEDGER_NAME)
+    ledger.write_bytes(b'{"made":[9]}')
+    _reuse(backups, 9)
+    assert problems(Repository(backups.store, "backup")) == ()
+    ledger.write_bytes(b'{"made":[9,10]}')
+    found = problems(Repository(backups.store, "backup"))
+    assert found == ("snapshot 10 vanished from the manifest",)
+
+
+def test_deleting_forgets_the_version(backups: Repository) -> None:
+    """What others make of that id later is nobody's loss here."""
+    _make(backups, 8)
+    _make(backups, 9)
+    version = backups.entry(9).hummock_version_id
+    assert read_ledger(backups.store, "backup").versions == {8: version, 9: version}
+    delete(backups, [8])
+    known = read_ledger(backups.store, "backup")
+    assert (known.made, known.versions) == ([9], {9: version})
 
 
 def test_notes_that_are_none_are_an_error(backups: Repository) -> None:
