@@ -69,6 +69,8 @@ def watch(
         keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_within, min_count
     )
     options = BackupOptions(hummock_storage_url, hummock_storage_directory)
+    is_deep = level == "objects"  # no other looks into the state store
+    state = state_store(hummock_storage_url, hummock_storage_directory) if is_deep else None
     password = meta_store_password(meta_store_password_file)
     found = repository(backup_storage_url, backup_storage_directory)
     watcher = Watcher(found.store, found.directory, uuid4().hex)
@@ -82,7 +84,7 @@ def watch(
                     (meta_store, password),
                     options,
                     policy,
-                    level,
+                    (level, state),
                     lambda: watcher.renew(pause * 2 + timedelta(minutes=10)),
                 )
             number += 1
@@ -99,7 +101,7 @@ def _round(
     store: tuple[str, str | None],
     options: BackupOptions,
     policy: Policy,
-    level: Level,
+    depth: tuple[Level, tuple[str, str] | None],
     renew: Callable[[], None],
 ) -> int:
     """One backup, its verification, and an expiry; returns the exit code that they come to.
@@ -109,13 +111,12 @@ def _round(
         store: URL and password of the meta store.
         options: of the backup.
         policy: what to expire.
-        level: how deep the new snapshot is verified.
+        depth: how deep the new snapshot is verified, and where its objects are, if that is said.
         renew: says that this watcher is alive, before each part.
 
     Raises:
         ConflictError: another process watches.
     """
-    state = state_store(options.hummock_storage_url, options.hummock_storage_directory)
     try:
         renew()
         with open_meta_store(*store) as meta_store:
@@ -123,7 +124,7 @@ def _round(
         for text in result.warnings:
             note(text)
         renew()
-        verified = verify(found, result.entry.id, level, state)
+        verified = verify(found, result.entry.id, *depth)
         if verified.error is not None:
             raise verified.error
         renew()
