@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from threading import TIMEOUT_MAX
 from typing import Annotated
 from uuid import uuid4
 
@@ -90,7 +91,7 @@ def watch(
             number += 1
             if rounds is not None and number >= rounds:
                 return code
-            time.sleep(pause.total_seconds())
+            time.sleep(min(pause.total_seconds(), TIMEOUT_MAX))
     finally:
         with suppress(MetasnapshotError):  # the next watcher waits for its time, no more
             watcher.leave()
