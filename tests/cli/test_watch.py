@@ -1,0 +1,180 @@
+"""watch through bad days: a store that is away, another watcher, a snapshot that is not sound."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from threading import TIMEOUT_MAX
+
+import goldens
+import pytest
+from ran import Ran
+
+from metasnapshot.catalogue.ledger import read_ledger
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.watcher import WATCHER_NAME, Watcher
+from metasnapshot.cli.app import main
+from metasnapshot.errors import StorageError
+from metasnapshot.hummock.objects import needed_by
+from metasnapshot.hummock.paths import object_path
+from metasnapshot.store.local import LocalStore
+
+BACKUPS = ("--backup-storage-url", "fs://backups")
+URL = ("--hummock-storage-url", "fs://state")
+STATE = (*URL, "--hummock-storage-directory", "hummock_001")
+MADE = ("--meta-store", "sqlite:///meta.db", *BACKUPS)
+FIRST = Path("state/hummock_001/1001.data")
+RENEWALS = 3
+"""Of a round: before the backup, the verification and the expiry."""
+HOUR = timedelta(hours=1)
+
+
+class Watch:
+    """Runs the command; between rounds nobody waits, but `meanwhile` is called."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.pauses: list[float] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.meanwhile()
+
+    def __call__(self, *options: str, every: str = "7m") -> Ran:
+        self._capsys.readouterr()
+        code = main(["watch", "--every", every, *MADE, *options])
+        found = self._capsys.readouterr()
+        return Ran(code, found.out, found.err)
+
+
+@pytest.fixture
+def watch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Watch:
+    """Where a meta store says that its objects are in a store that is not there."""
+    monkeypatch.chdir(tmp_path)
+    goldens.copy_store(goldens.SHIPPED / "v3.0.3", tmp_path / "meta.db")
+    goldens.write_state(goldens.SHIPPED / "v3.0.3", tmp_path / "state")
+    made = Watch(capsys)
+    monkeypatch.setattr(time, "sleep", made.sleep)
+    return made
+
+
+def repository() -> Repository:
+    return Repository(LocalStore(Path("backups")), "backup")
+
+
+def write_objects() -> None:
+    """Every object that the first backup needs, as a hole."""
+    with repository().open(9) as reader:
+        for item in needed_by(reader):
+            path = Path("state", object_path("hummock_001", item.id, item.suffix, prefixed=False))
+            with path.open("wb") as file:
+                file.truncate(item.size)
+
+
+def fail_renewal(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> list[int]:
+    """Let these renewals fail, counted from 1; returns the list that counts them."""
+    renew, calls = Watcher.renew, list[int]()
+
+    def failing(self: Watcher, life: timedelta) -> None:
+        calls.append(len(calls) + 1)
+        if calls[-1] in numbers:
+            raise StorageError("the store was away")
+        renew(self, life)
+
+    monkeypatch.setattr(Watcher, "renew", failing)
+    return calls
+
+
+@pytest.mark.parametrize("part", range(1, RENEWALS + 1))
+def test_a_store_that_is_away_while_the_watcher_renews_is_told(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    """Whichever part of the second round comes next; the third is as the first."""
+    calls = fail_renewal(monkeypatch, RENEWALS + part)
+    ran = watch(*STATE, "--rounds", "3")
+    assert (ran.code, ran.out.count("verified")) == (0, 2)
+    assert ran.err.count("error: the store was away\n") == 1
+    assert len(calls) == 2 * RENEWALS + part
+    assert watch.pauses == [420.0, 420.0]
+
+
+def test_a_round_that_failed_last_is_the_exit_code(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is counted as a failed backup."""
+    fail_renewal(monkeypatch, RENEWALS + 1)
+    ran = watch(*STATE, "--rounds", "2", "--metrics-file", "m.prom")
+    assert ran.code == StorageError.exit_code
+    lines = Path("m.prom").read_text().splitlines()
+    assert 'backup_job_latency_count{state="success"} 1' in lines
+    assert 'backup_job_latency_count{state="failure"} 1' in lines
+
+
+def test_another_watcher_ends_it(watch: Watch) -> None:
+    """One that came while it could not be heard of: 11, at once, and the other stays."""
+
+    def take_over() -> None:
+        store = LocalStore(Path("backups"))
+        store.delete(f"backup/{WATCHER_NAME}")
+        Watcher(store, "backup", "another").renew(HOUR)
+
+    watch.meanwhile = take_over
+    ran = watch(*STATE, "--rounds", "3")
+    assert (ran.code, ran.out.count("verified"), len(watch.pauses)) == (11, 1, 1)
+    assert "watches already" in ran.err
+    assert repository().store.head(f"backup/{WATCHER_NAME}") is not None
+
+
+def test_no_time_at_all_is_refused(watch: Watch) -> None:
+    """Before anything is done."""
+    for every in ("0s", "0ms", "0w"):
+        ran = watch(*STATE, "--rounds", "1", every=every)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err == "error: --every is no time at all\nhint: such as 30m\n"
+    assert not Path("backups").exists()
+
+
+def test_a_time_that_no_system_waits_is_cut(watch: Watch) -> None:
+    """Systems count nanoseconds in 63 bits: 292 years."""
+    assert watch(*STATE, "--rounds", "2", every="52000w").code == 0
+    assert watch.pauses == [TIMEOUT_MAX]
+
+
+def test_objects_are_looked_for_where_the_options_say(watch: Watch) -> None:
+    """Not where the snapshot's own parameters say, where nothing is; the notes say how deep."""
+    assert watch(*STATE, "--rounds", "1").code == 0
+    write_objects()
+    ran = watch(*STATE, "--rounds", "1", "--level", "objects")
+    assert (ran.code, ran.out.count("verified")) == (0, 1)
+    noted = read_ledger(repository().store, "backup").verified
+    assert {number: item.level for number, item in noted.items()} == {9: "rows", 10: "objects"}
+
+
+def test_a_failed_verification_has_its_own_code(watch: Watch) -> None:
+    """Lost objects are 17, damaged ones 4; neither is expired, and nobody is left watching."""
+    assert watch(*STATE, "--rounds", "1").code == 0
+    write_objects()
+    size = FIRST.stat().st_size
+    FIRST.unlink()
+    deep = (*STATE, "--rounds", "1", "--level", "objects", "--keep-last", "1")
+    ran = watch(*deep)
+    assert (ran.code, "verified" in ran.out) == (17, False)
+    FIRST.write_bytes(b"x" * (size - 1))
+    assert watch(*deep).code == 4
+    assert repository().manifest().ids == (9, 10, 11)
+    assert repository().store.head(f"backup/{WATCHER_NAME}") is None
+
+
+def test_half_of_a_place_is_enough_for_a_backup(watch: Watch) -> None:
+    """The other half is the cluster's own; only a look for objects wants both, and says so
+    first."""
+    assert watch(*URL, "--rounds", "1").code == 0
+    ran = watch(*URL, "--rounds", "1", "--level", "objects")
+    assert (ran.code, ran.out) == (2, "")
+    assert "go together" in ran.err
+    assert repository().manifest().ids == (9,)
