@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
-from ftplib import all_errors
+from ftplib import all_errors, error_perm
 from functools import wraps
 from typing import Any, BinaryIO, TypeVar, cast
 from uuid import uuid4
@@ -31,6 +31,7 @@ from metasnapshot.store.location import Location
 from metasnapshot.store.port import ObjectHead, StoredObject, clean, normalise
 from metasnapshot.store.retry import RetryPolicy
 
+DENIED_HINT = "check the credentials of its driver"
 PARTIAL = "metasnapshot.partial-"
 MILLISECONDS_FROM = 1e11
 """Seconds since 1970 are fewer for a long time yet."""
@@ -92,7 +93,9 @@ class OtherStore:
             module = (error.name or "").partition(".")[0]
             named = module or next(iter(re.findall(r'"([\w-]+)"', str(error))), "its driver")
             raise UsageError(f"{place.service}://: {error}", hint=f"pip install {named}") from error
-        except OSError as error:
+        except (PermissionError, error_perm) as error:  # FTP's is that of a wrong password
+            raise AuthenticationError(f"{self.url}: {error}", hint=DENIED_HINT) from error
+        except all_errors as error:
             raise StorageError(f"{self.url}: {error}") from error
         except Exception as error:  # each driver has its own
             raise UsageError(f"{self.url}: {error}", hint="check the URL") from error
@@ -233,9 +236,7 @@ class OtherStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise ObjectMissing(normalise(path), where=self.url) from error
         except PermissionError as error:
-            raise AuthenticationError(
-                f"{self.url}, {path}: {error}", hint="check the credentials of its driver"
-            ) from error
+            raise AuthenticationError(f"{self.url}, {path}: {error}", hint=DENIED_HINT) from error
         except all_errors as error:  # OSError, and FTP's own, which are none
             raise StorageError(f"{self.url}, {path}: {error}") from error
 
