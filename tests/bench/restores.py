@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import data
@@ -47,11 +48,13 @@ from metasnapshot_models.layouts import LAYOUTS
 COUNTS = {
     "objects": 80_000,
     "tables": 40_000,
-    "fragments": 2_000,
+    "fragments": 1_000,
     "user_privileges": 60_000,
     "object_dependencies": 20_000,
 }
 """Rows that are added to the golden ones; each fragment has a blob of 20 kB."""
+ROUNDS = 3
+"""In which the baseline, restore and backup take turns; the median of each counts."""
 SAMPLE = 100
 """The baseline inserts one row out of so many."""
 FIRST = 1_000_000
@@ -67,6 +70,11 @@ class Figures(NamedTuple):
     rows: int
     seconds: float
     peak_mib: int
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds
 
 
 def write_snapshot(path: Path, divisor: int) -> None:
@@ -231,19 +239,31 @@ def report(folder: Path) -> None:
     dumped = 0.0
     with engines(folder) as found:
         for engine, make in found.items():
-            baseline = insert_row_by_row(make("sample"), sample)
-            url = make("whole")
-            loaded, saved = run("restore", url), run("backup", url)
-            rate = loaded.rows / loaded.seconds
-            peaks = f"{loaded.peak_mib}, {saved.peak_mib}"
-            print(
-                f"| {NAMES[engine]} | {baseline:.0f} | {rate:.0f} | {rate / baseline:.1f} "
-                f"| {saved.rows / saved.seconds:.0f} | {peaks} |",
-                flush=True,
-            )
-            if engine == "postgresql":
-                dumped = saved.rows / pg_dump(url, folder / "dump")
+            baselines, dumps = list[float](), list[float]()
+            loaded, saved = list[Figures](), list[Figures]()
+            for number in range(ROUNDS):
+                baselines.append(insert_row_by_row(make(f"sample{number}"), sample))
+                url = make(f"whole{number}")
+                loaded.append(run("restore", url))
+                saved.append(run("backup", url))
+                if engine == "postgresql":
+                    dumps.append(saved[0].rows / pg_dump(url, folder / "dump"))
+            print(_line(NAMES[engine], baselines, loaded, saved), flush=True)
+            dumped = median(dumps) if dumps else dumped
         print(f"\npg_dump -Fc of the same store: {dumped:.0f} rows/s")
+
+
+def _line(name: str, baselines: list[float], loaded: list[Figures], saved: list[Figures]) -> str:
+    """The medians of an engine's rounds, and the ratio of each."""
+    baseline = median(baselines)
+    restored, backed_up = (median(item.rate for item in items) for items in (loaded, saved))
+    ratios = sorted(item.rate / one for item, one in zip(loaded, baselines, strict=True))
+    peaks = ", ".join(str(max(item.peak_mib for item in items)) for items in (loaded, saved))
+    each = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+    return (
+        f"| {name} | {baseline:.0f} | {restored:.0f} | {restored / baseline:.1f} ({each}) "
+        f"| {backed_up:.0f} | {peaks} |"
+    )
 
 
 def main() -> int:
