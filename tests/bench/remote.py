@@ -33,7 +33,7 @@ SIZE = 1 << 30
 RATIO_MIN = 0.7
 """What is wanted of rclone's rate."""
 RSS_MAX = 128
-"""MiB that a process may have: 128 for the data, and a constant for the interpreter."""
+"""MiB that a process may have."""
 OBJECT = "object"
 
 

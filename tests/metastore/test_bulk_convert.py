@@ -10,11 +10,15 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
+from metasnapshot.errors import ValueUnfit
+from metasnapshot.format.columns import Columns
 from metasnapshot.metastore.bulk.convert import Convert, once_if_alike, same
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.bulk.mysql import MysqlTable
 from metasnapshot.metastore.bulk.postgres import JSONB, PostgresTable
 from metasnapshot.metastore.bulk.sqlite import SqliteTable
+from metasnapshot.metastore.bulk.table import fitted_batches
+from metasnapshot.metastore.values import POSTGRES, Fit
 from metasnapshot_models.definitions import Column, ColumnType
 
 STATS = ("map", "u32", "hummock.TableStats")
@@ -200,3 +204,13 @@ def test_what_is_taken_as_it_is_is_not_counted() -> None:
     """There is nothing to save, and columns are long."""
     found: Convert = once_if_alike(Column("c", COLUMNS["string"][0]), same)
     assert found is same
+
+
+def test_a_batch_without_rows_is_left_out() -> None:
+    """As where only some objects are loaded at a time; rows are counted on behind it."""
+    shape = [Column("text", ColumnType("String", "string"))]
+    batches: list[Columns] = [[[]], [["a", "b"]], [()], [["\0"]]]
+    found = fitted_batches(batches, "t", shape, Fit(POSTGRES))
+    assert next(found) == [["a", "b"]]
+    with pytest.raises(ValueUnfit, match="table t, row 2, column text"):
+        next(found)

@@ -47,13 +47,15 @@ def open_table(
 def fitted_batches(
     batches: Iterable[Columns], table: str, shape: Sequence[Column], fit: Fit
 ) -> Iterator[Columns]:
-    """Batches as the engine will give them back.
+    """Batches as the engine will give them back; those without rows are left out.
 
     Raises:
         ValueUnfit: a value that the engine would change or refuse, with table and row.
     """
     first = 0
     for columns in batches:
+        if not columns[0]:
+            continue
         try:
             yield fitted_columns(columns, shape, fit, first)
         except ValueUnfit as error:
