@@ -24,6 +24,7 @@ TAKING = {
     "watch --keep-within": (*WATCH, "1s", "--keep-within"),
     "--retry-lock": ("list", "--retry-lock"),
     "--storage-timeout": ("list", "--storage-timeout"),
+    "--storage-list-timeout": ("list", "--storage-list-timeout"),
 }
 """Every option that takes a duration, last."""
 TOO_LONG = (

@@ -69,3 +69,16 @@ def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPa
             store.put("x", b"1")
     assert caught.value.exit_code == 17
     assert monotonic() - start < 5
+
+
+def test_a_list_has_a_time_of_its_own() -> None:
+    """An object may take ten seconds here, a page of a list a fifth of one."""
+    policy = RetryPolicy(retries=0, timeout_s=10, list_timeout_s=0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = parse_location(f"minio://k:s@127.0.0.1:{silent.getsockname()[1]}/bucket")
+        store = RemoteStore(connector(place), place.url, policy=policy)
+        start = monotonic()
+        with pytest.raises(StorageError) as caught:
+            list(store.list("x"))
+    assert caught.value.exit_code == 17
+    assert monotonic() - start < 5

@@ -109,6 +109,9 @@ def run(
     storage_timeout: Annotated[
         str | None, Parameter(help="What such a request may take, such as 30s; 60s.")
     ] = None,
+    storage_list_timeout: Annotated[
+        str | None, Parameter(help="What a page of a list may take; 10m.")
+    ] = None,
     retry_lock: Annotated[
         str | None,
         Parameter(help="Wait so long for a lock that somebody else holds, such as 10m; 5m."),
@@ -126,6 +129,7 @@ def run(
         retry_policy(
             storage_retries or str(values["--storage-retries"]),
             storage_timeout or str(values["--storage-timeout"]),
+            storage_list_timeout or str(values["--storage-list-timeout"]),
             retry_lock or str(values["--retry-lock"]),
         )
     )

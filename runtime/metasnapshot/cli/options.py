@@ -102,7 +102,7 @@ def duration(text: str) -> timedelta:
     return int(match[1]) * unit
 
 
-def retry_policy(retries: str, timeout: str, lock: str) -> RetryPolicy:
+def retry_policy(retries: str, timeout: str, listing: str, lock: str) -> RetryPolicy:
     """Tries and times of object stores, and the time to wait for a lock.
 
     Raises:
@@ -113,6 +113,7 @@ def retry_policy(retries: str, timeout: str, lock: str) -> RetryPolicy:
     return RetryPolicy(
         retries=int(retries),
         timeout_s=duration(timeout).total_seconds(),
+        list_timeout_s=duration(listing).total_seconds(),
         lock_wait_s=duration(lock).total_seconds(),
     )
 

@@ -55,6 +55,7 @@ SETTINGS = (
     Setting("storage", "hummock_storage_directory", "--hummock-storage-directory"),
     Setting("storage", "retries", "--storage-retries", "3"),
     Setting("storage", "timeout", "--storage-timeout", "60s"),
+    Setting("storage", "list_timeout", "--storage-list-timeout", "10m"),
     Setting("storage", "retry_lock", "--retry-lock", "5m"),
     Setting("backup", "rw_version", "--rw-version"),
     Setting("verify", "level", "--level", "rows"),
