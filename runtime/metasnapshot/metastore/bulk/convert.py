@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from metasnapshot.format.codec import INTEGER_RANGES
+from metasnapshot.format.columns import Columns
 from metasnapshot.metastore.values import SQLITE, to_db
 from metasnapshot_models.definitions import Column
 
@@ -25,6 +26,12 @@ def unless_null(change: Callable[[Any], Any], null: Any) -> Convert:
         return list(map(change, values))
 
     return convert
+
+
+def converter(shape: Sequence[Column], converts: Iterable[Convert]) -> Callable[[Columns], Columns]:
+    """What converts all columns of a shape."""
+    each = [once_if_alike(*pair) for pair in zip(shape, converts, strict=True)]
+    return lambda columns: [change(values) for change, values in zip(each, columns, strict=True)]
 
 
 def once_if_alike(column: Column, convert: Convert) -> Convert:

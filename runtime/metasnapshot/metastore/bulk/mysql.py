@@ -15,9 +15,9 @@ from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import plain_text
 from metasnapshot.metastore.bulk.convert import (
     Convert,
+    converter,
     json_texts,
     looked_up,
-    once_if_alike,
     same,
     unless_null,
 )
@@ -55,7 +55,7 @@ class MysqlTable:
         self._name = quote(table)
         self._insert = f"INSERT INTO {self._name} ({', '.join(names)}) VALUES ".encode()
         self._literals = ", ".join(map(_literal, shape, names))
-        self._converts = [once_if_alike(column, _convert(column)) for column in shape]
+        self._convert = converter(shape, map(_convert, shape))
         types = _column_types(connection, table)
         self._is_known = all(types.get(column.name) in _TYPES[column.type.kind] for column in shape)
 
@@ -64,9 +64,7 @@ class MysqlTable:
         digest = TableDigest()
         with self._driver.cursor() as cursor:
             for columns in batches:
-                fields = [
-                    convert(values) for convert, values in zip(self._converts, columns, strict=True)
-                ]
+                fields = self._convert(columns)
                 lines = [line.encode() for line in map(",".join, zip(*fields, strict=True))]
                 digest.add(lines)
                 for group in _statements(lines):

@@ -18,11 +18,11 @@ from metasnapshot.format.codec import is_blob
 from metasnapshot.format.columns import Columns
 from metasnapshot.metastore.bulk.convert import (
     Convert,
+    converter,
     is_numeric,
     json_texts,
     looked_up,
     number_texts,
-    once_if_alike,
     same,
     unless_null,
 )
@@ -65,10 +65,8 @@ class PostgresTable:
             types = [column.type_code for column in cursor.description]
         pairs = list(zip(shape, types, strict=True))
         self._is_known = all(found in _TYPES[column.type.kind] for column, found in pairs)
-        self._converts = [
-            once_if_alike(column, _convert(column, is_jsonb=found == JSONB))
-            for column, found in pairs
-        ]
+        converts = (_convert(column, is_jsonb=found == JSONB) for column, found in pairs)
+        self._convert = converter(shape, converts)
 
     def insert(self, batches: Iterable[Columns]) -> TableDigest:
         """See Table."""
@@ -76,9 +74,7 @@ class PostgresTable:
         statement = f"COPY {self._name} ({self._columns}) FROM STDIN"
         with self._driver.cursor() as cursor, cursor.copy(statement) as copy:
             for columns in batches:
-                fields = [
-                    convert(values) for convert, values in zip(self._converts, columns, strict=True)
-                ]
+                fields = self._convert(columns)
                 lines = "\n".join(map("\t".join, zip(*fields, strict=True))).encode() + b"\n"
                 digest.add(lines.splitlines(keepends=True))
                 copy.write(lines)

@@ -14,9 +14,9 @@ from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import plain_text
 from metasnapshot.metastore.bulk.convert import (
     Convert,
+    converter,
     json_texts,
     looked_up,
-    once_if_alike,
     same,
     unless_null,
 )
@@ -32,7 +32,7 @@ class SqliteTable:
 
     def __init__(self, connection: sa.Connection, table: str, shape: Sequence[Column]) -> None:
         self._driver: Any = connection.connection.driver_connection
-        self._converts = [once_if_alike(column, _convert(column)) for column in shape]
+        self._convert = converter(shape, map(_convert, shape))
         self._rows = FEW_ROWS if any(is_blob(column.type) for column in shape) else MANY_ROWS
         quote = connection.dialect.identifier_preparer.quote_identifier
         names = ", ".join(quote(column.name) for column in shape)
@@ -44,10 +44,7 @@ class SqliteTable:
         """See Table."""
         digest = TableDigest()
         for columns in batches:
-            converted = [
-                convert(values) for convert, values in zip(self._converts, columns, strict=True)
-            ]
-            rows = list(zip(*converted, strict=True))
+            rows = list(zip(*self._convert(columns), strict=True))
             digest.add(map(_encoder.encode, rows))
             self._driver.executemany(self._insert, rows)
         return digest
