@@ -24,7 +24,7 @@ from metasnapshot.format.scalars import Blob, Timestamp
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.catalog import KINDS
 from metasnapshot.operations.diff_sides import Side, SnapshotSide
-from metasnapshot.operations.fields import fields_of
+from metasnapshot.operations.fields import fields_of, fields_of_message
 from metasnapshot.operations.names import label, named_objects
 from metasnapshot.operations.secrets import redact
 
@@ -232,7 +232,10 @@ def _fingerprint(row: Any) -> _Fingerprint:
 
 def _of_v1(row: Blob) -> dict[str, Any]:
     message: Any = row.message
-    return {**fields_of(row), UNKNOWN_FIELDS: message.SerializeToString(deterministic=True)}
+    return {
+        **fields_of_message(message),
+        UNKNOWN_FIELDS: message.SerializeToString(deterministic=True),
+    }
 
 
 @cache

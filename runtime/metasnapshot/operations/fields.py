@@ -28,7 +28,7 @@ def fields_of(row: Any) -> Fields:
     messages, lists or maps as proto3 JSON with the names of the .proto.
     """
     if isinstance(row, Blob):
-        return _of_message(row.message)
+        return fields_of_message(row.message)
     if isinstance(row, Pair):
         return {"key": Blob(row.key, _PLAIN_BYTES), "value": Blob(row.value, _PLAIN_BYTES)}
     if isinstance(row, str):
@@ -71,7 +71,8 @@ def _names(message: str, era: str) -> tuple[str, ...]:
     return tuple(field.name for field in fields)
 
 
-def _of_message(message: Message | Any) -> Fields:
+def fields_of_message(message: Message | Any) -> Fields:
+    """The fields of a row of a V1 snapshot that is decoded already."""
     shown = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return {field.name: _value(message, field, shown) for field in message.DESCRIPTOR.fields}
 
