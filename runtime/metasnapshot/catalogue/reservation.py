@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import msgspec
 
 from metasnapshot.errors import ConflictError, ObjectMissing
-from metasnapshot.store.lock import parse_holder, this_holder
+from metasnapshot.store.lock import Holder, parse_holder, this_holder
 from metasnapshot.store.port import Store, join
 
 RESERVED = "reserved"
@@ -73,21 +73,23 @@ def is_reserved(store: Store, directory: str, number: int) -> bool:
 def drop_stale(store: Store, directory: str) -> None:
     """Delete reservations whose holder was a process of this host and is no more."""
     for number in reserved_ids(store, directory):
-        try:
-            holder = parse_holder(store.read(_path(directory, number)).data)
-        except ObjectMissing:
-            continue
+        holder = _holder(store, directory, number)
         if holder is not None and holder.is_gone:
             store.delete(_path(directory, number))
 
 
 def is_held(store: Store, directory: str, number: int) -> bool:
     """Whether a process of this host holds an id and lives. Of other hosts nobody knows."""
-    try:
-        holder = parse_holder(store.read(_path(directory, number)).data)
-    except ObjectMissing:
-        return False
+    holder = _holder(store, directory, number)
     return holder is not None and holder.is_here and not holder.is_gone
+
+
+def _holder(store: Store, directory: str, number: int) -> Holder | None:
+    """Who holds an id; None if nobody does, or the reservation does not say."""
+    try:
+        return parse_holder(store.read(_path(directory, number)).data)
+    except ObjectMissing:
+        return None
 
 
 def _path(directory: str, number: int) -> str:

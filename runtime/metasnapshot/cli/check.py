@@ -50,14 +50,11 @@ def check(
             raise UsageError("--min-count is less than none")
         found = repository(backup_storage_url, backup_storage_directory)
         health = operation.check(found, duration(max_age) if max_age else None, min_count)
-    except (ManifestMissing, DamageError) as error:
-        if nagios:
-            return _nagios(NAGIOS_CRITICAL, str(error))
-        raise
     except MetasnapshotError as error:
-        if nagios:
-            return unknown(str(error))
-        raise
+        if not nagios:
+            raise
+        is_lost = isinstance(error, (ManifestMissing, DamageError))
+        return _nagios(NAGIOS_CRITICAL if is_lost else NAGIOS_UNKNOWN, str(error))
     taken = health.newest_at.timestamp() if health.newest_at else 0
     metrics.set("metasnapshot_snapshots", health.count)
     metrics.set("metasnapshot_problems", len(health.problems))

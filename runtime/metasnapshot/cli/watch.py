@@ -116,7 +116,7 @@ def _round(
         renew: says that this watcher is alive, before each part.
 
     Raises:
-        ConflictError: another process watches.
+        WatchedByOthers: another process does so.
     """
     try:
         renew()

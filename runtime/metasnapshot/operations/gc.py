@@ -3,9 +3,8 @@
 Orphans are snapshot files that no manifest entry names: of a backup that died, or of a delete that
 did. Leftovers are small objects of ours whose makers died. Both may be somebody's who is at work,
 so only what is older than a grace goes, nothing that a process of this host is writing, and the
-manifest is read again before each snapshot file.
-Foreign files are named and left alone; so are entries whose file is lost, for an entry is the last
-that is known of a snapshot.
+manifest is read again before each snapshot file. Foreign files are named and left alone; so are
+entries whose file is lost, for an entry is the last that is known of a snapshot.
 """
 
 from __future__ import annotations
@@ -89,9 +88,9 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
         if not stray.is_due or stray.kind == FOREIGN:
             continue
         name = stray.path.rpartition("/")[2]
-        match = SNAPSHOT.fullmatch(name)
         if _is_held(repository, name):  # since we looked
             continue
+        match = SNAPSHOT.fullmatch(name)
         if match and int(match[1]) in repository.refresh_manifest().ids:
             continue  # whoever made it has entered it
         repository.store.delete(stray.path)

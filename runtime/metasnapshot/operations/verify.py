@@ -128,6 +128,7 @@ def _verify(
 ) -> VerifyResult:
     depth, findings = LEVELS.index(level), Findings()
     result = VerifyResult(snapshot_id, level, findings=findings)
+    failed: MetasnapshotError | None = None
     try:
         with repository.open(snapshot_id) as reader:
             result = replace(
@@ -147,8 +148,8 @@ def _verify(
             if depth >= LEVELS.index("objects"):
                 findings.add(find_lost_objects(reader, state))
     except MetasnapshotError as error:
-        return replace(result, error=findings.error(f"snapshot {snapshot_id}") or error)
-    return replace(result, error=findings.error(f"snapshot {snapshot_id}"))
+        failed = error
+    return replace(result, error=findings.error(f"snapshot {snapshot_id}") or failed)
 
 
 def _is_unsound(result: VerifyResult) -> bool:
