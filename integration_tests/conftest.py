@@ -13,8 +13,11 @@ import pytest
 from azure import AzureServer, azurite
 from gcs_server import GcsServer
 from loopback import served
+from meta_node import FakeMetaNode, serve
 from s3 import S3Server, s3_server
 from servers import Server, ServerMissing, mariadb, postgres
+
+from metasnapshot.live import meta_node as client
 
 Running = TypeVar("Running")
 Start = Callable[[Path], AbstractContextManager[Running]]
@@ -67,3 +70,16 @@ def azure() -> Generator[AzureServer]:
 def gcs() -> Generator[GcsServer]:
     with served(GcsServer()) as server:
         yield server
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> FakeMetaNode:
+    """A meta node that is asked again without delay."""
+    monkeypatch.setattr(client, "POLL_S", 0.01)
+    return FakeMetaNode()
+
+
+@pytest.fixture
+def node_url(node: FakeMetaNode) -> Generator[str]:
+    with serve(node) as found:
+        yield found

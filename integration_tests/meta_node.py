@@ -6,6 +6,7 @@ Source: src/meta/src/backup_restore/backup_manager.rs at v3.0.3.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ class JobFailed(Exception):
     """Why a job made no snapshot."""
 
 
-class BackupService:
+class BackupService(ABC):
     """The service's rules. What snapshots are, and where, a subclass says.
 
     A job ends when its status was asked for `polls_to_go` times: a test does between as it likes.
@@ -50,25 +51,25 @@ class BackupService:
         self.absences: Iterator[bool] = iter(())
         self.calls: list[str] = []
 
+    @abstractmethod
     def begin(self) -> int:
         """Start a job; gives its id."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make(self, job: int) -> None:
         """Make the job's snapshot, or fail.
 
         Raises:
             JobFailed: it did.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def entries(self) -> tuple[int, list[Any]]:
         """The manifest in memory: its id, and MetaSnapshotMetadata messages."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, ids: Iterable[int]) -> None:
         """Delete snapshots; unknown ids are no error."""
-        raise NotImplementedError
 
     def restart(self) -> None:
         """Jobs are forgotten, the manifest is not."""

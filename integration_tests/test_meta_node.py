@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 
 import pytest
-from meta_node import RUNNING, SNAPSHOTS_MAX, FakeMetaNode, message, serve
+from meta_node import RUNNING, SNAPSHOTS_MAX, FakeMetaNode, message
 from servers import free_port
 
 from metasnapshot.cli.app import main
 from metasnapshot.live import meta_node as client
-
-
-@pytest.fixture
-def node(monkeypatch: pytest.MonkeyPatch) -> FakeMetaNode:
-    monkeypatch.setattr(client, "POLL_S", 0.01)
-    return FakeMetaNode()
-
-
-@pytest.fixture
-def url(node: FakeMetaNode) -> Generator[str]:
-    with serve(node) as found:
-        yield found
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -32,22 +19,22 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def test_a_backup_is_waited_for(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Polled until it has ended; its id is the job's, its remarks go with it."""
     node.polls_to_go = 3
-    code, out, _ = run(capsys, "backup", "--via-meta", url, "--remarks", "before", "--json")
+    code, out, _ = run(capsys, "backup", "--via-meta", node_url, "--remarks", "before", "--json")
     assert (code, json.loads(out)["snapshot_id"]) == (0, 1)
     assert (node.snapshots[0].id, node.snapshots[0].remarks) == (1, "before")
 
 
 def test_a_list_is_the_nodes_memory(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Id, release and remarks, and the manifest's id."""
-    main(["backup", "--via-meta", url])
+    main(["backup", "--via-meta", node_url])
     capsys.readouterr()
-    code, out, _ = run(capsys, "list", "--via-meta", url, "--json")
+    code, out, _ = run(capsys, "list", "--via-meta", node_url, "--json")
     found = json.loads(out)
     assert (code, found["manifest_id"]) == (0, node.manifest_id)
     assert found["snapshots"] == [
@@ -60,31 +47,31 @@ def test_a_list_is_the_nodes_memory(
             "remarks": None,
         }
     ]
-    code, out, _ = run(capsys, "list", "--via-meta", url)
+    code, out, _ = run(capsys, "list", "--via-meta", node_url)
     assert (code, "1 snapshots, manifest 1" in out) == (0, True)
 
 
 def test_a_delete_asks_the_node(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After asking the operator."""
-    main(["backup", "--via-meta", url])
+    main(["backup", "--via-meta", node_url])
     capsys.readouterr()
-    assert run(capsys, "delete", "1", "--via-meta", url)[0] == 2  # nobody is there to ask
+    assert run(capsys, "delete", "1", "--via-meta", node_url)[0] == 2  # nobody is there to ask
     assert len(node.snapshots) == 1
-    assert run(capsys, "delete", "1", "--via-meta", url, "--yes")[0] == 0
+    assert run(capsys, "delete", "1", "--via-meta", node_url, "--yes")[0] == 0
     assert node.snapshots == []
 
 
 def test_ids_that_it_never_had_are_said_to_be_unknown(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """They are no error there, and nothing that was deleted either."""
     node.snapshots = [message("MetaSnapshotMetadata", id=number) for number in (1, 2, 3)]
-    options = ("--via-meta", url, "--yes")
+    options = ("--via-meta", node_url, "--yes")
     code, out, _ = run(capsys, "delete", "77", "2", *options, "--json")
     assert code == 0
-    assert json.loads(out) == {"deleted_ids": [2], "unknown_ids": [77], "via_meta": url}
+    assert json.loads(out) == {"deleted_ids": [2], "unknown_ids": [77], "via_meta": node_url}
     code, out, err = run(capsys, "delete", "2", "3", *options)
     assert (code, "no snapshot 2" in err) == (0, True)
     assert out == "deleted 3; 1 snapshots are left\n"
@@ -94,10 +81,10 @@ def test_ids_that_it_never_had_are_said_to_be_unknown(
 
 @pytest.mark.parametrize("text", ["1" * 23, "9" * 20, "latest", "-1", "1.5", ""])
 def test_what_is_no_id_is_2(
-    text: str, node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    text: str, node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And the node is not asked, not even for the others."""
-    code, _, err = run(capsys, "delete", "--via-meta", url, "--yes", "--", "1", text)
+    code, _, err = run(capsys, "delete", "--via-meta", node_url, "--yes", "--", "1", text)
     assert (code, "a meta node takes ids" in err) == (2, True)
     assert node.calls == []
 
@@ -112,59 +99,59 @@ def test_what_is_no_id_is_2(
     ],
 )
 def test_what_a_meta_node_cannot_do_is_2(
-    option: str, node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    option: str, node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody is called: a dry run above all makes no backup."""
-    code, out, err = run(capsys, "backup", "--via-meta", url, option)
+    code, out, err = run(capsys, "backup", "--via-meta", node_url, option)
     assert (code, out, f"{option}: not with --via-meta" in err) == (2, "", True)
     assert (node.calls, node.snapshots) == ([], [])
 
 
 def test_one_job_at_a_time(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Another job that runs is 11, with its id."""
     node.latest = (5, RUNNING, "")
-    code, _, err = run(capsys, "backup", "--via-meta", url)
+    code, _, err = run(capsys, "backup", "--via-meta", node_url)
     assert (code, "existent job 5" in err) == (11, True)
 
 
 def test_too_many_snapshots(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The limit is the node's; the hint says what to do."""
     node.snapshots = [message("MetaSnapshotMetadata", id=n) for n in range(SNAPSHOTS_MAX + 1)]
-    code, _, err = run(capsys, "backup", "--via-meta", url)
+    code, _, err = run(capsys, "backup", "--via-meta", node_url)
     assert (code, "expect at most 100" in err, "delete --via-meta" in err) == (1, True, True)
 
 
 def test_a_job_that_failed(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the node's own words."""
     node.failure = "BackupStorage error: no space"
-    code, _, err = run(capsys, "backup", "--via-meta", url)
+    code, _, err = run(capsys, "backup", "--via-meta", node_url)
     assert (code, "failed backup job 1: BackupStorage error: no space" in err) == (1, True)
 
 
 def test_a_node_that_restarted(
     node: FakeMetaNode,
-    url: str,
+    node_url: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A job that it forgot is no success."""
     node.polls_to_go = 1000
     monkeypatch.setattr(client.time, "sleep", lambda _: node.restart())
-    code, _, err = run(capsys, "backup", "--via-meta", url)
+    code, _, err = run(capsys, "backup", "--via-meta", node_url)
     assert (code, "knows nothing of backup job 1" in err) == (1, True)
 
 
-def test_a_job_that_takes_too_long(node: FakeMetaNode, url: str) -> None:
+def test_a_job_that_takes_too_long(node: FakeMetaNode, node_url: str) -> None:
     """It goes on, and the hint says so."""
     node.polls_to_go = 1000
     with (
-        client.open_meta_node(url) as found,
+        client.open_meta_node(node_url) as found,
         pytest.raises(client.MetaNodeError, match="still runs after") as caught,
     ):
         found.backup(None, 0.05)

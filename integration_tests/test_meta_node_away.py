@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from contextlib import ExitStack
 from itertools import cycle, repeat
 from time import monotonic, sleep
@@ -21,54 +20,42 @@ WAIT_S = 60.0
 
 
 @pytest.fixture
-def node(monkeypatch: pytest.MonkeyPatch) -> FakeMetaNode:
-    monkeypatch.setattr(client, "POLL_S", 0.01)
-    return FakeMetaNode()
-
-
-@pytest.fixture
-def url(node: FakeMetaNode) -> Generator[str]:
-    with serve(node) as found:
-        yield found
-
-
-@pytest.fixture
 def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough for some polls, and soon over."""
     monkeypatch.setattr(client, "SILENCE_MAX_S", SILENCE_MAX_S)
 
 
 def test_a_node_that_is_away_for_a_while(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """During a job that goes on all the same: whoever waits goes on waiting."""
     node.absences, node.polls_to_go = iter([True] * 5), 2
-    assert main(["backup", "--via-meta", url, "--json"]) == 0
+    assert main(["backup", "--via-meta", node_url, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["snapshot_id"] == 1
     assert node.calls == ["BackupMeta", *["GetBackupJobStatus"] * 7]
 
 
 @pytest.mark.usefixtures("short_silence")
 def test_a_node_that_is_away_again_and_again(
-    node: FakeMetaNode, url: str, monkeypatch: pytest.MonkeyPatch
+    node: FakeMetaNode, node_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each silence counts for itself; all together may be longer."""
     monkeypatch.setattr(client, "POLL_S", SILENCE_MAX_S / 10)
     node.absences, node.polls_to_go = cycle([False, True]), 15
     start = monotonic()
-    with client.open_meta_node(url) as found:
+    with client.open_meta_node(node_url) as found:
         assert found.backup(None, WAIT_S) == 1
     assert monotonic() - start > 2 * SILENCE_MAX_S
 
 
 @pytest.mark.usefixtures("short_silence")
 def test_a_node_that_stays_away_is_18(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After some silence, with the job's id: it may go on, and what it makes is in the list."""
     node.absences = repeat(object=True)
     start = monotonic()
-    assert main(["backup", "--via-meta", url]) == 18
+    assert main(["backup", "--via-meta", node_url]) == 18
     assert monotonic() - start >= SILENCE_MAX_S
     said = capsys.readouterr().err
     assert "the node restarts" in said
@@ -83,11 +70,11 @@ def test_a_node_that_dies_during_a_job_is_unavailable(
     """Its server takes no more connections; the hint has the job."""
     node.polls_to_go = 1000
     with ExitStack() as running:
-        url = running.enter_context(serve(node))
+        node_url = running.enter_context(serve(node))
         monkeypatch.setattr(client.time, "sleep", lambda _: running.close())
         with (
-            client.open_meta_node(url) as found,
-            pytest.raises(MetaNodeUnavailable, match=url) as caught,
+            client.open_meta_node(node_url) as found,
+            pytest.raises(MetaNodeUnavailable, match=node_url) as caught,
         ):
             found.backup(None, WAIT_S)
     assert "backup job 1 may go on" in caught.value.hint
@@ -100,8 +87,8 @@ def test_a_server_that_comes_back_is_found_again(
     """By the same connection, after it was refused for a while."""
     node.polls_to_go = 3
     with ExitStack() as running:
-        url = running.enter_context(serve(node))
-        address = url.partition("://")[2]
+        node_url = running.enter_context(serve(node))
+        address = node_url.partition("://")[2]
         pauses: list[float] = []
 
         def restart(seconds: float) -> None:
@@ -113,7 +100,7 @@ def test_a_server_that_comes_back_is_found_again(
             sleep(0.05)
 
         monkeypatch.setattr(client.time, "sleep", restart)
-        with client.open_meta_node(url) as found:
+        with client.open_meta_node(node_url) as found:
             assert found.backup(None, WAIT_S) == 1
     assert len(pauses) > 4
     assert len(node.snapshots) == 1
@@ -130,15 +117,15 @@ def test_a_node_that_was_never_there_is_not_waited_for() -> None:
 
 
 def test_of_two_addresses_the_first_that_answers_is_asked(
-    node: FakeMetaNode, url: str, monkeypatch: pytest.MonkeyPatch
+    node: FakeMetaNode, node_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As RW_META_ADDR has them, with commas between; whichever of them is up."""
     monkeypatch.setattr(client, "PROBE_TIMEOUT_S", 0.5)
     nobody, other = f"http://127.0.0.1:{free_port()}", FakeMetaNode()
     with serve(other) as second:
-        for addresses in (f"{nobody},{url}", f"{url},{nobody}", f"{url},{second}"):
+        for addresses in (f"{nobody},{node_url}", f"{node_url},{nobody}", f"{node_url},{second}"):
             with client.open_meta_node(addresses) as found:
-                assert found.url == url
+                assert found.url == node_url
                 found.manifest()
     assert node.calls == ["GetMetaSnapshotManifest"] * 3
     assert other.calls == []
@@ -155,10 +142,10 @@ def test_of_addresses_where_nobody_answers_the_last_is_named(
 
 
 def test_one_bad_address_of_several_is_2(
-    node: FakeMetaNode, url: str, capsys: pytest.CaptureFixture[str]
+    node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Though another is good, which is not asked."""
-    for addresses in (f"{url},meta:5690", f"meta:5690,{url}", f"{url},"):
+    for addresses in (f"{node_url},meta:5690", f"meta:5690,{node_url}", f"{node_url},"):
         assert main(["list", "--via-meta", addresses]) == 2
         assert "http://host:5690" in capsys.readouterr().err
     assert node.calls == []

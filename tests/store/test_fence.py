@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 
 import pytest
+from overwritable import OverwritableMemory
 
 from metasnapshot.errors import InconsistentStore
 from metasnapshot.store import lease as module
 from metasnapshot.store.lease import CLAIM_LIFE_S, LeasedStore
-from metasnapshot.store.memory import MemoryStore
 
 
-class SlowStore(MemoryStore):
+class SlowStore(OverwritableMemory):
     """Objects in memory, to be overwritten only; d/x takes some seconds of a clock to write."""
 
     def __init__(self) -> None:
@@ -24,8 +24,7 @@ class SlowStore(MemoryStore):
     def put(self, path: str, data: bytes) -> str:
         if path == "d/x":
             self.clock += self.seconds
-        with self._lock:
-            return self._put(path, data)
+        return super().put(path, data)
 
 
 @pytest.fixture

@@ -10,25 +10,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from overwritable import OverwritableMemory
 
 from metasnapshot.errors import ConflictError, StorageError
 from metasnapshot.store import lease as module
 from metasnapshot.store.lease import LEASE_NAME, Claim, LeasedStore, leased
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.lock import Holder
-from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.swap import change_object
 
 WAIT_S = 120
 GONE = Holder(4711, "elsewhere", "2026-01-01T00:00:00+00:00")
 
 
-class PlainMemory(MemoryStore):
+class PlainMemory(OverwritableMemory):
     """Objects in memory, to be overwritten only."""
-
-    def put(self, path: str, data: bytes) -> str:
-        with self._lock:
-            return self._put(path, data)
 
     def put_if_absent(self, path: str, data: bytes) -> str:
         raise AssertionError(f"{path}: a plain store has no conditions for {data!r}")

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import goldens
 import pytest
+from overwritable import OverwritableMemory
 
 import metasnapshot
 from metasnapshot.catalogue.repository import Repository
@@ -33,7 +34,7 @@ READS = ["read after write", "list after write", "ranged read"]
 NAMES = [*READS, CREATE, "swap", STALE, RACE, "delete"]
 
 
-class PuttingStore(MemoryStore):
+class PuttingStore(OverwritableMemory):
     """A store that keeps all promises, and counts what it is asked for."""
 
     def __init__(self) -> None:
@@ -43,8 +44,7 @@ class PuttingStore(MemoryStore):
 
     def put(self, path: str, data: bytes) -> str:
         self.leases += f"{LEASE_NAME}/" in path
-        with self._lock:
-            return self._put(path, data)
+        return super().put(path, data)
 
     def put_if_absent(self, path: str, data: bytes) -> str:
         self.trials += TRIAL_PREFIX in path and data == b"first"
