@@ -11,7 +11,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress gen freeze bench bench-servers lock clean
+.PHONY: demo test check integration azurite stress gen freeze mutants bench bench-servers lock clean
 
 demo: $(READY)
 	@$(BIN)/python tests/demo.py
@@ -43,6 +43,10 @@ gen: $(READY)
 
 freeze: $(READY)
 	@$(BIN)/metasnapshot-codegen --freeze
+
+# Breaks the product on purpose, in copies, and expects a red test for each; see tests/mutants.yaml.
+mutants: $(READY)
+	@$(BIN)/python tests/mutants.py $(WORDS)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/bench.py
