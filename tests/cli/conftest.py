@@ -1,24 +1,11 @@
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
-import goldens
 import pytest
-
-TAG = goldens.SHIPPED / "v3.0.3"
+from shell import BACKUPS, STORE, Shell
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: meta.db, its state store, and empty.db to restore into."""
-    monkeypatch.chdir(tmp_path)
-    goldens.copy_store(TAG, tmp_path / "meta.db")
-    goldens.empty_store(TAG, tmp_path / "empty.db")
-    goldens.write_state(TAG, tmp_path / "state")
-    with sqlite3.connect("meta.db") as connection:
-        connection.execute(
-            "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"
-        )
-    connection.close()
-    return tmp_path
+def backed_up(shell: Shell) -> Shell:
+    """The command in the directory of `cluster`, where there is one backup, 9."""
+    assert shell.run("backup", *STORE, *BACKUPS).code == 0
+    return shell

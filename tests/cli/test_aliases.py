@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from shell import BACKUPS, STATE
 
 from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.app import main
@@ -122,8 +123,7 @@ def test_what_comes_to_no_url(arguments: list[str]) -> None:
 def test_a_whole_run_in_risectls_words(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Backup, restore and delete as scripts of upstream's call them."""
     store = ["--meta-store-type", "sqlite", "--sql-endpoint"]
-    backups = ["--backup-storage-url", "fs://backups"]
-    assert main(["meta", "backup-meta", *store, "meta.db", *backups]) == 0
+    assert main(["meta", "backup-meta", *store, "meta.db", *BACKUPS]) == 0
     line = [
         "meta",
         "restore-meta",
@@ -131,12 +131,11 @@ def test_a_whole_run_in_risectls_words(cluster: Path, capsys: pytest.CaptureFixt
         "9",
         *store,
         "empty.db",
-        *backups,
-        "--hummock-storage-url",
-        "fs://state",
+        *BACKUPS,
+        *STATE,
     ]
     assert main([*line, "--dry-run"]) == 0
     assert main(line) == 0
     assert "restored snapshot 9" in capsys.readouterr().out
-    assert main(["delete-meta-snapshots", "--snapshot-ids", "9", "--yes", *backups]) == 0
+    assert main(["delete-meta-snapshots", "--snapshot-ids", "9", "--yes", *BACKUPS]) == 0
     assert not (cluster / "backups" / "backup" / "9.snapshot").exists()

@@ -14,14 +14,13 @@ from typing import Any
 
 import goldens
 import pytest
+from shell import STORE, Shell
 
 import metasnapshot
 from metasnapshot import MetaSnapshot, SnapshotReader
-from metasnapshot.cli.app import main
 
 TAG = goldens.SHIPPED / "v3.0.3"
-BACKUPS = ("--backup-storage-url", "fs://.")
-LIVE = ("--meta-store", "sqlite:///meta.db")
+HERE = ("--backup-storage-url", "fs://.")
 FORMATS = ("jsonl", "csv", "sqlite")
 LIMITED = """
 import resource, sys
@@ -31,44 +30,22 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-class Shell:
-    """Runs the command in a directory with golden snapshots 1, 2 and 7 and the store of 7."""
-
-    def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.path, self._capsys = path, capsys
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr."""
-        self._capsys.readouterr()
-        code = main([*arguments, *BACKUPS])
-        shown = self._capsys.readouterr()
-        assert "Traceback" not in shown.err
-        return code, shown.out, shown.err
-
-    def json(self, *arguments: str) -> list[Any]:
-        """The lines of JSON of a command that ends well."""
-        code, out, err = self.run(*arguments, "--json")
-        assert (code, err) == (0, "")
-        return [json.loads(line) for line in out.splitlines()]
-
-    def edit(self, number: int, edit: Callable[[MetaSnapshot], object]) -> None:
-        path = self.path / "backup" / f"{number}.snapshot"
-        snapshot = metasnapshot.loads(path.read_bytes())
-        edit(snapshot)
-        path.write_bytes(metasnapshot.dumps(snapshot))
-
-    def files(self) -> dict[Path, bytes]:
-        return {path: path.read_bytes() for path in self.path.rglob("*") if path.is_file()}
+def edit(path: Path, number: int, edit: Callable[[MetaSnapshot], object]) -> None:
+    path = path / "backup" / f"{number}.snapshot"
+    snapshot = metasnapshot.loads(path.read_bytes())
+    edit(snapshot)
+    path.write_bytes(metasnapshot.dumps(snapshot))
 
 
 @pytest.fixture
 def shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Shell:
+    """Where golden snapshots 1, 2 and 7 are, and the store of 7."""
     monkeypatch.chdir(tmp_path)
     goldens.copy_backups(TAG, tmp_path)
     goldens.copy_store(TAG, tmp_path / "meta.db")
-    return Shell(tmp_path, capsys)
+    return Shell(tmp_path, capsys, *HERE)
 
 
 def change_store(*statements: str) -> None:
@@ -94,7 +71,7 @@ def test_two_snapshots(shell: Shell) -> None:
 
 def test_json_lines_end_with_the_summary(shell: Shell) -> None:
     """A line a difference, by name and then by row; the counts last."""
-    *lines, summary = shell.json("diff", "2", "7")
+    *lines, summary = shell.lines("diff", "2", "7")
     first = ["name", "views", "changed", "dev.o'brien; --.Weiß ÄÖÜ", ["definition"]]
     assert lines[0] == dict(zip(("by", "kind", "change", "key", "columns"), first, strict=True))
     assert [item["by"] for item in lines] == ["name"] * 3 + ["row"] * 9
@@ -103,20 +80,20 @@ def test_json_lines_end_with_the_summary(shell: Shell) -> None:
     assert rows.pop("views") == {"added": 0, "removed": 0, "changed": 3}
     assert rows.pop("workers") == {"added": 1, "removed": 0, "changed": 0}
     assert rows == {"hummock_sequences": {"added": 1, "removed": 0, "changed": 4}}
-    assert [item["equal"] for item in shell.json("diff", "7", "7")] == [True]
-    assert len(shell.json("diff", "oldest", "2")[-1]["objects_added"]) == 18
+    assert [item["equal"] for item in shell.lines("diff", "7", "7")] == [True]
+    assert len(shell.lines("diff", "oldest", "2")[-1]["objects_added"]) == 18
 
 
 def test_what_happened_in_the_store_is_told(shell: Shell) -> None:
     """An UPDATE, an INSERT and a DELETE since the snapshot: by name and by row, nothing else."""
-    assert shell.json("diff", "7", *LIVE) == [{"summary": True, "equal": True, "rows": {}}]
+    assert shell.lines("diff", "7", *STORE) == [{"summary": True, "equal": True, "rows": {}}]
     change_store(
         "UPDATE \"user\" SET can_login = 0 WHERE name = 'postgres'",
         "INSERT INTO \"user\" SELECT 77, 'new', 1, 1, 1, 1, NULL, 0",
         "DELETE FROM secret WHERE secret_id = 82",
         "UPDATE session_parameter SET value = 'full' WHERE name = 'query_mode'",
     )
-    *lines, _ = shell.json("diff", "7", *LIVE)
+    *lines, _ = shell.lines("diff", "7", *STORE)
     assert len(lines) == 8
     assert {(item["by"], item["kind"], item["change"], str(item["key"])) for item in lines} == {
         ("name", "users", "changed", "postgres"),
@@ -128,7 +105,7 @@ def test_what_happened_in_the_store_is_told(shell: Shell) -> None:
         ("row", "secrets", "removed", "[82]"),
         ("row", "session_parameters", "changed", "['query_mode']"),
     }
-    out = shell.run("diff", "7", *LIVE)[1]
+    out = shell.run("diff", "7", *STORE)[1]
     assert ("  ~ query_mode: auto -> full\n" in out, "Hummock" in out) == (True, False)
 
 
@@ -142,7 +119,7 @@ def test_parameters_are_told_without_secrets(shell: Shell) -> None:
         "UPDATE system_parameter SET description = 'x' WHERE name = 'checkpoint_frequency'",
         "DELETE FROM system_parameter WHERE name = 'data_directory'",
     )
-    out = shell.run("diff", "7", *LIVE)[1]
+    out = shell.run("diff", "7", *STORE)[1]
     assert out.splitlines()[:6] == [
         "system parameters:",
         "  ~ backup_storage_url: minio://****@127.0.0.1:9301/hummock001 -> minio://****@other",
@@ -151,7 +128,7 @@ def test_parameters_are_told_without_secrets(shell: Shell) -> None:
         "  ~ license_key: (redacted) -> (redacted)",
         "  - data_directory",
     ]
-    out += shell.run("diff", "7", *LIVE, "--json")[1]
+    out += shell.run("diff", "7", *STORE, "--json")[1]
     assert [word for word in ("s3cr3t", "hummockadmin", "eyJ") if word in out] == []
 
 
@@ -164,8 +141,8 @@ def test_names_are_anybodys(shell: Shell) -> None:
         if snapshot.id == 7:
             snapshot.sections["system_parameters"][1].value += "\x1b]0;x\x07"
 
-    shell.edit(2, rename)
-    shell.edit(7, rename)
+    edit(shell.path, 2, rename)
+    edit(shell.path, 7, rename)
     out = shell.run("diff", "2", "7")[1]
     assert out.splitlines()[:6] == [
         "views:",
@@ -181,8 +158,8 @@ def test_what_is_not_compared_is_said(shell: Shell) -> None:
     """Unknown tables and columns of the store, unknown sections of a snapshot."""
     change_store("CREATE TABLE brand_new (id integer PRIMARY KEY)")
     change_store('ALTER TABLE "user" ADD COLUMN shoe_size integer')
-    shell.edit(7, lambda snapshot: setattr(snapshot, "opaque", bytes(4)))
-    code, out, err = shell.run("diff", "7", *LIVE)
+    edit(shell.path, 7, lambda snapshot: setattr(snapshot, "opaque", bytes(4)))
+    code, out, err = shell.run("diff", "7", *STORE)
     assert (code, out) == (0, "no row differs\n")
     assert err.splitlines() == [
         "warning: not compared: 4 bytes of snapshot 7 beyond layout 3.0.1",
@@ -193,7 +170,7 @@ def test_what_is_not_compared_is_said(shell: Shell) -> None:
     assert err == "warning: not exported: 4 bytes beyond layout 3.0.1\n"
 
 
-@pytest.mark.parametrize("ids", [(), ("7",), ("1", "2", "7"), ("2", "7", *LIVE), LIVE])
+@pytest.mark.parametrize("ids", [(), ("7",), ("1", "2", "7"), ("2", "7", *STORE), STORE])
 def test_ids_are_two_or_one_and_a_store(shell: Shell, ids: tuple[str, ...]) -> None:
     """Anything else is a usage error."""
     code, out, err = shell.run("diff", *ids)
@@ -207,8 +184,8 @@ def test_a_configured_store_is_compared_with_one_snapshot_only(
     settings = Path("metasnapshot.toml")
     settings.write_text('[meta_store]\nurl = "sqlite:///meta.db"\n')
     for _ in range(2):
-        assert shell.json("diff", "2", "7")[-1]["rows"]["workers"]["added"] == 1
-        assert shell.json("diff", "7") == [{"summary": True, "equal": True, "rows": {}}]
+        assert shell.lines("diff", "2", "7")[-1]["rows"]["workers"]["added"] == 1
+        assert shell.lines("diff", "7") == [{"summary": True, "equal": True, "rows": {}}]
         settings.unlink(missing_ok=True)
         monkeypatch.setenv("METASNAPSHOT_META_STORE", "sqlite:///meta.db")
 
@@ -225,7 +202,7 @@ def test_a_damaged_snapshot_is_4(shell: Shell, hurt: Callable[[bytes], bytes]) -
     path.write_bytes(hurt(path.read_bytes()))
     before = shell.files()
     assert shell.run("diff", "2", "7")[:2] == (4, "")
-    assert shell.run("diff", "7", *LIVE)[:2] == (4, "")
+    assert shell.run("diff", "7", *STORE)[:2] == (4, "")
     assert shell.run("export", "7")[:2] == (4, "")
     for form in FORMATS:
         assert shell.run("export", "7", "--format", form, "--to", "out")[:2] == (4, "")
@@ -256,7 +233,7 @@ def test_export_says_what_it_wrote(shell: Shell) -> None:
     """Each format, once with --json; a section that is given twice is written once."""
     sections = ("--section", "users", "--section", "views", "--section", "users")
     for form in FORMATS:
-        found = shell.json("export", "7", "--format", form, *sections, "--to", form)
+        found = shell.lines("export", "7", "--format", form, *sections, "--to", form)
         rows = {"users": 4, "views": 3}
         assert found == [{"snapshot_id": 7, "format": form, "path": form, "rows": rows}]
         out = shell.run("export", "7", "--format", form, *sections, "--to", f"{form}.2")[1]
@@ -311,7 +288,7 @@ def test_a_full_disk_leaves_nothing(shell: Shell, form: str, limit: str) -> None
     """An error with the path, no file and no part of one."""
     before = shell.files()
     command = [sys.executable, "-c", LIMITED, limit, "export", "7", "--format", form, "--to", "o"]
-    done = subprocess.run([*command, *BACKUPS], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *HERE], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr[:23]) == (1, "", "error: cannot write o: ")
     assert (shell.files(), list(shell.path.glob(".metasnapshot-*"))) == (before, [])
 
@@ -319,7 +296,7 @@ def test_a_full_disk_leaves_nothing(shell: Shell, form: str, limit: str) -> None
 @pytest.mark.usefixtures("shell")
 def test_stdout_is_utf_8_and_its_errors_are_its_own() -> None:
     """Under another encoding too; what cannot be written is not the backup store's failure."""
-    command = [sys.executable, "-m", "metasnapshot", "export", "7", *BACKUPS]
+    command = [sys.executable, "-m", "metasnapshot", "export", "7", *HERE]
     latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run(command, capture_output=True, check=True, env=latin)
     assert any("Ünïcode" in str(json.loads(line)) for line in done.stdout.splitlines())

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from ran import Ran
+from shell import BACKUPS, STATE, STORE, TARGET, Shell
 
-from metasnapshot.cli.app import main
 from metasnapshot.cli.options import duration
 from metasnapshot.errors import UsageError
 
-STORE = ("--meta-store", "sqlite:///meta.db")
-BACKUPS = ("--backup-storage-url", "fs://backups")
 WATCH = ("watch", *STORE, "--rounds", "1", "--every")
 TAKING = {
     "gc": ("gc", "--commit", "--grace"),
@@ -39,39 +35,23 @@ TOO_LONG = (
 LONGEST = ("52285w", "366000d", "31622400000s", "31622400000000ms")
 
 
-@pytest.fixture
-def run(cluster: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    assert main(["backup", *STORE, *BACKUPS]) == 0
-    capsys.readouterr()
-    return cluster
-
-
-def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
-    code = main(list(arguments))
-    found = capsys.readouterr()
-    return Ran(code, found.out, found.err)
-
-
 @pytest.mark.parametrize("verb", TAKING)
-def test_more_than_a_thousand_years_is_refused(
-    run: Path, capsys: pytest.CaptureFixture[str], verb: str
-) -> None:
+def test_more_than_a_thousand_years_is_refused(backed_up: Shell, verb: str) -> None:
     """By every verb that takes a duration, before it does anything; no calendar goes on so far."""
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    before = backed_up.files()
     for text in TOO_LONG:
-        found = ran(capsys, *TAKING[verb], text, *BACKUPS)
+        found = backed_up.run(*TAKING[verb], text, *BACKUPS)
         assert (found.code, found.out) == (2, "")
         assert "is more than a thousand years\n" in found.err
         assert len(found.err) < 120
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert backed_up.files() == before
 
 
 @pytest.mark.parametrize("verb", TAKING)
-def test_what_is_less_is_heard(run: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+def test_what_is_less_is_heard(backed_up: Shell, verb: str) -> None:
     """However long before today it reaches."""
     text = LONGEST[0]
-    assert run.exists()
-    found = ran(capsys, *TAKING[verb], text, *BACKUPS)
+    found = backed_up.run(*TAKING[verb], text, *BACKUPS)
     assert (found.code, "error" in found.err) == (0, False)
 
 
@@ -92,25 +72,22 @@ def test_what_is_no_duration(text: str) -> None:
 
 @pytest.mark.parametrize("word", ["latest", "oldest"])
 @pytest.mark.parametrize("verb", ["show", "cat", "verify", "diff", "restore", "export"])
-def test_latest_of_none(
-    cluster: Path, capsys: pytest.CaptureFixture[str], verb: str, word: str
-) -> None:
+def test_latest_of_none(shell: Shell, verb: str, word: str) -> None:
     """An empty directory has neither latest nor oldest: 12, in words, not by a number."""
     more = {
         "cat": ["workers"],
         "diff": [word],
-        "restore": ["--meta-store", "sqlite:///empty.db", "--hummock-storage-url", "fs://state"],
+        "restore": [*TARGET, *STATE],
         "export": ["--format", "jsonl"],
     }
-    found = ran(capsys, verb, word, *more.get(verb, []), *BACKUPS)
+    found = shell.run(verb, word, *more.get(verb, []), *BACKUPS)
     assert (found.code, found.out) == (12, "")
     text = f"error: no {word} snapshot: there is none\nhint: the manifest is empty\n"
     assert found.err == text
-    assert not (cluster / "backups" / "backup" / "manifest.json").exists()
+    assert not (shell.path / "backups" / "backup" / "manifest.json").exists()
 
 
-def test_an_id_of_none_is_named(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_id_of_none_is_named(shell: Shell) -> None:
     """0 was what latest of none was called; a number that is asked for still is."""
-    assert cluster.exists()
-    found = ran(capsys, "show", "0", *BACKUPS)
+    found = shell.run("show", "0", *BACKUPS)
     assert (found.code, found.err.splitlines()[0]) == (12, "error: snapshot id 0 not found")

@@ -23,14 +23,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import xxhash
+from shell import BACKUPS, STATE, STORE, TARGET
 
 from metasnapshot.cli.app import main
 from metasnapshot.errors import MetasnapshotError
 
-STORE = ("--meta-store", "sqlite:///meta.db")
-TARGET = ("--meta-store", "sqlite:///empty.db")
-BACKUPS = ("--backup-storage-url", "fs://backups")
-STATE = ("--hummock-storage-url", "fs://state")
 BACKUP = ("backup", *STORE, *BACKUPS)
 FULL = ("restore", "9", *STORE, *BACKUPS, *STATE)
 RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE)

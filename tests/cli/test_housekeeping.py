@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 import yaml
 from ran import Ran
+from shell import BACKUPS, STATE, STORE, Shell
 
 from metasnapshot.cli.app import main
 
-STORE = ("--meta-store", "sqlite:///meta.db")
 NEW = ("--meta-store", "sqlite:///new.db")
-BACKUPS = ("--backup-storage-url", "fs://backups")
 SAFE = ("--to", "fs://safe")
 EXPIRE = ("expire", *BACKUPS, "--keep-last", "1")
 GC = ("gc", *BACKUPS, "--grace", "1h")
@@ -34,19 +33,11 @@ Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def run(cluster: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(shell: Shell) -> Run:
     """Runs the command where there are backups 9, 10 and 11."""
-    assert (cluster / "meta.db").exists()
     for _ in range(3):
-        assert main(["backup", *STORE, *BACKUPS]) == 0
-
-    def command(*arguments: str) -> Ran:
-        capsys.readouterr()
-        code = main(list(arguments))
-        found = capsys.readouterr()
-        return Ran(code, found.out, found.err)
-
-    return command
+        assert shell.run("backup", *STORE, *BACKUPS).code == 0
+    return shell.run
 
 
 def fingerprint() -> dict[str, str]:
@@ -251,7 +242,7 @@ def test_create_schema(run: Run) -> None:
         assert (ran.code, ran.err) == (0, "")
         assert re.fullmatch(r"made \d+ tables of 3\.0\.3, with its \d+ migrations .*\n", ran.out)
         assert run(*command).out == "the tables of 3.0.3 are there already, empty\n"
-    assert run("restore", "9", *NEW, *BACKUPS, "--hummock-storage-url", "fs://state").code == 0
+    assert run("restore", "9", *NEW, *BACKUPS, *STATE).code == 0
     assert run(*command).code == 13
 
 

@@ -11,54 +11,38 @@ from typing import Any
 import msgspec
 import pytest
 from ran import Ran
+from shell import BACKUPS, DIRECTORY, STATE, STORE, TARGET, Shell
 
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.cli.app import main
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.hummock.paths import object_path
 from metasnapshot.store.local import LocalStore
 
-STORE = ("--meta-store", "sqlite:///meta.db")
-TARGET = ("--meta-store", "sqlite:///empty.db")
-BACKUPS = ("--backup-storage-url", "fs://backups")
-STATE = ("--hummock-storage-url", "fs://state")
 RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE)
 FIRST = Path("state/hummock_001/1001.data")
 MANIFEST = Path("backups/backup/manifest.json")
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
 
 
-class Shell:
-    """Runs the command where there is one backup, 9, and all objects that it needs."""
+def verify(shell: Shell, *arguments: str) -> Ran:
+    return shell.run("verify", *BACKUPS, *arguments)
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
 
-    def run(self, *arguments: str) -> Ran:
-        self._capsys.readouterr()
-        code = main(list(arguments))
-        found = self._capsys.readouterr()
-        return Ran(code, found.out, found.err)
-
-    def verify(self, *arguments: str) -> Ran:
-        return self.run("verify", *BACKUPS, *arguments)
-
-    def noted(self) -> dict[int, str]:
-        """The level at which each snapshot was found sound, as `list` tells it."""
-        listed = self.run("list", *BACKUPS, "--json").json["snapshots"]
-        return {item["id"]: item["verified"]["level"] for item in listed if item["verified"]}
+def noted(shell: Shell) -> dict[int, str]:
+    """The level at which each snapshot was found sound, as `list` tells it."""
+    listed = shell.run("list", *BACKUPS, "--json").json["snapshots"]
+    return {item["id"]: item["verified"]["level"] for item in listed if item["verified"]}
 
 
 @pytest.fixture
-def shell(cluster: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    assert (cluster / "meta.db").exists()
-    assert main(["backup", *STORE, *BACKUPS]) == 0
+def shell(backed_up: Shell) -> Shell:
+    """Where there is one backup, 9, and all objects that it needs."""
     with Repository(LocalStore(Path("backups")), "backup").open(9) as reader:
         for item in needed_by(reader):
             path = Path("state", object_path("hummock_001", item.id, item.suffix, prefixed=False))
             with path.open("wb") as file:
                 file.truncate(item.size)  # a hole, however large
-    return Shell(capsys)
+    return backed_up
 
 
 def _fingerprint() -> dict[str, str]:
@@ -81,53 +65,53 @@ def _edit_manifest(number: int, **fields: Any) -> None:
 @pytest.mark.parametrize("level", ["refs", "objects"])
 def test_warnings_are_told_and_no_failure(shell: Shell, level: str) -> None:
     """Exit 0, the finding on stderr and in the JSON, the level in the ledger."""
-    ran = shell.verify("--level", level)
+    ran = verify(shell, "--level", level)
     warning = "warning: hummock_version, table 48: SSTs have keys of it"
     secrets = [line for line in ran.err.splitlines() if ": secret " in line]
     assert (ran.code, warning in ran.err) == (0, True)
     assert len(ran.err.splitlines()) == 1 + len(secrets)  # golden rows name secrets at random
     assert f"snapshot 9: ok, level {level}" in ran.out
-    (found,) = shell.verify("--level", level, "--json").json["snapshots"]
+    (found,) = verify(shell, "--level", level, "--json").json["snapshots"]
     assert (found["ok"], found["level"], found["counts"]) == (True, level, {"warning": 7})
     assert found["findings"][-1]["row"] == "table 48"
-    assert shell.noted() == {9: level}
+    assert noted(shell) == {9: level}
 
 
 def test_a_missing_object_is_17(shell: Shell) -> None:
     """If nothing else is wrong; the note that it was sound goes."""
-    assert shell.verify("--level", "objects").code == 0
+    assert verify(shell, "--level", "objects").code == 0
     FIRST.unlink()
-    ran = shell.verify("--level", "objects")
+    ran = verify(shell, "--level", "objects")
     assert ran.code == 17
     assert "error: hummock_001/1001.data: object 1001 is missing\n" in ran.err
-    (found,) = shell.verify("--level", "objects", "--json").json["snapshots"]
+    (found,) = verify(shell, "--level", "objects", "--json").json["snapshots"]
     assert (found["ok"], found["error"]["kind"]) == (False, "ObjectMissing")
     assert found["counts"] == {"warning": 7, "error": 1}
     assert [item["missing"] for item in found["findings"]] == [False] * 7 + [True]
-    assert shell.noted() == {}
-    assert shell.verify("--level", "refs").code == 0
+    assert noted(shell) == {}
+    assert verify(shell, "--level", "refs").code == 0
 
 
 def test_an_object_that_was_cut_is_4(shell: Shell) -> None:
     """Also beside missing ones: damage is the worse of the two."""
     FIRST.write_bytes(b"cut")
     for missing in (0, 1):
-        (found,) = shell.verify("--level", "objects", "--json").json["snapshots"]
+        (found,) = verify(shell, "--level", "objects", "--json").json["snapshots"]
         assert found["error"]["exit_code"] == 4
         assert sum(item["missing"] for item in found["findings"]) == missing
         Path("state/hummock_001/1002.data").unlink(missing_ok=True)
-    assert shell.verify("--level", "objects").code == 4
+    assert verify(shell, "--level", "objects").code == 4
 
 
 def test_a_reference_to_nothing_is_4(shell: Shell) -> None:
     """At level refs; level rows does not look."""
     pinned = Repository(LocalStore(Path("backups")), "backup").entry(9).ssts
     _edit_manifest(9, ssts=pinned[1:])
-    assert shell.verify().code == 0
-    ran = shell.verify("--level", "refs")
+    assert verify(shell).code == 0
+    ran = verify(shell, "--level", "refs")
     assert ran.code == 4
     assert "is needed, but the manifest does not pin it" in ran.err
-    assert shell.noted() == {}
+    assert noted(shell) == {}
 
 
 def test_exit_codes_of_several(shell: Shell) -> None:
@@ -136,13 +120,13 @@ def test_exit_codes_of_several(shell: Shell) -> None:
     path = Path("backups/backup/10.snapshot")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    assert shell.verify("--level", "objects").code == 3
-    assert shell.noted() == {9: "objects"}
+    assert verify(shell, "--level", "objects").code == 3
+    assert noted(shell) == {9: "objects"}
     FIRST.unlink()
-    assert shell.verify("--level", "objects").code == 4
-    assert shell.verify("10", "9", "--level", "objects").code == 4
+    assert verify(shell, "--level", "objects").code == 4
+    assert verify(shell, "10", "9", "--level", "objects").code == 4
     path.write_bytes(whole)
-    assert shell.verify("--level", "objects").code == 17
+    assert verify(shell, "--level", "objects").code == 17
 
 
 @pytest.mark.parametrize("done", ["file", "rows", "refs", "objects"])
@@ -150,29 +134,29 @@ def test_only_a_deeper_verification_counts(shell: Shell, done: str) -> None:
     """--if-older-than skips what was verified at this level or a deeper one."""
     levels = ("file", "rows", "refs", "objects")
     for level in levels:
-        assert shell.verify("--level", done).code == 0
-        ran = shell.verify("--level", level, "--if-older-than", "1d", "--json")
+        assert verify(shell, "--level", done).code == 0
+        ran = verify(shell, "--level", level, "--if-older-than", "1d", "--json")
         (found,) = ran.json["snapshots"]
         assert found["skipped"] == (levels.index(level) <= levels.index(done))
 
 
 def test_a_store_that_cannot_be_listed_says_nothing_of_the_snapshot(shell: Shell) -> None:
     """What was found before is told, and the snapshot's note stays."""
-    assert shell.verify("--level", "rows").code == 0
-    away = ("--hummock-storage-url", "s4://gone", "--hummock-storage-directory", "hummock_001")
-    ran = shell.verify("--level", "objects", *away, "--json")
+    assert verify(shell, "--level", "rows").code == 0
+    away = ("--hummock-storage-url", "s4://gone", *DIRECTORY)
+    ran = verify(shell, "--level", "objects", *away, "--json")
     (found,) = ran.json["snapshots"]
     assert (ran.code, found["ok"], found["error"]["kind"]) == (2, False, "UsageError")
     assert found["counts"] == {"warning": 7}
-    assert shell.noted() == {9: "rows"}
+    assert noted(shell) == {9: "rows"}
 
 
 @pytest.mark.parametrize("spelling", ["hummock_001", "hummock_001/", "/hummock_001"])
 def test_the_state_store_may_be_named(shell: Shell, spelling: str) -> None:
     """URL and directory together, however the directory is spelt."""
     named = (*STATE, "--hummock-storage-directory", spelling)
-    assert shell.verify("--level", "objects", *named).code == 0
-    assert shell.verify("--level", "objects", *STATE).code == 2
+    assert verify(shell, "--level", "objects", *named).code == 0
+    assert verify(shell, "--level", "objects", *STATE).code == 2
 
 
 def test_integrity_that_succeeds(shell: Shell) -> None:
@@ -230,13 +214,13 @@ def test_raised_sequences_are_what_verify_asks_for(shell: Shell) -> None:
         connection.execute("DELETE FROM hummock_sequence WHERE name = 'sstable_object'")
     connection.close()
     shell.run("backup", *STORE, *BACKUPS)
-    ran = shell.verify("10", "--level", "refs")
+    ran = verify(shell, "10", "--level", "refs")
     assert (ran.code, "restore with --bump-sequences" in ran.err) == (4, True)
     assert "hummock_sequences, sstable_object: stands at 1, but" in ran.err
     assert "hummock_sequences, compaction_group: stands at 2, but 3 is in use" in ran.err
     assert shell.run("restore", "10", *RESTORE[2:], "--bump-sequences").code == 0
     assert shell.run("backup", *TARGET, *BACKUPS).code == 0
-    assert shell.verify("11", "--level", "refs").code == 0
+    assert verify(shell, "11", "--level", "refs").code == 0
 
 
 def test_pins(shell: Shell) -> None:
@@ -287,7 +271,7 @@ def _keys(value: Any) -> set[str]:
 def test_every_key_is_in_the_guide(shell: Shell) -> None:
     """What a script may rely on is what the guide says."""
     FIRST.unlink()
-    verified = shell.verify("--level", "objects", "--json").json
+    verified = verify(shell, "--level", "objects", "--json").json
     assert _keys(verified) == _documented("verify")
     plan = shell.run(*RESTORE, "--plan", "--json").json
     assert _keys(plan) == _documented("restore --plan")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import goldens
 import pytest
-
-from metasnapshot.cli.app import main
+from shell import BACKUPS, STATE, STORE, TARGET, Shell
 
 TAG = goldens.SHIPPED / "v3.0.3"
-STORE = ("--meta-store", "sqlite:///meta.db")
-TARGET = ("--meta-store", "sqlite:///empty.db")
-BACKUPS = ("--backup-storage-url", "fs://backups")
-STATE = ("--hummock-storage-url", "fs://state")
 SNAPSHOT_KEYS = {
     "id",
     "format_version",
@@ -30,33 +23,11 @@ SNAPSHOT_KEYS = {
 }
 
 
-class Shell:
-    """Runs the command where there is one backup, 9, and decodes what it prints."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def run(self, *arguments: str) -> tuple[int, Any]:
-        """Exit code and the object on stdout."""
-        self._capsys.readouterr()
-        code = main([*arguments, "--json"])
-        lines = self._capsys.readouterr().out.splitlines()
-        assert len(lines) == 1
-        return code, json.loads(lines[0])
-
-
-@pytest.fixture
-def shell(cluster: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    assert (cluster / "meta.db").exists()
-    assert main(["backup", *STORE, *BACKUPS]) == 0
-    return Shell(capsys)
-
-
-def test_backup(shell: Shell) -> None:
+def test_backup(backed_up: Shell) -> None:
     """The next snapshot, rehearsed and made."""
-    code, found = shell.run("backup", *STORE, *BACKUPS, "--dry-run")
+    code, found = backed_up.answer("backup", *STORE, *BACKUPS, "--dry-run")
     assert (code, found["dry_run"], found["snapshot"]["id"]) == (0, True, 10)
-    code, found = shell.run("backup", *STORE, *BACKUPS, "--remarks", "x")
+    code, found = backed_up.answer("backup", *STORE, *BACKUPS, "--remarks", "x")
     assert code == 0
     assert set(found) == {
         "dry_run",
@@ -80,85 +51,85 @@ def test_backup(shell: Shell) -> None:
     )
 
 
-def test_list_verify_and_keep(shell: Shell) -> None:
+def test_list_verify_and_keep(backed_up: Shell) -> None:
     """What verify and keep note is in the list."""
-    code, found = shell.run("list", *BACKUPS)
+    code, found = backed_up.answer("list", *BACKUPS)
     (item,) = found["snapshots"]
     assert (code, found["manifest_id"], item["kept"], item["verified"]) == (0, 1, False, None)
     assert set(item) == SNAPSHOT_KEYS | {"kept", "verified"}
-    code, found = shell.run("verify", "9", *BACKUPS)
+    code, found = backed_up.answer("verify", "9", *BACKUPS)
     (result,) = found["snapshots"]
     assert (code, result["ok"], result["rows"], result["skipped"]) == (0, True, 317, False)
-    assert shell.run("keep", "latest", *BACKUPS) == (0, {"kept": [9]})
-    (item,) = shell.run("list", *BACKUPS)[1]["snapshots"]
+    assert backed_up.answer("keep", "latest", *BACKUPS) == (0, {"kept": [9]})
+    (item,) = backed_up.answer("list", *BACKUPS)[1]["snapshots"]
     assert (item["kept"], item["verified"]["level"]) == (True, "rows")
     assert item["verified"]["checksum"] == result["checksum"]
-    code, found = shell.run("verify", "--all", *BACKUPS, "--if-older-than", "7d")
+    code, found = backed_up.answer("verify", "--all", *BACKUPS, "--if-older-than", "7d")
     assert (code, found["snapshots"][0]["skipped"]) == (0, True)
 
 
-def test_damage(shell: Shell) -> None:
+def test_damage(backed_up: Shell) -> None:
     """A damaged snapshot has its error in its place."""
     path = Path("backups/backup/9.snapshot")
     path.write_bytes(path.read_bytes()[:-1])
-    code, found = shell.run("verify", *BACKUPS)
+    code, found = backed_up.answer("verify", *BACKUPS)
     (result,) = found["snapshots"]
     assert (code, result["ok"], result["error"]["kind"]) == (4, False, "ChecksumMismatch")
     assert result["error"]["exit_code"] == 4
 
 
-def test_restore(shell: Shell) -> None:
+def test_restore(backed_up: Shell) -> None:
     """The plan, and what was done."""
-    code, plan = shell.run("restore", "9", *TARGET, *BACKUPS, *STATE, "--plan")
+    code, plan = backed_up.answer("restore", "9", *TARGET, *BACKUPS, *STATE, "--plan")
     results = {check["result"] for check in plan["checks"]}
     assert (code, plan["ok"], results) == (0, True, {"ok", "not checked"})
-    code, found = shell.run("restore", "9", *TARGET, *BACKUPS, *STATE)
+    code, found = backed_up.answer("restore", "9", *TARGET, *BACKUPS, *STATE)
     assert (code, found["snapshot_id"], found["rows"]["user"]) == (0, 9, 4)
     assert (found["plan"], found["checkpoint"]) == (plan, "hummock_001/checkpoint/0")
     assert found["replaced_checkpoint"].startswith("backup/checkpoint.")
     assert found["auto_increment"]["user_default_privilege"] == 31
-    code, plan = shell.run("restore", "9", *STORE, *BACKUPS, *STATE, "--dry-run")
+    code, plan = backed_up.answer("restore", "9", *STORE, *BACKUPS, *STATE, "--dry-run")
     assert (code, plan["ok"]) == (13, False)
 
 
-def test_show_and_drill(shell: Shell) -> None:
+def test_show_and_drill(backed_up: Shell) -> None:
     """The summary's names and the drill's verdict."""
-    code, found = shell.run("show", "9", *BACKUPS)
+    code, found = backed_up.answer("show", "9", *BACKUPS)
     assert (code, found["names"]["databases"]) == (0, ["dev", "with 'q' \"dq\"", "Ünïcode db"])
     assert found["parameters"]["license_key"] == "(redacted)"
     assert found["committed_epochs"][0]["time"] == "2024-12-12T19:14:36.555+00:00"
-    code, found = shell.run("drill", "9", *BACKUPS)
+    code, found = backed_up.answer("drill", "9", *BACKUPS)
     assert (code, found["ok"], found["rows"], found["differences"]) == (0, True, 312, [])
 
 
-def test_coverage(shell: Shell) -> None:
+def test_coverage(backed_up: Shell) -> None:
     """Covered and unknown."""
     with sqlite3.connect("meta.db") as connection:
         connection.execute("CREATE TABLE brand_new (id integer PRIMARY KEY)")
     connection.close()
-    code, found = shell.run("coverage", *STORE)
+    code, found = backed_up.answer("coverage", *STORE)
     assert (code, found["unknown"], found["missing"]) == (14, ["brand_new"], [])
     assert found["excluded"]["hummock_version_delta"] == "replayed"
     assert "user.name" in found["covered"]
 
 
-def test_delete_asks(shell: Shell) -> None:
+def test_delete_asks(backed_up: Shell) -> None:
     """Without --yes nobody is there to ask; kept is 16; with --yes it is gone."""
-    code, found = shell.run("delete", "9", *BACKUPS)
+    code, found = backed_up.answer("delete", "9", *BACKUPS)
     assert (code, "--yes" in found["error"]["hint"]) == (2, True)
-    shell.run("keep", "9", *BACKUPS)
-    assert shell.run("delete", "9", *BACKUPS, "--yes")[0] == 16
-    shell.run("keep", "9", *BACKUPS, "--release")
-    code, found = shell.run("delete", "9", *BACKUPS, "--yes")
+    backed_up.answer("keep", "9", *BACKUPS)
+    assert backed_up.answer("delete", "9", *BACKUPS, "--yes")[0] == 16
+    backed_up.answer("keep", "9", *BACKUPS, "--release")
+    code, found = backed_up.answer("delete", "9", *BACKUPS, "--yes")
     assert (code, [item["id"] for item in found["deleted"]]) == (0, [9])
     assert not Path("backups/backup/9.snapshot").exists()
-    assert shell.run("delete", "9", *BACKUPS, "--yes")[0] == 12
-    assert shell.run("delete", *BACKUPS)[0] == 2
+    assert backed_up.answer("delete", "9", *BACKUPS, "--yes")[0] == 12
+    assert backed_up.answer("delete", *BACKUPS)[0] == 2
 
 
-def test_errors(shell: Shell) -> None:
+def test_errors(backed_up: Shell) -> None:
     """A failed command prints its error as JSON, with the same exit code."""
-    code, found = shell.run("show", "77", *BACKUPS)
+    code, found = backed_up.answer("show", "77", *BACKUPS)
     assert (code, found) == (
         12,
         {
@@ -172,7 +143,7 @@ def test_errors(shell: Shell) -> None:
     )
 
 
-@pytest.mark.usefixtures("shell")
+@pytest.mark.usefixtures("backed_up")
 def test_cat_stops_when_nobody_reads() -> None:
     """A reader that goes away, as `head` does, is no bug."""
     command = [sys.executable, "-m", "metasnapshot", "cat", "9", "tables", *BACKUPS]

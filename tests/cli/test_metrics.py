@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import goldens
 import pytest
+from shell import BACKUPS, STATE_FOLDER, STORE
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import WATCHER_NAME, Watcher
@@ -16,21 +16,7 @@ from metasnapshot.cli.metrics import LINE, Metrics
 from metasnapshot.errors import StorageError
 from metasnapshot.store.local import LocalStore
 
-TAG = goldens.SHIPPED / "v3.0.3"
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A meta store with its state, and no backup yet."""
-    monkeypatch.chdir(tmp_path)
-    goldens.copy_store(TAG, tmp_path / "meta.db")
-    goldens.write_state(TAG, tmp_path / "state")
-    return tmp_path
-
-
-BACKUPS = ("--backup-storage-url", "fs://backups")
-STATE = ("--hummock-storage-url", "fs://state", "--hummock-storage-directory", "hummock_001")
-BACKUP = ("backup", "--meta-store", "sqlite:///meta.db", *BACKUPS, *STATE)
+BACKUP = ("backup", *STORE, *BACKUPS, *STATE_FOLDER)
 METRICS = ("--metrics-file", "m.prom")
 WATCH = ("watch", "--every", "1s", *BACKUP[1:])
 
@@ -42,11 +28,11 @@ def values(path: Path) -> dict[str, float]:
     return {match[1]: float(match[2]) for match in found if match}
 
 
-def test_a_run_that_went_well(world: Path) -> None:
+def test_a_run_that_went_well(cluster: Path) -> None:
     """Its time, code and latency; RisingWave's own names count on."""
     for _ in range(2):
         assert main([*BACKUP, *METRICS]) == 0
-    found = values(world / "m.prom")
+    found = values(cluster / "m.prom")
     assert found["backup_job_count"] == 2
     assert found['backup_job_latency_count{state="success"}'] == 2
     assert found['backup_job_latency_bucket{state="success",le="+Inf"}'] == 2
@@ -54,77 +40,77 @@ def test_a_run_that_went_well(world: Path) -> None:
     assert found['metasnapshot_last_success_timestamp_seconds{verb="backup"}'] > 1.7e9
 
 
-def test_a_run_that_failed(world: Path) -> None:
+def test_a_run_that_failed(cluster: Path) -> None:
     """The last success stays, the code says what went wrong."""
     assert main([*BACKUP, *METRICS]) == 0
-    before = values(world / "m.prom")
-    (world / "state" / "hummock_001" / "checkpoint" / "0").unlink()
+    before = values(cluster / "m.prom")
+    (cluster / "state" / "hummock_001" / "checkpoint" / "0").unlink()
     assert main([*BACKUP, *METRICS]) == 17
-    found = values(world / "m.prom")
+    found = values(cluster / "m.prom")
     success = 'metasnapshot_last_success_timestamp_seconds{verb="backup"}'
     assert found[success] == before[success]
     assert found['metasnapshot_last_run_exit_code{verb="backup"}'] == 17
     assert found['backup_job_latency_count{state="failure"}'] == 1
 
 
-def test_check_tells_of_the_newest(world: Path) -> None:
+def test_check_tells_of_the_newest(cluster: Path) -> None:
     """How many there are, when the newest was taken, how large it is, what is wrong."""
     assert main(BACKUP) == 0
     assert main(["check", "--max-age", "1h", *BACKUPS, *METRICS]) == 5
-    found = values(world / "m.prom")
+    found = values(cluster / "m.prom")
     assert found["metasnapshot_snapshots"] == 1
     assert found["metasnapshot_problems"] == 1
     assert found["metasnapshot_newest_timestamp_seconds"] > 1.7e9
     assert found["metasnapshot_newest_bytes"] > 100_000
 
 
-def test_the_file_has_its_form(world: Path) -> None:
+def test_the_file_has_its_form(cluster: Path) -> None:
     """HELP and TYPE stand before each metric; buckets only grow."""
     main([*BACKUP, *METRICS])
-    text = (world / "m.prom").read_text()
+    text = (cluster / "m.prom").read_text()
     for name in re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE):
         assert f"# HELP {name} " in text
-    buckets = [value for name, value in values(world / "m.prom").items() if "_bucket" in name]
+    buckets = [value for name, value in values(cluster / "m.prom").items() if "_bucket" in name]
     assert buckets == sorted(buckets)
     assert len(buckets) == 21
 
 
-def test_a_file_that_cannot_be_written(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_cannot_be_written(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run that went well is then one that failed; its own failure is told first."""
     assert main([*BACKUP, "--metrics-file", "none/m.prom"]) == StorageError.exit_code
     assert "cannot write none/m.prom" in capsys.readouterr().err
     assert main(["show", "77", *BACKUPS, "--metrics-file", "none/m.prom"]) == 12
-    assert not (world / "none").exists()
+    assert not (cluster / "none").exists()
 
 
 def test_a_file_of_somebody_else_is_replaced(tmp_path: Path) -> None:
     """What is no metric does not stay."""
     made = Metrics()
     made.path = tmp_path / "m.prom"
-    made.path.write_bytes(b"\xff\nhello world!\n")
+    made.path.write_bytes(b"\xff\nhello cluster!\n")
     made.write("list", 0, 1.5)
     assert "hello" not in made.path.read_text()
     assert values(made.path)['metasnapshot_last_run_duration_seconds{verb="list"}'] == 1.5
 
 
 def test_watch_backs_up_verifies_and_expires(
-    world: Path, capsys: pytest.CaptureFixture[str]
+    cluster: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Round after round; what no rule keeps goes, and nobody is left watching."""
     assert main([*WATCH, "--keep-last", "2", "--rounds", "3", *METRICS]) == 0
-    repository = Repository(LocalStore(world / "backups"), "backup")
+    repository = Repository(LocalStore(cluster / "backups"), "backup")
     assert len(repository.manifest().ids) == 2
     assert "expired" in capsys.readouterr().out
     assert repository.store.head(f"backup/{WATCHER_NAME}") is None
-    assert values(world / "m.prom")["backup_job_count"] == 3
+    assert values(cluster / "m.prom")["backup_job_count"] == 3
 
 
 def test_watch_goes_on_after_a_round_that_failed(
-    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    cluster: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told, with its code, and the next round comes."""
     honest = verb.backup
-    checkpoint = world / "state" / "hummock_001" / "checkpoint" / "0"
+    checkpoint = cluster / "state" / "hummock_001" / "checkpoint" / "0"
     rounds = iter([True])
 
     def backup(*arguments: object) -> object:
@@ -140,9 +126,9 @@ def test_watch_goes_on_after_a_round_that_failed(
     assert "verified" in shown.out
 
 
-def test_two_watchers_are_one_too_many(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_watchers_are_one_too_many(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second leaves with 11, and says who watches."""
-    store = LocalStore(world / "backups")
+    store = LocalStore(cluster / "backups")
     Watcher(store, "backup", "another").renew(verb.timedelta(hours=1))
     assert main([*WATCH, "--rounds", "1"]) == 11
     assert "watches already" in capsys.readouterr().err

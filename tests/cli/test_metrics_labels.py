@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shell import BACKUPS, STORE
 
 from metasnapshot.cli.app import main
 from metasnapshot.cli.metrics import LINE, Metrics
 
-STORE = ("--meta-store", "sqlite:///meta.db")
-BACKUPS = ("--backup-storage-url", "fs://backups")
 METRICS = ("--metrics-file", "m.prom")
 BACKUP = ("backup", *STORE, *BACKUPS, *METRICS)
 ENDS = (

@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from shell import BACKUPS, STORE
 
 COMMAND = [sys.executable, "-m", "metasnapshot.cli.app"]
-BACKUPS = ["--backup-storage-url", "fs://backups"]
 
 
 def on_terminal(*arguments: str) -> tuple[int, str, bytes]:
@@ -35,7 +35,7 @@ def on_terminal(*arguments: str) -> tuple[int, str, bytes]:
 @pytest.mark.usefixtures("cluster")
 def test_a_terminal_sees_bars() -> None:
     """Of the file that is written and read; results on stdout are what they always are."""
-    code, out, shown = on_terminal("backup", "--meta-store", "sqlite:///meta.db", *BACKUPS)
+    code, out, shown = on_terminal("backup", *STORE, *BACKUPS)
     assert code == 0
     assert out.startswith("backup 9: ")
     assert b"writing backup/9.snapshot" in shown
@@ -47,7 +47,7 @@ def test_a_terminal_sees_bars() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_no_terminal_no_bars() -> None:
     """A log or a pipe gets no control character."""
-    arguments = ["backup", "--meta-store", "sqlite:///meta.db", *BACKUPS]
+    arguments = ["backup", *STORE, *BACKUPS]
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, check=True)
     assert b"\x1b" not in done.stdout + done.stderr
     assert b"writing" not in done.stderr

@@ -5,11 +5,9 @@ it comes from.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-
-from metasnapshot.cli.app import main
+from shell import BACKUPS, Shell
 
 FILE = """
 [meta_store]
@@ -20,55 +18,47 @@ backup_storage_url = "fs://from-file"
 """
 
 
-def listing(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = main(list(arguments))
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def test_a_file_fills_what_nobody_typed(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_fills_what_nobody_typed(shell: Shell) -> None:
     """Each option of a verb that has it; others are left alone."""
-    (cluster / "metasnapshot.toml").write_text(FILE)
-    assert listing(capsys, "backup")[0] == 0
-    assert (cluster / "from-file" / "backup" / "9.snapshot").exists()
-    assert listing(capsys, "list")[1].splitlines()[1].startswith("9 ")
+    (shell.path / "metasnapshot.toml").write_text(FILE)
+    assert shell.run("backup")[0] == 0
+    assert (shell.path / "from-file" / "backup" / "9.snapshot").exists()
+    assert shell.run("list")[1].splitlines()[1].startswith("9 ")
 
 
 def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
-    cluster: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that one file serves forty clusters."""
-    (cluster / "metasnapshot.toml").write_text(FILE)
+    (shell.path / "metasnapshot.toml").write_text(FILE)
     monkeypatch.setenv("METASNAPSHOT_BACKUP_STORAGE_URL", "fs://from-environment")
-    assert listing(capsys, "backup")[0] == 0
-    assert (cluster / "from-environment" / "backup" / "9.snapshot").exists()
-    assert listing(capsys, "backup", "--backup-storage-url", "fs://typed")[0] == 0
-    assert (cluster / "typed" / "backup" / "9.snapshot").exists()
-    assert not (cluster / "from-file").exists()
+    assert shell.run("backup")[0] == 0
+    assert (shell.path / "from-environment" / "backup" / "9.snapshot").exists()
+    assert shell.run("backup", "--backup-storage-url", "fs://typed")[0] == 0
+    assert (shell.path / "typed" / "backup" / "9.snapshot").exists()
+    assert not (shell.path / "from-file").exists()
 
 
 @pytest.mark.parametrize("way", ["flag", "variable"])
-def test_another_file(
-    way: str, cluster: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_file(way: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """--config and METASNAPSHOT_CONFIG name one."""
-    (cluster / "other.toml").write_text(FILE)
+    (shell.path / "other.toml").write_text(FILE)
     if way == "variable":
         monkeypatch.setenv("METASNAPSHOT_CONFIG", "other.toml")
-        code, out, _ = listing(capsys, "config", "show")
+        code, out, _ = shell.run("config", "show")
     else:
-        code, out, _ = listing(capsys, "config", "show", "--config", "other.toml")
+        code, out, _ = shell.run("config", "show", "--config", "other.toml")
     assert code == 0
     assert "other.toml, storage.backup_storage_url" in out
 
 
 def test_config_show_says_where_each_value_comes_from(
-    cluster: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And shows no credentials."""
-    (cluster / "metasnapshot.toml").write_text(FILE.replace("fs://", "minio://key:hush@host/"))
+    (shell.path / "metasnapshot.toml").write_text(FILE.replace("fs://", "minio://key:hush@host/"))
     monkeypatch.setenv("METASNAPSHOT_LEVEL", "file")
-    code, out, _ = listing(capsys, "config", "show", "--json")
+    code, out, _ = shell.run("config", "show", "--json")
     found = {item["option"]: item for item in json.loads(out)["settings"]}
     assert code == 0
     assert found["--meta-store"]["origin"] == "metasnapshot.toml, meta_store.url"
@@ -91,38 +81,34 @@ def test_config_show_says_where_each_value_comes_from(
         ("[clean]\nyes = true", "unknown key clean.yes", "known: "),
     ],
 )
-def test_a_file_with_a_mistake_is_refused(
-    text: str, message: str, hint: str, cluster: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_with_a_mistake_is_refused(text: str, message: str, hint: str, shell: Shell) -> None:
     """A setting with a typing error would otherwise be none; consent cannot be set at all."""
-    (cluster / "metasnapshot.toml").write_text(text)
-    code, out, err = listing(capsys, "list", "--backup-storage-url", "fs://backups")
+    (shell.path / "metasnapshot.toml").write_text(text)
+    code, out, err = shell.run("list", *BACKUPS)
     assert (code, out) == (2, "")
     assert message in err
     assert hint in err
 
 
-@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("name", ["METASNAPSHOT_YES", "METASNAPSHOT_METASTORE"])
 def test_a_variable_that_sets_nothing_is_refused(
-    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    name: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does not come to nothing in silence."""
     monkeypatch.setenv(name, "1")
-    code, _, err = listing(capsys, "config", "show")
+    code, _, err = shell.run("config", "show")
     assert (code, f"unknown environment variable {name}" in err) == (2, True)
 
 
-@pytest.mark.usefixtures("cluster")
-def test_a_file_that_is_named_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_named_must_be_there(shell: Shell) -> None:
     """Only the one in the working directory may be missing."""
-    code, _, err = listing(capsys, "config", "show", "--config", "missing.toml")
+    code, _, err = shell.run("config", "show", "--config", "missing.toml")
     assert (code, "cannot read missing.toml" in err) == (2, True)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_knows_the_verbs(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_completion_knows_the_verbs(shell: Shell, name: str) -> None:
     """A script for each shell."""
-    code, out, _ = listing(capsys, "completion", shell)
+    code, out, _ = shell.run("completion", name)
     assert code == 0
     assert "restore" in out

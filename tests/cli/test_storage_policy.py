@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from shell import BACKUPS
 
 from metasnapshot.cli import app as module
 from metasnapshot.cli.app import main
@@ -44,5 +45,5 @@ def test_every_number_comes_through(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "set_retries", found.append)
     Path("metasnapshot.toml").write_text(file, encoding="utf-8")
-    assert main([*line, "list", "--backup-storage-url", "fs://backups"]) == 0
+    assert main([*line, "list", *BACKUPS]) == 0
     assert found == [expected]

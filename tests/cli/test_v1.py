@@ -14,17 +14,15 @@ from typing import Any
 import goldens
 import pytest
 from ran import Ran
+from shell import BACKUPS, STATE_FOLDER, STORE, Shell
 from v1_manifests import BY_TABLE, DIALECTS, EPOCH, REWRITTEN, SAFE_EPOCH, TABLE, write_backups
 from v1_snapshots import CLUSTER_ID, cluster, deep_fragments
 
 import metasnapshot
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.cli.app import main
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.v1 import V1_LAYOUTS
 
-BACKUPS = ("--backup-storage-url", "fs://backups")
-STATE = ("--hummock-storage-url", "fs://state", "--hummock-storage-directory", "hummock_001")
 FILES = Path("backups/backup")
 PLACED = ("v1-0.1.17", "v1-0.19", "v1-1.8", "v1-2.0")
 """Layouts whose snapshots say where the state store is."""
@@ -45,15 +43,7 @@ Run = Callable[..., Ran]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command on the backups in a directory of its own."""
     monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: str) -> Ran:
-        capsys.readouterr()
-        code = main([*arguments, *BACKUPS])
-        shown = capsys.readouterr()
-        assert "Traceback" not in shown.err
-        return Ran(code, shown.out, shown.err)
-
-    return command
+    return Shell(tmp_path, capsys, *BACKUPS).run
 
 
 def write_v2(number: int) -> None:
@@ -137,12 +127,12 @@ def test_objects_are_looked_for(run: Run, layout: str) -> None:
     write_backups(Path("backups"), layout, "0.1.15")
     for size, code, text in ((4096, 0, "level objects"), (5, 4, "has 5 bytes, the snapshot says")):
         write_state(size)
-        ran = run("verify", "1", "--level", "objects", *STATE)
+        ran = run("verify", "1", "--level", "objects", *STATE_FOLDER)
         assert (ran.code, text in ran.out + ran.err) == (code, True)
         shutil.rmtree("state")
     Path("state").mkdir()
-    assert run("verify", "1", "--level", "objects", *STATE).code == 17
-    ran = run("pins", "--missing", *STATE, "--json")
+    assert run("verify", "1", "--level", "objects", *STATE_FOLDER).code == 17
+    ran = run("pins", "--missing", *STATE_FOLDER, "--json")
     assert (ran.code, ran.json["missing"]) == (17, 1)
     assert [item["row"] for item in ran.json["findings"]] == ["hummock_001/7.data"]
 
@@ -262,9 +252,14 @@ def test_export(run: Run, layout: str) -> None:
 
 
 REFUSED = [
-    (("restore", "1", "--meta-store", "sqlite:///meta.db", *STATE), 14, "UnknownFormat", NO_SQL),
     (
-        ("restore", "1", "--meta-store", "sqlite:///new.db", "--create-schema", *STATE),
+        ("restore", "1", *STORE, *STATE_FOLDER),
+        14,
+        "UnknownFormat",
+        NO_SQL,
+    ),
+    (
+        ("restore", "1", "--meta-store", "sqlite:///new.db", "--create-schema", *STATE_FOLDER),
         14,
         "UnknownFormat",
         NO_SQL,
@@ -278,7 +273,7 @@ REFUSED = [
     ),
     (("diff", "1", "3"), 2, "UsageError", NOT_ALIKE),
     (("diff", "3", "1"), 2, "UsageError", NOT_ALIKE),
-    (("diff", "1", "--meta-store", "sqlite:///meta.db"), 2, "UsageError", NOT_ALIKE),
+    (("diff", "1", *STORE), 2, "UsageError", NOT_ALIKE),
     (("cat", "1", "tables"), 14, "UnknownFormat", "has no section tables"),
     (("export", "1", "--section", "users", "--to", "x"), 14, "UnknownFormat", "no section users"),
     (("export", "1", "--format", "etcd", "--to", "x"), 1, "InconsistentStore", "went on in a SQL"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shell import BACKUPS, STATE_FOLDER, STORE
 from v1_manifests import TABLE, write_snapshots
 from v1_snapshots import bare, cluster
 
@@ -22,8 +23,6 @@ from metasnapshot.format.v1 import member_of
 from metasnapshot_models.definitions import ColumnType
 from metasnapshot_models.v1 import V1_LAYOUTS
 
-BACKUPS = ("--backup-storage-url", "fs://backups")
-STATE = ("--hummock-storage-url", "fs://state", "--hummock-storage-directory", "hummock_001")
 FORMATS = ("jsonl", "csv", "sqlite")
 ERAS = {
     "v1-0.1.15": "v0.1.15",
@@ -219,9 +218,9 @@ COMMANDS = [
     (("rebuild-manifest",), 0),
     (("check",), 0),
     (("diff", "1", "2"), 0),
-    (("restore", "1", "--meta-store", "sqlite:///meta.db", *STATE, "--create-schema"), 14),
+    (("restore", "1", *STORE, *STATE_FOLDER, "--create-schema"), 14),
     (("drill", "1"), 14),
-    (("create-schema", "--meta-store", "sqlite:///meta.db", "--for-snapshot", "1"), 14),
+    (("create-schema", *STORE, "--for-snapshot", "1"), 14),
 ]
 
 

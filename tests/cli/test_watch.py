@@ -11,6 +11,7 @@ from threading import TIMEOUT_MAX
 import goldens
 import pytest
 from ran import Ran
+from shell import BACKUPS, STATE, STATE_FOLDER, STORE
 
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.repository import Repository
@@ -21,10 +22,7 @@ from metasnapshot.hummock.objects import needed_by
 from metasnapshot.hummock.paths import object_path
 from metasnapshot.store.local import LocalStore
 
-BACKUPS = ("--backup-storage-url", "fs://backups")
-URL = ("--hummock-storage-url", "fs://state")
-STATE = (*URL, "--hummock-storage-directory", "hummock_001")
-MADE = ("--meta-store", "sqlite:///meta.db", *BACKUPS)
+MADE = (*STORE, *BACKUPS)
 FIRST = Path("state/hummock_001/1001.data")
 RENEWALS = 3
 """Of a round: before the backup, the verification and the expiry."""
@@ -96,7 +94,7 @@ def test_a_store_that_is_away_while_the_watcher_renews_is_told(
 ) -> None:
     """Whichever part of the second round comes next; the third is as the first."""
     calls = fail_renewal(monkeypatch, RENEWALS + part)
-    ran = watch(*STATE, "--rounds", "3")
+    ran = watch(*STATE_FOLDER, "--rounds", "3")
     assert (ran.code, ran.out.count("verified")) == (0, 2)
     assert ran.err.count("error: the store was away\n") == 1
     assert len(calls) == 2 * RENEWALS + part
@@ -108,7 +106,7 @@ def test_a_round_that_failed_last_is_the_exit_code(
 ) -> None:
     """And is counted as a failed backup."""
     fail_renewal(monkeypatch, RENEWALS + 1)
-    ran = watch(*STATE, "--rounds", "2", "--metrics-file", "m.prom")
+    ran = watch(*STATE_FOLDER, "--rounds", "2", "--metrics-file", "m.prom")
     assert ran.code == StorageError.exit_code
     lines = Path("m.prom").read_text().splitlines()
     assert 'backup_job_latency_count{state="success"} 1' in lines
@@ -124,7 +122,7 @@ def test_another_watcher_ends_it(watch: Watch) -> None:
         Watcher(store, "backup", "another").renew(HOUR)
 
     watch.meanwhile = take_over
-    ran = watch(*STATE, "--rounds", "3")
+    ran = watch(*STATE_FOLDER, "--rounds", "3")
     assert (ran.code, ran.out.count("verified"), len(watch.pauses)) == (11, 1, 1)
     assert "watches already" in ran.err
     assert repository().store.head(f"backup/{WATCHER_NAME}") is not None
@@ -133,7 +131,7 @@ def test_another_watcher_ends_it(watch: Watch) -> None:
 def test_no_time_at_all_is_refused(watch: Watch) -> None:
     """Before anything is done."""
     for every in ("0s", "0ms", "0w"):
-        ran = watch(*STATE, "--rounds", "1", every=every)
+        ran = watch(*STATE_FOLDER, "--rounds", "1", every=every)
         assert (ran.code, ran.out) == (2, "")
         assert ran.err == "error: --every is no time at all\nhint: such as 30m\n"
     assert not Path("backups").exists()
@@ -141,15 +139,15 @@ def test_no_time_at_all_is_refused(watch: Watch) -> None:
 
 def test_a_time_that_no_system_waits_is_cut(watch: Watch) -> None:
     """Systems count nanoseconds in 63 bits: 292 years."""
-    assert watch(*STATE, "--rounds", "2", every="52000w").code == 0
+    assert watch(*STATE_FOLDER, "--rounds", "2", every="52000w").code == 0
     assert watch.pauses == [TIMEOUT_MAX]
 
 
 def test_objects_are_looked_for_where_the_options_say(watch: Watch) -> None:
     """Not where the snapshot's own parameters say, where nothing is; the notes say how deep."""
-    assert watch(*STATE, "--rounds", "1").code == 0
+    assert watch(*STATE_FOLDER, "--rounds", "1").code == 0
     write_objects()
-    ran = watch(*STATE, "--rounds", "1", "--level", "objects")
+    ran = watch(*STATE_FOLDER, "--rounds", "1", "--level", "objects")
     assert (ran.code, ran.out.count("verified")) == (0, 1)
     noted = read_ledger(repository().store, "backup").verified
     assert {number: item.level for number, item in noted.items()} == {9: "rows", 10: "objects"}
@@ -157,11 +155,11 @@ def test_objects_are_looked_for_where_the_options_say(watch: Watch) -> None:
 
 def test_a_failed_verification_has_its_own_code(watch: Watch) -> None:
     """Lost objects are 17, damaged ones 4; neither is expired, and nobody is left watching."""
-    assert watch(*STATE, "--rounds", "1").code == 0
+    assert watch(*STATE_FOLDER, "--rounds", "1").code == 0
     write_objects()
     size = FIRST.stat().st_size
     FIRST.unlink()
-    deep = (*STATE, "--rounds", "1", "--level", "objects", "--keep-last", "1")
+    deep = (*STATE_FOLDER, "--rounds", "1", "--level", "objects", "--keep-last", "1")
     ran = watch(*deep)
     assert (ran.code, "verified" in ran.out) == (17, False)
     FIRST.write_bytes(b"x" * (size - 1))
@@ -173,8 +171,8 @@ def test_a_failed_verification_has_its_own_code(watch: Watch) -> None:
 def test_half_of_a_place_is_enough_for_a_backup(watch: Watch) -> None:
     """The other half is the cluster's own; only a look for objects wants both, and says so
     first."""
-    assert watch(*URL, "--rounds", "1").code == 0
-    ran = watch(*URL, "--rounds", "1", "--level", "objects")
+    assert watch(*STATE, "--rounds", "1").code == 0
+    ran = watch(*STATE, "--rounds", "1", "--level", "objects")
     assert (ran.code, ran.out) == (2, "")
     assert "go together" in ran.err
     assert repository().manifest().ids == (9,)

@@ -14,6 +14,7 @@ from pathlib import Path
 import goldens
 import pytest
 from pasting import LAST, NEWEST, make_store, paste
+from shell import BACKUPS, STORE, TARGET
 
 from metasnapshot.cli.app import main
 from metasnapshot.metastore.connect import open_meta_store
@@ -23,9 +24,6 @@ from metasnapshot.operations.scaffold import scaffold
 from metasnapshot_codegen import cli
 
 ROOT = Path(__file__).parents[2]
-STORE = ("--meta-store", "sqlite:///meta.db")
-EMPTY = ("--meta-store", "sqlite:///empty.db")
-BACKUPS = ("--backup-storage-url", "fs://backups")
 WIDGETS = """
 CREATE TABLE widget_box (
   widget_id integer NOT NULL, colour varchar NOT NULL, PRIMARY KEY (widget_id, colour),
@@ -170,7 +168,7 @@ def test_the_recipe_alone_adds_a_release(checkout: Checkout, widgets: list[str])
     assert (verified.returncode, "layout 9.9.0" in verified.stdout) == (0, True), verified
     shutil.copyfile(checkout.path / "meta.db", checkout.path / "empty.db")
     state = ("--hummock-storage-url", f"fs://{checkout.path / 'state'}")
-    restored = checkout.run("restore", "latest", *EMPTY, *BACKUPS, *state, "--clean", "--yes")
+    restored = checkout.run("restore", "latest", *TARGET, *BACKUPS, *state, "--clean", "--yes")
     assert restored.returncode == 0, restored
     for table in ("widget", "widget_box", "source", "streaming_job", "object"):
         assert checkout.rows("meta.db", table) == checkout.rows("empty.db", table) != []

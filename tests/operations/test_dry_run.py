@@ -11,9 +11,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import goldens
 import pytest
 import sqlalchemy as sa
+from shell import BACKUPS, STATE, STORE, TARGET, Shell
 from sqlalchemy import event
 
 from metasnapshot.cli.app import main
@@ -21,14 +21,11 @@ from metasnapshot.store import url as urls
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.port import Store
 
-TAG = goldens.SHIPPED / "v3.0.3"
 STORE_READS = {"head", "read", "open_reader", "list"}
 """What a rehearsal may ask of a store; every other method of the port writes or locks."""
 HARMLESS = {"SELECT", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK"}
-BACKUPS = ("--backup-storage-url", "fs://backups")
-BACKUP = ("backup", "--meta-store", "sqlite:///meta.db", *BACKUPS)
-STATE = ("--hummock-storage-url", "fs://state")
-RESTORE = ("restore", "9", "--meta-store", "sqlite:///empty.db", *BACKUPS, *STATE)
+BACKUP = ("backup", *STORE, *BACKUPS)
+RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE)
 REHEARSALS = [
     (*BACKUP, "--dry-run"),
     (*BACKUP, "--dry-run", "--json"),
@@ -99,17 +96,9 @@ def recorded(*, may_write: bool) -> Generator[Recorder]:
 
 
 @pytest.fixture(autouse=True)
-def _cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The working directory: meta.db with its state store, backup 9, and empty.db."""
-    monkeypatch.chdir(tmp_path)
-    goldens.copy_store(TAG, tmp_path / "meta.db")
-    goldens.empty_store(TAG, tmp_path / "empty.db")
-    goldens.write_state(TAG, tmp_path / "state")
-    with closing(sqlite3.connect("meta.db")) as connection, connection:
-        connection.execute(
-            "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"
-        )
-    assert main(BACKUP) == 0
+def _backed_up(shell: Shell) -> None:
+    """The directory of `cluster`, with backup 9."""
+    assert shell.run(*BACKUP).code == 0
 
 
 def fingerprint() -> dict[str, str]:

@@ -1,0 +1,54 @@
+"""The command as the tests type it: in this process, in a directory that holds a small world.
+
+The world is that of the fixture `cluster`: meta.db, its state store, and empty.db to restore into.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ran import Ran
+
+from metasnapshot.cli.app import main
+
+STORE = ("--meta-store", "sqlite:///meta.db")
+TARGET = ("--meta-store", "sqlite:///empty.db")
+BACKUPS = ("--backup-storage-url", "fs://backups")
+STATE = ("--hummock-storage-url", "fs://state")
+DIRECTORY = ("--hummock-storage-directory", "hummock_001")
+STATE_FOLDER = (*STATE, *DIRECTORY)
+"""Where the objects are, for commands that have no meta store to ask."""
+
+
+class Shell:
+    """Runs the command in a directory; `last` stands at the end of every line."""
+
+    def __init__(self, path: Path, capsys: pytest.CaptureFixture[str], *last: str) -> None:
+        self.path, self._capsys, self._last = path, capsys, last
+
+    def run(self, *arguments: str) -> Ran:
+        """Exit code, stdout and stderr; only a bug, 70, shows a traceback."""
+        self._capsys.readouterr()
+        code = main([*arguments, *self._last])
+        shown = self._capsys.readouterr()
+        assert code == 70 or "Traceback" not in shown.err
+        return Ran(code, shown.out, shown.err)
+
+    def lines(self, *arguments: str) -> list[Any]:
+        """The lines of JSON of a command that ends well."""
+        code, out, err = self.run(*arguments, "--json")
+        assert (code, err) == (0, "")
+        return [json.loads(line) for line in out.splitlines()]
+
+    def answer(self, *arguments: str) -> tuple[int, Any]:
+        """Exit code and the one line of JSON on stdout."""
+        code, out, _ = self.run(*arguments, "--json")
+        (line,) = out.splitlines()
+        return code, json.loads(line)
+
+    def files(self) -> dict[Path, bytes]:
+        """Every file of the directory, as it is now."""
+        return {path: path.read_bytes() for path in self.path.rglob("*") if path.is_file()}
