@@ -215,8 +215,7 @@ class _Check:
             if not any(index in span for span in spans):
                 yield column.place.problem(
                     f"found type `{column.type}` of column {model.name}.{column.name} without a "
-                    "state "
-                    f"in layout {self.axis[index]}, expected one"
+                    f"state in layout {self.axis[index]}, expected one"
                 )
                 break
 
@@ -244,9 +243,9 @@ class _Check:
             for span, place in seen.get(item.name, []):
                 if span.overlaps(item.span):
                     yield item.place.problem(
-                        f"found {what} `{item.name}` with a lifespan that overlaps line "
-                        f"{place.line} "
-                        f"(in {axis[max(span.since, item.span.since)]}), expected one at a time"
+                        f"found {what} `{item.name}` with a lifespan that overlaps "
+                        f"line {place.line} (in {axis[max(span.since, item.span.since)]}), "
+                        "expected one at a time"
                     )
             seen.setdefault(item.name, []).append((item.span, item.place))
 

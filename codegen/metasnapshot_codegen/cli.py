@@ -28,8 +28,8 @@ from metasnapshot_codegen.registry import Registry
 from metasnapshot_codegen.source import Collector, Problem, SchemaError
 
 FROZEN_HEAD = (
-    "# What has been released, one line each, with its digest. Only ever appended to, by `make "
-    "freeze`;\n"
+    "# What has been released, one line each, with its digest. Only ever appended to, "
+    "by `make freeze`;\n"
     "# the generator refuses a registry that says any of it differently.\n"
 )
 

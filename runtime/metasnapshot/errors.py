@@ -189,8 +189,7 @@ class TargetNotEmpty(MetasnapshotError):
         super().__init__(
             f"meta store is not empty before being restored: {counts}",
             hint="a fresh schema has rows too (seaql_migrations, cluster, user, object, "
-            "database, schema); "
-            "empty these tables if they belong to no living cluster",
+            "database, schema); empty these tables if they belong to no living cluster",
         )
         self.rows = rows
 

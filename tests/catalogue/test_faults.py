@@ -72,10 +72,14 @@ def entry_of(number: int, nonce: int) -> ManifestEntry:
 class Model:
     """What must hold, looked at behind the faults.
 
-    Attributes: written: bytes by id and nonce of what was ever begun. named: the nonce of every id
-    that the manifest ever had. alive: ids whose creation succeeded and whose deletion was not
-    tried. doomed: ids whose deletion was tried. gone: ids whose deletion succeeded.
-    erased: those of them that were in the manifest: the file of one that is being written may stay.
+    Attributes:
+        written: bytes by id and nonce of what was ever begun.
+        named: the nonce of every id that the manifest ever had.
+        alive: ids whose creation succeeded and whose deletion was not tried.
+        doomed: ids whose deletion was tried.
+        gone: ids whose deletion succeeded.
+        erased: those of them that were in the manifest: the file of one that is being written may
+            stay.
     """
 
     inner: MemoryStore = field(default_factory=MemoryStore)

@@ -147,8 +147,7 @@ class RowCodec:
         if _encoder.encode(wire) != rest:
             raise RowError(
                 "not in the form that RisingWave writes (a duplicate key, a space, another order "
-                "of "
-                "columns, or a value written another way)"
+                "of columns, or a value written another way)"
             )
         return wire
 

@@ -34,9 +34,11 @@ _TABLE_ID = struct.Struct("<I")
 class HummockVersion:
     """A Hummock version as it stands in a snapshot.
 
-    Attributes: form: json, protobuf or, in V1, message. rows: the rows of its section, as bytes.
+    Attributes:
+        form: json, protobuf or, in V1, message.
+        rows: the rows of its section, as bytes.
         era: the state of the protobuf messages to start from; a later one is taken if fields ask
-        for it.
+            for it.
     """
 
     def __init__(self, form: str, rows: Sequence[bytes], era: str) -> None:

@@ -27,9 +27,12 @@ MIGRATIONS_SECTION = "seaql_migrations"
 class Candidates:
     """The layouts that a set of migrations allows, by falling number of sections.
 
-    Attributes: layouts: at least one. releases: the releases that have exactly this set, or the
-        largest known subset, oldest first. exact: whether the set is a release's own; if not,
-        `unknown` names the migrations beyond it.
+    Attributes:
+        layouts: at least one.
+        releases: the releases that have exactly this set, or the largest known subset, oldest
+            first.
+        exact: whether the set is a release's own.
+        unknown: the migrations beyond it, if it is not.
     """
 
     layouts: tuple[Layout, ...]

@@ -23,10 +23,15 @@ length (V1); one message without a count (V1).
 class SectionPlace:
     """Where a section stands.
 
-    Attributes: name: of the section. count: its rows. start, end: offsets of its first byte and of
-        what follows it. state: the hash of the file at its start. digest: the same at its end.
-        frame: one of the frames above. values: of a V1 section of pairs, whose keys are all here,
-        the place of the values.
+    Attributes:
+        name: of the section.
+        count: its rows.
+        start: offset of its first byte.
+        end: offset of what follows it.
+        state: the hash of the file at its start.
+        digest: the same at its end.
+        frame: one of the frames above.
+        values: of a V1 section of pairs, whose keys are all here, the place of the values.
     """
 
     name: str

@@ -36,11 +36,15 @@ BODY_MIN = HEADER_SIZE + CHECKSUM_SIZE
 class SnapshotReader:
     """A verified snapshot.
 
-    Attributes: format_version: 2; 0 or 1 for V1. id: the snapshot's id. checksum: XXH64 (seed 0) of
-        everything before the last 8 bytes, as stored and as computed. layout: name of the layout it
-        is in. releases: the releases that may have written it, oldest first. unknown_migrations:
-        those that no known release has. places: its sections in the order of the file,
-        hummock_version among them. size: bytes of the file.
+    Attributes:
+        format_version: 2; 0 or 1 for V1.
+        id: the snapshot's id.
+        checksum: XXH64 (seed 0) of everything before the last 8 bytes, as stored and as computed.
+        layout: name of the layout it is in.
+        releases: the releases that may have written it, oldest first.
+        unknown_migrations: those that no known release has.
+        places: its sections in the order of the file, hummock_version among them.
+        size: bytes of the file.
     """
 
     def __init__(

@@ -26,13 +26,16 @@ from metasnapshot_models.v1 import V1_LAYOUTS
 class MetaSnapshot:
     """A meta snapshot, decoded.
 
-    Attributes: format_version: 2; 0 or 1 for V1. id: the snapshot's id; the file's name is
-        `{id}.snapshot`. layout: name of the layout it is in, after the first release that has it.
-        releases: the releases that may have written it, oldest first. sections: rows by section,
-        each a list of models, in the order of the file; hummock_version stands apart. In V1 a row
-        is a Blob with its message, in default_cf a Pair, in cluster_id a text. hummock_version: the
-        Hummock version as read; assign another to replace it. opaque: bytes after the last known
-        section, kept as they are.
+    Attributes:
+        format_version: 2; 0 or 1 for V1.
+        id: the snapshot's id; the file's name is `{id}.snapshot`.
+        layout: name of the layout it is in, after the first release that has it.
+        releases: the releases that may have written it, oldest first.
+        sections: rows by section, each a list of models, in the order of the file; hummock_version
+            stands apart. In V1 a row is a Blob with its message, in default_cf a Pair, in
+            cluster_id a text.
+        hummock_version: the Hummock version as read; assign another to replace it.
+        opaque: bytes after the last known section, kept as they are.
     """
 
     format_version: int

@@ -51,8 +51,7 @@ def read_checkpoint_bytes(store: Store, directory: str) -> bytes:
             path,
             where=store.url,
             hint="check --hummock-storage-url and --hummock-storage-directory against system "
-            "parameters "
-            "state_store and data_directory",
+            "parameters state_store and data_directory",
         ) from error
 
 

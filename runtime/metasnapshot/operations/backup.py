@@ -293,8 +293,7 @@ class _Backup:
             if item.reason == "missed" and (count := count_rows(self.connection, item.table)):
                 yield (
                     f"table {item.table} has {count} rows that snapshots of {self.releases[0]} "
-                    "leave out: "
-                    "a restore loses them"
+                    "leave out: a restore loses them"
                 )
 
 

@@ -70,8 +70,8 @@ class Coverage:
         if problems:
             raise UnknownFormat(
                 f"meta store does not fit layout {self.layout}: {', '.join(problems)}",
-                hint=f"{ADD_RELEASE}; "
-                "--allow-unknown-tables leaves unknown ones out and says so in the remarks",
+                hint=f"{ADD_RELEASE}; --allow-unknown-tables leaves unknown ones out and says so "
+                "in the remarks",
             )
 
 
