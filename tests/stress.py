@@ -18,7 +18,8 @@ from pathlib import Path
 import goldens
 
 from metasnapshot.catalogue.manifest import parse
-from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.format.snapshot import MetaSnapshot, loads
 from metasnapshot.operations import gc
 from metasnapshot.operations.delete import keep

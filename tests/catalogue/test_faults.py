@@ -268,8 +268,8 @@ CASES = [
     if name != "delete" or fault not in {Fault.CUT, Fault.STALE}  # it opens and lists nothing
 ]
 HARMLESS = {Fault.SLOW, Fault.STALE}
-CALLS_OF_A_NOTE = {"exclusive", "read", "put_if_absent", "put_if_match"}
-"""A snapshot is created even if the note of it, the last thing that is written, fails."""
+CALLS_OF_A_NOTE = {"exclusive", "head", "read", "put_if_absent", "put_if_match"}
+"""A snapshot is created even if the notes of it, the last that is written, fail."""
 LOUD = {Fault.BEFORE, Fault.AFTER, Fault.STORM, Fault.CUT}
 
 

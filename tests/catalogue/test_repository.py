@@ -58,6 +58,7 @@ def test_paths_are_upstreams(repository: Repository, snapshot: MetaSnapshot) -> 
         "backup/1.snapshot",
         "backup/manifest.json",
         "backup/manifest.json.previous",
+        "backup/metasnapshot.facts.json",
         "backup/metasnapshot.json",
     ]
 

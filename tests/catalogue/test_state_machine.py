@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import Manifest, parse
-from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ObjectMissing, RetentionLocked, SnapshotNotFound
 from metasnapshot.format.snapshot import MetaSnapshot, dumps, loads
 from metasnapshot.operations.delete import delete, keep

@@ -15,10 +15,12 @@ import msgspec
 import pytest
 from deaths import deaths
 
+from metasnapshot.catalogue.facts import FACTS_NAME
 from metasnapshot.catalogue.ledger import LEDGER_NAME, Ledger, Verified, change_ledger
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, parse
+from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
 from metasnapshot.catalogue.rebuilder import Rebuilder
-from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.operations import expire as expiring
 from metasnapshot.operations import gc as collecting
 from metasnapshot.operations import rebuild as rebuilding
@@ -141,12 +143,16 @@ def test_expire(tmp_path: Path) -> None:
 
 
 def noted(files: dict[str, bytes], ids: set[int]) -> Mapping[str, object]:
-    """Files by name; of the ledger, what it says of these ids: its notes of snapshots that are gone
-    are dropped when their id is used again.
+    """Files by name; of ledger and facts, what they say of these ids: notes of snapshots that are
+    gone are dropped when their id is used again, and facts are of nobody then.
     """
     ledger = msgspec.json.decode(files[LEDGER_NAME], type=Ledger)
     about = {n: note for n, note in ledger.verified.items() if n in ids}
-    return files | {LEDGER_NAME: (ledger.kept, ledger.made, ledger.last_deleted, about)}
+    facts = msgspec.json.decode(files[FACTS_NAME])["snapshots"]
+    return files | {
+        LEDGER_NAME: (ledger.kept, ledger.made, ledger.last_deleted, about),
+        FACTS_NAME: {number: row for number, row in facts.items() if int(number) in ids},
+    }
 
 
 def littered(path: Path) -> World:

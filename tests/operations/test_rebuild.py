@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from metasnapshot.catalogue import manifest as manifests
+from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
 from metasnapshot.catalogue.rebuilder import Rebuilder
-from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError
 from metasnapshot.operations.rebuild import Rebuilt, rebuild, write
 from metasnapshot.store.local import LocalStore

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from metasnapshot.errors import DamageError, ObjectMissing, RetentionLocked
+from metasnapshot.errors import ObjectMissing, RetentionLocked
+from metasnapshot.store.document import LEDGER_SIZE_MAX, decode_document, read_document
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.swap import change_object
 
 LEDGER_NAME = "metasnapshot.json"
+HINT = "move it away: it holds keep marks and notes of verifications, no snapshot needs it"
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -38,6 +40,9 @@ class Ledger(msgspec.Struct, forbid_unknown_fields=True):
     versions: dict[int, int] = {}
 
 
+_decoder = msgspec.json.Decoder(Ledger)
+
+
 def read_ledger(store: Store, directory: str) -> Ledger:
     """The ledger of a directory, empty if there is none.
 
@@ -46,7 +51,7 @@ def read_ledger(store: Store, directory: str) -> Ledger:
     """
     path = join(directory, LEDGER_NAME)
     try:
-        return _parse(path, store.read(path).data)
+        return _parse(path, read_document(store, path, LEDGER_SIZE_MAX).data)
     except ObjectMissing:
         return _empty()
 
@@ -66,7 +71,7 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
         change(ledger)
         return msgspec.json.encode(ledger)
 
-    change_object(store, path, apply)
+    change_object(store, path, apply, LEDGER_SIZE_MAX)
     return ledger
 
 
@@ -141,8 +146,4 @@ def _empty() -> Ledger:
 
 
 def _parse(path: str, data: bytes) -> Ledger:
-    try:
-        return msgspec.json.decode(data, type=Ledger)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        hint = "move it away: it holds keep marks and notes of verifications, no snapshot needs it"
-        raise DamageError(f"{path} is damaged: {error}", hint=hint) from error
+    return decode_document(path, data, _decoder, HINT)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest import Manifest
-from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError, DamageError, ObjectMissing
-from metasnapshot.store.port import Store, StoredObject, join
+from metasnapshot.store.port import Store
 
 
 class Rebuilder(Repository):
@@ -19,7 +19,7 @@ class Rebuilder(Repository):
         super().__init__(store, directory)
 
     def _open(self) -> None:
-        found = self._now()
+        found = self._file.read()
         if found is None:
             return
         self._data, self._exists = found.data, True
@@ -34,7 +34,7 @@ class Rebuilder(Repository):
         """
         claimed = manifests.claimed_id(self._data or b"")
         try:
-            previous = self.store.read(join(self.directory, PREVIOUS_NAME)).data
+            previous = self.store.read(self._file.previous_path).data
         except ObjectMissing:
             return claimed
         # The one that was replaced last; if what it said is not to be read now, one came after it.
@@ -46,20 +46,14 @@ class Rebuilder(Repository):
         Raises:
             ConflictError: it changed meanwhile.
         """
-        path, data = self._manifest_path(), manifests.render(manifest)
+        path, data = self._file.path, manifests.render(manifest)
         with self.store.exclusive(path):
-            found = self._now()
+            found = self._file.read()
             if (found.data if found else None) != self._data:
                 raise ConflictError(f"{path} changed meanwhile", hint="look at it again")
             if found is None:
                 self.store.put_if_absent(path, data)
             else:
-                self._keep_previous(found.data)
+                self._file.keep_previous(found.data)
                 self.store.put_if_match(path, data, found.etag)
         self._manifest, self._exists = manifest, True
-
-    def _now(self) -> StoredObject | None:
-        try:
-            return self.store.read(self._manifest_path())
-        except ObjectMissing:
-            return None

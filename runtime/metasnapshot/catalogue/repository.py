@@ -2,7 +2,7 @@
 
 Paths are `{directory}/manifest.json` and `{directory}/{id}.snapshot`. Unlike upstream's, a
 snapshot's file is never overwritten, and the manifest changes by compare-and-swap: a change that
-meets another one is made again on top of it. What it replaces is kept as `manifest.json.previous`.
+meets another one is made again on top of it.
 While a backup is at work, `{id}.reserved` keeps its id and says who it is.
 Source: src/storage/backup/src/storage.rs.
 """
@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.entry import describe
+from metasnapshot.catalogue.facts import CLOCK, Facts, drop_facts, facts_in, record_facts
 from metasnapshot.catalogue.ledger import announce_delete, forget, read_ledger, remember
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
+from metasnapshot.catalogue.manifest_file import ManifestFile
 from metasnapshot.catalogue.reservation import (
     drop_stale,
     is_reserved,
@@ -29,7 +32,6 @@ from metasnapshot.errors import (
     DamageError,
     ManifestMissing,
     MetasnapshotError,
-    ObjectMissing,
     SnapshotNotFound,
     StorageError,
     UnknownFormat,
@@ -38,10 +40,9 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot, dumps, load
 from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, object_ids
 from metasnapshot.store.port import Store, join
-from metasnapshot.store.swap import change_object
 
-PREVIOUS_NAME = f"{MANIFEST_NAME}.previous"
 RESERVE_ATTEMPTS_MAX = 1000
+NOTE_FAILURES = (StorageError, ConflictError, DamageError, UnknownFormat)
 
 
 class Repository:
@@ -59,6 +60,7 @@ class Repository:
         self.directory = directory
         self._manifest = Manifest()
         self._exists = False
+        self._file = ManifestFile(store, directory)
         self._open()
 
     def _open(self) -> None:
@@ -164,7 +166,11 @@ class Repository:
         return self.create_stream(snapshot.id, write)
 
     def create_stream(
-        self, snapshot_id: int, write: Callable[[BinaryIO], ManifestEntry]
+        self,
+        snapshot_id: int,
+        write: Callable[[BinaryIO], ManifestEntry],
+        taken: datetime | None = None,
+        taken_by: str = CLOCK,
     ) -> ManifestEntry:
         """Store a snapshot that is written as it is made, first the file, then its entry in the
         manifest.
@@ -172,6 +178,8 @@ class Repository:
         Args:
             snapshot_id: its id.
             write: writes the snapshot to the file and returns its entry.
+            taken: when its rows were read from the meta store, where that is known.
+            taken_by: what says so.
 
         Raises:
             ConflictError: the id is taken.
@@ -180,7 +188,7 @@ class Repository:
         with self.store.open_writer(self.path(snapshot_id)) as file:
             entry = write(file)
             self._make_manifest()
-        self._read_back(snapshot_id)
+        facts = self._read_back(snapshot_id, taken, taken_by)
         # RisingWave may have deleted a snapshot of this id: its notes are not this one's.
         forget(self.store, self.directory, [snapshot_id])
         try:
@@ -188,18 +196,27 @@ class Repository:
         except MetasnapshotError:
             self._drop_unnamed(snapshot_id)
             raise
-        self._note(entry)
+        self._note(entry, facts)
         return entry
 
-    def _note(self, entry: ManifestEntry) -> None:
+    def _note(self, entry: ManifestEntry, facts: Facts | None = None) -> None:
         """Note that the snapshot was made here; without the note it is no less of a snapshot."""
-        with suppress(StorageError, ConflictError, DamageError):
+        with suppress(*NOTE_FAILURES):
             remember(self.store, self.directory, entry.id, entry.hummock_version_id)
+        if facts is not None:
+            self.record(entry.id, facts)
 
-    def enter(self, entry: ManifestEntry) -> None:
-        """Enter a snapshot whose file is there already."""
+    def record(self, snapshot_id: int, facts: Facts) -> None:
+        """Record what is known of a snapshot; where that fails, its file and entry still say most
+        of it.
+        """
+        with suppress(*NOTE_FAILURES):
+            record_facts(self.store, self.directory, snapshot_id, facts)
+
+    def enter(self, entry: ManifestEntry, facts: Facts | None = None) -> None:
+        """Enter a snapshot whose file is there already, with what is known of it."""
         self._change(lambda manifest: manifest.with_entry(entry))
-        self._note(entry)
+        self._note(entry, facts)
 
     def _drop_unnamed(self, snapshot_id: int) -> None:
         """Delete a file that the manifest could not be made to name, unless it does after all."""
@@ -216,20 +233,22 @@ class Repository:
         if self._exists:
             return
         with suppress(ConflictError):  # somebody else made it
-            self.store.put_if_absent(self._manifest_path(), manifests.render(Manifest()))
+            self.store.put_if_absent(self._file.path, manifests.render(Manifest()))
         self._read()
 
-    def _read_back(self, snapshot_id: int) -> None:
+    def _read_back(self, snapshot_id: int, taken: datetime | None, by: str) -> Facts:
         """Verify a file before the manifest names it; one that is damaged is deleted again."""
         try:
             with self.store.open_reader(self.path(snapshot_id)) as file:
-                found = SnapshotReader(file).id
+                reader = SnapshotReader(file)
+                found, facts = reader.id, facts_in(reader, taken, by)
         except (DamageError, UnknownFormat):
             self.store.delete(self.path(snapshot_id))
             raise
         if found != snapshot_id:
             self.store.delete(self.path(snapshot_id))
             raise DamageError(f"{self.path(snapshot_id)} holds id {found}")
+        return facts
 
     def get(self, snapshot_id: int) -> MetaSnapshot:
         """A snapshot, decoded as a whole.
@@ -289,6 +308,8 @@ class Repository:
         self._change(without)
         announce_delete(self.store, self.directory, gone - known)
         forget(self.store, self.directory, gone)
+        with suppress(DamageError, UnknownFormat):  # they are of those bytes only
+            drop_facts(self.store, self.directory, gone)
         for snapshot_id in sorted(wanted):
             if snapshot_id in gone or not is_reserved(self.store, self.directory, snapshot_id):
                 self.store.delete(self.path(snapshot_id))
@@ -298,29 +319,12 @@ class Repository:
         return join(self.directory, f"{snapshot_id}.snapshot")
 
     def _read(self) -> None:
-        try:
-            found = self.store.read(self._manifest_path())
-        except ObjectMissing:
-            return  # keeps what is known, as upstream does
-        self._manifest, self._exists = manifests.parse(found.data), True
+        if (found := self._file.read()) is not None:  # else keep what is known, as upstream does
+            self._manifest, self._exists = manifests.parse(found.data), True
 
     def _change(self, change: Callable[[Manifest], Manifest]) -> None:
         """Change the manifest; if it changed meanwhile, change what is there now."""
-        changed = self._manifest
-
-        def apply(data: bytes | None) -> bytes:
-            nonlocal changed
-            changed = change(self._manifest if data is None else manifests.parse(data))
-            if data is not None:
-                self._keep_previous(data)
-            return manifests.render(changed)
-
-        change_object(self.store, self._manifest_path(), apply)
-        self._manifest, self._exists = changed, True
-
-    def _keep_previous(self, data: bytes) -> None:
-        """Keep the manifest that is about to be replaced, for whoever has to mend one by hand."""
-        change_object(self.store, join(self.directory, PREVIOUS_NAME), lambda _: data)
-
-    def _manifest_path(self) -> str:
-        return join(self.directory, MANIFEST_NAME)
+        self._manifest = self._file.change(
+            lambda found: change(self._manifest if found is None else found)
+        )
+        self._exists = True

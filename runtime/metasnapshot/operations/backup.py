@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -178,6 +179,7 @@ class _Backup:
         options: BackupOptions,
     ) -> None:
         self.connection = connection
+        self.taken = datetime.now(UTC)
         self.repository = repository
         self.options = options
         self.coverage = cover(connection)
@@ -199,7 +201,7 @@ class _Backup:
         else:
             with self.repository.reserve(sequence) as number:
                 entry = self.repository.create_stream(
-                    number, lambda file: self._write(file, number)
+                    number, lambda file: self._write(file, number), self.taken
                 )
         return BackupResult(
             entry=entry,

@@ -9,9 +9,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
+from metasnapshot.catalogue.facts import CLOCK, Facts, facts_in
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import drop_stale, sole_writer
 from metasnapshot.errors import (
@@ -47,18 +50,20 @@ def copy(source: Repository, target: Repository, ids: Iterable[int]) -> list[Cop
     """
     entries = [source.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
     drop_stale(target.store, target.directory)
-    return [_copy(source, target, entry) for entry in entries]
+    known = Records(source)
+    return [_copy(known, source, target, entry) for entry in entries]
 
 
-def _copy(source: Repository, target: Repository, entry: ManifestEntry) -> Copied:
+def _copy(known: Records, source: Repository, target: Repository, entry: ManifestEntry) -> Copied:
     try:
         with source.open(entry.id) as reader:
             checksum, size = reader.checksum, reader.size
+            facts = facts_in(reader, *_taken(known, entry))
     except (DamageError, UnknownFormat, ObjectMissing) as error:
         return Copied(entry.id, error=error)
     there = _checksum(target, entry.id)
     if there is None:
-        _send(source, target, entry)
+        _send(source, target, entry, facts)
         there = _checksum(target, entry.id)
         if there != checksum:
             raise DamageError(f"snapshot {entry.id} did not arrive whole")
@@ -68,18 +73,28 @@ def _copy(source: Repository, target: Repository, entry: ManifestEntry) -> Copie
             f"{target.url} has another snapshot {entry.id}", hint="copy to another directory"
         )
     if entry.id not in target.refresh_manifest().ids:
-        target.enter(entry)
+        target.enter(entry, facts)
+    elif known.facts(entry) is not None and Records(target).facts(entry) is None:
+        target.record(entry.id, facts)
     return Copied(entry.id, size, was_there=True)
 
 
-def _send(source: Repository, target: Repository, entry: ManifestEntry) -> None:
+def _taken(known: Records, entry: ManifestEntry) -> tuple[datetime | None, str]:
+    """When a snapshot was taken, where more than its epochs says so: the time of its copy's file
+    will not.
+    """
+    found = known.taken(entry)
+    return (None, CLOCK) if found is None or found.is_least else (found.time, found.by)
+
+
+def _send(source: Repository, target: Repository, entry: ManifestEntry, facts: Facts) -> None:
     def write(file: BinaryIO) -> ManifestEntry:
         with source.get_stream(entry.id) as data:
             shutil.copyfileobj(data, file, CHUNK_SIZE)
         return entry
 
     with sole_writer(target.store, target.directory, entry.id):
-        target.create_stream(entry.id, write)
+        target.create_stream(entry.id, write, facts.taken, facts.taken_by)
 
 
 def _checksum(repository: Repository, snapshot_id: int) -> int | None:

@@ -13,9 +13,11 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from metasnapshot.catalogue.facts import FACTS_NAME
 from metasnapshot.catalogue.ledger import LEDGER_NAME
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
-from metasnapshot.catalogue.repository import PREVIOUS_NAME, Repository
+from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import RESERVED, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
 from metasnapshot.store.lease import LEASE_NAME
@@ -25,7 +27,7 @@ from metasnapshot.store.trial import TRIAL_PREFIX
 ORPHAN, LEFTOVER, FOREIGN = "orphan", "leftover", "foreign"
 OURS = re.compile(
     rf"{re.escape(MANIFEST_NAME)}|{re.escape(PREVIOUS_NAME)}|{re.escape(LEDGER_NAME)}"
-    rf"|{re.escape(WATCHER_NAME)}|checkpoint\.[0-9a-f]{{16}}\.replaced"
+    rf"|{re.escape(FACTS_NAME)}|{re.escape(WATCHER_NAME)}|checkpoint\.[0-9a-f]{{16}}\.replaced"
 )
 LEFTOVERS = re.compile(rf"\d{{1,18}}\.{RESERVED}|{re.escape(TRIAL_PREFIX)}.*|{LEASE_NAME}/.*")
 SNAPSHOT = re.compile(r"(\d{1,18})\.snapshot")

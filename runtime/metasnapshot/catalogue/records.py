@@ -1,0 +1,150 @@
+"""What is known of the snapshots of a directory: what was recorded, and where nothing was, what
+their files and entries say.
+
+Notes that cannot be read are told and stop nothing: they are taken as empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+
+from metasnapshot.catalogue.facts import (
+    CLOCK,
+    EPOCH,
+    FILE,
+    Facts,
+    cluster_in,
+    is_of,
+    read_facts,
+)
+from metasnapshot.catalogue.ledger import Ledger, read_ledger
+from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.times import taken_at
+from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, UnknownFormat
+from metasnapshot.store.port import ObjectHead, join
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """When a snapshot was taken, and what says so: the clock of the host that took it (`clock`),
+    the time of a file that was made here (`file`), or its newest epoch (`epoch`), after which it
+    was taken.
+    """
+
+    time: datetime
+    by: str
+
+    @property
+    def is_least(self) -> bool:
+        """Whether it may have been later: an idle cluster commits no epochs."""
+        return self.by == EPOCH
+
+
+class Records:
+    """What is known of the snapshots of a directory, as it was when this was made.
+
+    Attributes:
+        ledger: the notes; empty if there are none or they cannot be read.
+        problems: which notes cannot be read, and why.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self.problems: list[str] = []
+        store, directory = repository.store, repository.directory
+        self.ledger = self._tolerate(lambda: read_ledger(store, directory), Ledger())
+        self._recorded = self._tolerate(lambda: read_facts(store, directory), {})
+        self._bound: dict[int, Facts | None] = {}
+        self._clusters: dict[int, str | None] = {}
+
+    def facts(self, entry: ManifestEntry) -> Facts | None:
+        """What is recorded of this very snapshot; None if nothing is, or only of another one of
+        its id.
+        """
+        if entry.id not in self._bound:
+            self._bound[entry.id] = self._find(entry)
+        return self._bound[entry.id]
+
+    def taken(self, entry: ManifestEntry) -> Taken | None:
+        """When a snapshot was taken; None if nothing says so."""
+        facts = self.facts(entry)
+        if facts is not None and facts.taken is not None:
+            return Taken(facts.taken, facts.taken_by)
+        least = taken_at(entry)
+        head = self.heads.get(self._repository.path(entry.id))
+        if facts is None and head is not None and head.modified is not None:
+            is_made_here = self.ledger.versions.get(entry.id) == entry.hummock_version_id
+            if is_made_here and entry.id in self.ledger.made:
+                return Taken(head.modified, FILE)
+        return None if least is None else Taken(least, EPOCH)
+
+    def cluster_id(self, entry: ManifestEntry) -> str | None:
+        """The cluster that a snapshot is of: as recorded, or as its file says, which is verified
+        then; None if it does not say.
+
+        Raises:
+            MetasnapshotError: nothing is recorded, and the file cannot be read or is damaged.
+        """
+        if (facts := self.facts(entry)) is not None:
+            return facts.cluster_id
+        if entry.id not in self._clusters:
+            with self._repository.open(entry.id) as reader:
+                self._clusters[entry.id] = cluster_in(reader)
+        return self._clusters[entry.id]
+
+    def cluster_ids(self) -> dict[int, str]:
+        """The cluster of each snapshot that says so, by snapshot id, newest first; files that are
+        damaged or lost are passed over.
+        """
+        found = {entry.id: self._sound_cluster(entry) for entry in self._newest_first()}
+        return {number: cluster for number, cluster in found.items() if cluster is not None}
+
+    def newest_cluster_id(self) -> str | None:
+        """The cluster of the newest sound snapshot that says so; None if none does."""
+        found = (self._sound_cluster(entry) for entry in self._newest_first())
+        return next((cluster for cluster in found if cluster is not None), None)
+
+    @cached_property
+    def heads(self) -> dict[str, ObjectHead]:
+        """Size and time of each object in the directory, by path."""
+        prefix = join(self._repository.directory, "x")[:-1]
+        return {head.path: head for head in self._repository.store.list(prefix)}
+
+    def _newest_first(self) -> list[ManifestEntry]:
+        entries = self._repository.manifest().entries
+        return sorted(entries, key=lambda entry: entry.id, reverse=True)
+
+    def _sound_cluster(self, entry: ManifestEntry) -> str | None:
+        try:
+            return self.cluster_id(entry)
+        except MetasnapshotError:
+            return None
+
+    def _find(self, entry: ManifestEntry) -> Facts | None:
+        facts = self._recorded.get(entry.id)
+        path = self._repository.path(entry.id)
+        head = self.heads.get(path)
+        if facts is None or head is None or head.size != facts.size:
+            return None
+        try:
+            with self._repository.store.open_reader(path) as file:
+                return facts if is_of(facts, file, head.size) else None
+        except ObjectMissing:  # deleted since the listing
+            return None
+
+    def _tolerate(self, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except (DamageError, UnknownFormat) as error:
+            self.problems.append(f"{error}: taken as empty")
+            return otherwise
+
+
+__all__ = ["CLOCK", "EPOCH", "FILE", "Records", "Taken"]
