@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import os
-import signal
 import sys
-import threading
 import time
-import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -34,11 +28,12 @@ from metasnapshot.cli.list import list_snapshots
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import retry_policy
 from metasnapshot.cli.pins import epoch, pins
+from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
 from metasnapshot.cli.restore import restore
-from metasnapshot.cli.settings import CONFIG_VARIABLE, resolve
+from metasnapshot.cli.settings import CONFIG_VARIABLE, require_text, resolve
 from metasnapshot.cli.show import cat, drill, show
 from metasnapshot.cli.storage import app as storage_app
-from metasnapshot.cli.text import complain, say, say_json
+from metasnapshot.cli.text import complain, flush, lament, say_json, say_page
 from metasnapshot.cli.verify import verify
 from metasnapshot.cli.watch import watch
 from metasnapshot.errors import InternalError, Interrupted, MetasnapshotError, UsageError
@@ -86,7 +81,7 @@ def completion(shell: Shell, /) -> int:
 
     Example: metasnapshot completion bash > /etc/bash_completion.d/metasnapshot
     """
-    say(app.generate_completion(shell=shell))
+    say_page(app.generate_completion(shell=shell))
     return 0
 
 
@@ -148,11 +143,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 ok, an error's own, 2 usage, 70 internal bug, 130 interrupted.
     """
-    _prepare()
+    open_standard_files()
+    prepare()
     metrics.path, metrics.verb, metrics.values = None, "none", {}
     given = list(sys.argv[1:] if arguments is None else arguments)
     start = time.monotonic()
-    code = _run(given)
+    with interrupts.arranged():
+        code = _run(given)
     if metrics.path is None:
         return code
     try:
@@ -162,40 +159,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - a code each
+def _run(arguments: Sequence[str]) -> int:
+    """Run the command line, and tell what stopped it."""
     as_json = "--json" in arguments
     try:
-        words = translate(arguments)
-        code = app.meta(words, exit_on_error=False, print_error=False)
-        sys.stdout.flush()
+        require_text(arguments)
+        code = app.meta(translate(arguments), exit_on_error=False, print_error=False)
+        flush()
     except cyclopts.CycloptsError as error:
         if "--nagios" in arguments:
             return unknown(_our_style(str(error)))
         complain(_our_style(str(error)), "metasnapshot --help")
         return UsageError.exit_code
-    except MetasnapshotError as error:
-        return _fail(error, as_json=as_json)
-    except KeyboardInterrupt:
-        return _fail(Interrupted("interrupted"), as_json=as_json)
-    except BrokenPipeError:  # whoever read our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    except OSError as error:  # of a file with its name, of the output without
-        what = "cannot write the output" if error.filename is None else str(error.filename)
-        return _fail(MetasnapshotError(f"{what}: {error.strerror or error}"), as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - the last resort: said to be a bug
-        traceback.print_exc()
-        bug = InternalError(f"this is a bug in metasnapshot: {type(error).__name__}: {error}")
-        bug.hint = "please report it with the lines above"
-        return _fail(bug, as_json=as_json)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
+        if isinstance(error, BrokenPipeError) and not interrupts.seen:
+            discard_output()  # whoever read our output went away, as `head` does
+            return BROKEN_PIPE
+        return _fail(_told(error), as_json=as_json)
     return code if isinstance(code, int) else 0
+
+
+def _told(error: BaseException) -> MetasnapshotError:
+    """What stopped a command, as one of our errors."""
+    if interrupts.seen or isinstance(error, KeyboardInterrupt):
+        return Interrupted("interrupted")  # whatever failed since then failed by it
+    if isinstance(error, MetasnapshotError):
+        return error
+    if isinstance(error, OSError):  # of a file with its name, of the output without
+        what = "cannot write the output" if error.filename is None else str(error.filename)
+        return MetasnapshotError(f"{what}: {error.strerror or error}")
+    lament(error)
+    return InternalError(
+        f"this is a bug in metasnapshot: {type(error).__name__}: {error}",
+        hint="please report it with the lines above",
+    )
 
 
 def _fail(error: MetasnapshotError, *, as_json: bool) -> int:
     """Tell an error; returns its exit code."""
-    if as_json:
-        with suppress(MetasnapshotError):  # stdout may be what failed
+    try:
+        if as_json:
             say_json(documents.error(error))
+        flush()
+    except (MetasnapshotError, OSError):  # stdout may be what failed
+        discard_output()
     complain(str(error), error.hint)
     return error.exit_code
 
@@ -205,15 +212,6 @@ def _our_style(text: str) -> str:
     line = " ".join(text.split())
     line = line if line.endswith("...") else line.removesuffix(".")
     return line[:1].lower() + line[1:]
-
-
-def _prepare() -> None:
-    """Make output and signals safe: a terminal may not know every letter; SIGTERM cleans up."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 if __name__ == "__main__":

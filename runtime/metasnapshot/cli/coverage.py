@@ -13,7 +13,7 @@ from metasnapshot.cli.options import (
     PasswordFile,
     meta_store_password,
 )
-from metasnapshot.cli.text import complain, releases, say, say_json
+from metasnapshot.cli.text import complain, releases, say, say_json, say_page
 from metasnapshot.errors import UnknownFormat
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.coverage import ADD_RELEASE, Coverage, cover
@@ -51,7 +51,7 @@ def coverage(
     if json:
         say_json(documents.coverage(result, lines))
     elif lines:
-        say("\n".join(lines))
+        say_page("\n".join(lines))
     else:
         _print(result)
     is_covered = not result.unknown and not result.missing

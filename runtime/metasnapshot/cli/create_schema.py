@@ -17,7 +17,7 @@ from metasnapshot.cli.options import (
     snapshot_id,
 )
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
-from metasnapshot.cli.text import say, say_json
+from metasnapshot.cli.text import say, say_json, say_page
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.url import parse_url
@@ -54,7 +54,7 @@ def create_schema(
         if json:
             say_json({"release": found, "engine": engine, "script": text})
         else:
-            say(text.rstrip())
+            say_page(text.rstrip())
         return 0
     password = meta_store_password(meta_store_password_file)
     with open_meta_store(meta_store, password, may_create=True) as store:

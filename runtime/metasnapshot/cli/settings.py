@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -104,6 +104,8 @@ def read_file(path: Path | None) -> dict[str, Value]:
                 raise _unknown(f"{found}: unknown key {name}", name, map(".".join, known))
             if not isinstance(value, str):
                 raise UsageError(f"{found}: {name} is not a text", hint="put it in quotes")
+            if "\0" in value:
+                raise UsageError(f"{found}: {name} has a byte of zero (NUL) in it")
             values[option] = Value(value, f"{found}, {name}")
     return values
 
@@ -119,6 +121,18 @@ def check_environment(environment: Mapping[str, str] | None = None) -> None:
     for name in variables:
         if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
             raise _unknown(f"unknown environment variable {name}", name, known)
+
+
+def require_text(words: Iterable[str]) -> None:
+    """Refuse what no system call takes: a byte of zero, which ends a text for all of them.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for word in words:
+        if "\0" in word:
+            place = word.partition("=")[0] if word.startswith("--") else "an argument"
+            raise UsageError(f"{place.partition(chr(0))[0]} has a byte of zero (NUL) in it")
 
 
 def resolve(values: Mapping[str, Value]) -> dict[Setting, Value]:

@@ -117,9 +117,11 @@ def _print(summary: Summary) -> None:
         shown = ", ".join(printable(name) for name in names[:NAMES_SHOWN_MAX])
         more = ", ..." if len(names) > NAMES_SHOWN_MAX else ""
         say(f"{kind} ({len(names)}){': ' if names else ''}{shown}{more}")
-    say("\nsystem parameters:")
+    say("")
+    say("system parameters:")
     table([["name", "value"], *([name, value] for name, value in summary.parameters.items())])
-    say("\nafter a restore:")
+    say("")
+    say("after a restore:")
     for risk in summary.risks or ("no CDC source and no sink is at risk",):
         say(f"  - {printable(risk)}")
     say("")

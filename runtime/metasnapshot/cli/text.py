@@ -1,10 +1,16 @@
-"""What goes to the terminal: results on stdout, as text or JSON; notes and errors on stderr."""
+"""What goes to the terminal: results on stdout, as text or JSON; notes and errors on stderr.
+
+All text goes out here, line by line, and no character of it moves a cursor, hides a word or begins
+another line: names and remarks are anybody's.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any
 
@@ -13,44 +19,83 @@ from metasnapshot.operations.findings import Finding
 
 
 def say(text: str) -> None:
-    """A result.
+    """A line of a result.
 
     Raises:
         MetasnapshotError: stdout takes no more.
     """
     try:
-        print(text)
+        print(printable(text))
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise MetasnapshotError(f"cannot write the output: {error.strerror or error}") from error
+        raise _unwritten(error) from error
+
+
+def say_page(text: str) -> None:
+    """A result of several lines which hold nobody's names but ours."""
+    for line in text.split("\n"):
+        say(line)
 
 
 def say_json(document: Mapping[str, Any]) -> None:
     """A result as one line of JSON, in ASCII: no terminal and no encoding changes it."""
-    say(json.dumps(document))
+    say(json.dumps(document).replace("\x7f", "\\u007f"))
+
+
+def flush() -> None:
+    """See that what was said is written.
+
+    Raises:
+        MetasnapshotError: stdout takes no more.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _unwritten(error) from error
 
 
 def note(text: str) -> None:
     """Something the operator should know."""
-    print(f"warning: {text}", file=sys.stderr)
+    _remark(f"warning: {text}")
 
 
 def tell(finding: Finding) -> None:
     """What a check found."""
-    print(f"{finding.severity}: {printable(str(finding))}", file=sys.stderr)
+    _remark(f"{finding.severity}: {finding}")
 
 
 def complain(text: str, hint: str = "") -> None:
     """What went wrong, and what to do next."""
-    print(f"error: {text}", file=sys.stderr)
+    _remark(f"error: {text}")
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        _remark(f"hint: {hint}")
+
+
+def lament(error: BaseException) -> None:
+    """Where a bug is, for whoever mends it."""
+    for text in traceback.format_exception(error):
+        for line in text.rstrip("\n").split("\n"):
+            _remark(line)
 
 
 def printable(text: str) -> str:
     """The text with control characters shown, not sent: remarks and names are anybody's."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _remark(text: str, end: str = "\n") -> None:
+    """The way of all that is not a result. Where it cannot be written there is nobody to tell."""
+    with suppress(OSError):
+        print(printable(text), end=end, file=sys.stderr, flush=True)
+
+
+def _unwritten(error: OSError) -> MetasnapshotError:
+    return MetasnapshotError(f"cannot write the output: {error.strerror or error}")
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
@@ -81,6 +126,6 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} nobody is there to ask", hint="--yes says so beforehand")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    _remark(f"{question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("not confirmed", hint="nothing was changed")

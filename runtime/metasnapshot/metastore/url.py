@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -49,6 +50,8 @@ def parse_url(url: str, password: str | None = None) -> sa.URL:
         parsed = parsed.set(password=password)
     elif engine in ("mysql", "mariadb") and not parsed.password:
         parsed = parsed.set(password=os.environ.get(MYSQL_PASSWORD_VARIABLE))
+    if "\0" in unquote(parsed.render_as_string(hide_password=False)):
+        raise UsageError("the database URL or its password has a byte of zero (NUL) in it")
     return parsed
 
 

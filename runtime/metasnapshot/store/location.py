@@ -96,6 +96,8 @@ def parse_location(url: str) -> Location:
     Raises:
         UsageError: it is none that is known.
     """
+    if "\0" in url:
+        raise UsageError("the object store URL has a byte of zero (NUL) in it")
     plain = url.removeprefix(HUMMOCK_PREFIX)
     if plain in ("memory", "memory-shared"):
         return Location("memory")
