@@ -22,7 +22,7 @@ from metasnapshot.errors import (
 )
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.values import Fit
-from metasnapshot.operations import restore as operation
+from metasnapshot.operations import restore_load as loading
 from metasnapshot.operations.restore import plan_restore
 
 TAG = worlds.TAGS[-1]
@@ -126,10 +126,10 @@ def test_a_failure_rolls_everything_back(
     backups: worlds.Backups, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that do not come back as they were sent: no row is left."""
-    honest, opened = operation.insert_columns, operation.table_of
+    honest, opened = loading.insert_columns, loading.table_of
 
     def opening(connection: Any, *arguments: Any) -> Any:
-        monkeypatch.setattr(operation, "insert_columns", partial(meddle, connection))
+        monkeypatch.setattr(loading, "insert_columns", partial(meddle, connection))
         return opened(connection, *arguments)
 
     def meddle(connection: Any, table: Any, where: Any, model: str, batches: Any) -> Any:
@@ -138,7 +138,7 @@ def test_a_failure_rolls_everything_back(
             connection.exec_driver_sql("UPDATE session_parameter SET value = 'x'")
         return sent
 
-    monkeypatch.setattr(operation, "table_of", opening)
+    monkeypatch.setattr(loading, "table_of", opening)
     with pytest.raises(InconsistentStore, match="gives back"):
         backups.restore(target, cut_timestamps=True)
     assert rows_in(target) == 0
@@ -148,7 +148,7 @@ def test_tables_come_back_in_the_form_in_which_they_were_sent(
     backups: worlds.Backups, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No table of a golden snapshot has to be compared a second time, as models."""
-    monkeypatch.delattr(operation, "digest_table")
+    monkeypatch.delattr(loading, "digest_table")
     backups.restore(target, cut_timestamps=True)
 
 

@@ -38,12 +38,11 @@ from metasnapshot.metastore.load import Target, fitted_rows
 from metasnapshot.metastore.values import SQLITE, Fit, to_db
 from metasnapshot.operations import backup as backup_operation
 from metasnapshot.operations import restore as restore_operation
-from metasnapshot.operations.restore_checks import load_sections
 from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.enums import ObjectType
-from metasnapshot_models.layouts import LAYOUTS
+from metasnapshot_models.layouts import LAYOUTS, LOAD_ORDER
 
 COUNTS = {
     "objects": 80_000,
@@ -166,7 +165,7 @@ def _inserts(
     target = Target(layout, Fit(engine, cut_timestamps=True))
     first = (ObjectType.DATABASE, ObjectType.SCHEMA)
     quote, mark = ("`" if engine == "mysql" else '"'), ("?" if engine == SQLITE else "%s")
-    for section in load_sections(layout):
+    for section in [name for name in LOAD_ORDER if name in dict(layout.sections)]:
         model, rows = model_of(layout, section), list(reader.rows(section))
         if section == "objects":
             rows.sort(key=lambda row: first.index(row.obj_type) if row.obj_type in first else 2)

@@ -25,6 +25,7 @@ from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.bulk.sqlite import SqliteTable
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import restore as operation
+from metasnapshot.operations import restore_load as loading
 from metasnapshot.operations.restore import RestoreResult, plan_restore, restore
 from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
 from metasnapshot_models.codecs import CODECS
@@ -38,6 +39,7 @@ CHECKS = [
     "hummock sequences",
     "storage",
     "target schema",
+    "triggers and rules",
     "target empty",
     "values",
     "cluster id",
@@ -247,7 +249,7 @@ def test_tables_come_back_in_the_form_in_which_they_were_sent(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No table of a golden snapshot has to be compared a second time, as models."""
-    monkeypatch.delattr(operation, "digest_table")
+    monkeypatch.delattr(loading, "digest_table")
     target.restore()
 
 

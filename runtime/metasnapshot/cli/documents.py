@@ -121,6 +121,7 @@ def plan(found: RestorePlan) -> Document:
         "creates": list(found.creates),
         "empties": found.empties,
         "loaded": found.loaded,
+        "done": found.done,
         "replaces_checkpoint": found.replaces_checkpoint,
     }
 

@@ -103,8 +103,11 @@ def restore(
         create_schema=create_schema,
     )
     password = meta_store_password(meta_store_password_file)
-    with open_meta_store(meta_store, password, may_create=create_schema) as store:
-        planned = operation.plan_restore(found, store, options)
+    with (
+        open_meta_store(meta_store, password, may_create=create_schema) as store,
+        operation.restoring(found, store, options) as run,
+    ):
+        planned = run.plan(is_load=not plan)
         if plan and json:
             say_json(documents.plan(planned))
             return planned.error.exit_code if planned.error else 0
@@ -117,7 +120,7 @@ def restore(
         if planned.empties and clean:
             names = ", ".join(f"{name} ({count})" for name, count in planned.empties.items())
             confirm(f"empty the tables {names}?", yes=yes)
-        result = operation.restore(found, store, options)
+        result = run.load()
     if json:
         say_json(documents.restoration(result, options.snapshot_id))
     else:
@@ -133,6 +136,12 @@ def _print_plan(planned: RestorePlan, *, validated: bool) -> None:
 
 
 def _print_result(result: RestoreResult, number: int) -> None:
+    if result.plan.done:
+        say(
+            f"snapshot {number} is restored already: the rows and the version checkpoint are what "
+            "this restore would write; nothing was written"
+        )
+        return
     say(
         f"restored snapshot {number}: {sum(result.rows.values())} rows into {len(result.rows)} "
         f"tables, layout {result.plan.layout}, read back before the commit"

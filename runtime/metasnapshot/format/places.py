@@ -4,7 +4,7 @@ hashed and compared with the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,15 +64,27 @@ class Batch(NamedTuple):
             offset += LENGTH_SIZE + len(row)
 
 
-def walk(frames: FrameReader, name: str, frame: str = ROWS) -> SectionPlace:
+def walk(
+    frames: FrameReader, name: str, frame: str = ROWS, look: Callable[[Batch], None] | None = None
+) -> SectionPlace:
     """Walk over one section; the reader stands behind it then.
+
+    Args:
+        frames: stands before the section.
+        name: of the section.
+        frame: its frame.
+        look: takes the rows on the way, so that they are not read for it once more.
 
     Raises:
         Truncated: it does not fit into what is left.
     """
     start, state = frames.offset, frames.state
     count = _count(frames, name, frame)
-    frames.skip_rows(count, long_form=frame == ROWS)
+    if look is None:
+        frames.skip_rows(count, long_form=frame == ROWS)
+    else:
+        for batch in _batches(frames, count, frame):
+            look(batch)
     return SectionPlace(name, count, start, frames.offset, state, frames.digest, frame)
 
 
@@ -83,12 +95,15 @@ def batches(file: ReadableFile, place: SectionPlace) -> Iterator[Batch]:
         ChecksumMismatch: at the end, if its hash is not what it was.
     """
     frames = FrameReader(file, place.start, place.end, place.state)
-    first, count = 0, _count(frames, place.name, place.frame)
-    offset = frames.offset
-    for rows in frames.batches(count, long_form=place.frame == ROWS):
+    yield from _batches(frames, _count(frames, place.name, place.frame), place.frame)
+    compare(f"section {place.name}", place.digest, frames.digest)
+
+
+def _batches(frames: FrameReader, count: int, frame: str) -> Iterator[Batch]:
+    first, offset = 0, frames.offset
+    for rows in frames.batches(count, long_form=frame == ROWS):
         yield Batch(first, offset, rows)
         first, offset = first + len(rows), frames.offset
-    compare(f"section {place.name}", place.digest, frames.digest)
 
 
 def raw_rows(file: ReadableFile, place: SectionPlace) -> Iterator[tuple[int, bytes]]:

@@ -159,6 +159,15 @@ class SnapshotReader:
         )
 
     @property
+    def migrations(self) -> tuple[Any, ...]:
+        """The rows of the first section of a V2 snapshot, which had to be decoded to open it.
+
+        Raises:
+            UnknownFormat: it is a V1 snapshot.
+        """
+        return self._v2.migrations
+
+    @property
     def section_names(self) -> tuple[str, ...]:
         """Its sections in the order of the file."""
         return tuple(place.name for place in self.places)
@@ -167,6 +176,19 @@ class SnapshotReader:
     def opaque_size(self) -> int:
         """Bytes after the last known section; V1 has none."""
         return 0 if self.is_v1 else self.size - CHECKSUM_SIZE - self.places[-1].end
+
+    def require_known(self) -> None:
+        """Refuse a file with more than its layout has.
+
+        Raises:
+            UnknownFormat: bytes follow the last known section.
+        """
+        if self.opaque_size:
+            raise UnknownFormat(
+                f"snapshot {self.id} has {self.opaque_size} bytes beyond layout {self.layout}: a "
+                "restore would lose them",
+                hint="upgrade metasnapshot, or extend schema/models.yaml",
+            )
 
     @property
     def opaque(self) -> bytes:

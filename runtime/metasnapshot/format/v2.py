@@ -4,7 +4,7 @@ in, the place where its sections end tells between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,11 @@ from metasnapshot.format.layout import (
     model_of,
     section_names,
 )
-from metasnapshot.format.places import Batch, SectionPlace, batches, raw_rows, walk
+from metasnapshot.format.places import Batch, SectionPlace, batches, walk
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
 
 V2 = 2
-MIGRATIONS_MODEL = "serde_seaql_migration"
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class V2Contents:
     definition: Layout
     found: Candidates
     places: tuple[SectionPlace, ...]
+    migrations: tuple[Any, ...]
     format_version: int = V2
 
     @property
@@ -108,15 +108,16 @@ def read_v2(file: ReadableFile, body: FrameReader, snapshot_id: int) -> V2Conten
         DamageError: the frame does not fit.
         UnknownFormat: the layout is not known.
     """
-    places = [walk(body, MIGRATIONS_SECTION)]
-    found = candidates(_migrations(file, places[0]))
-    layout = _walk_sections(file, body, found, places)
-    return V2Contents(file, snapshot_id, layout, found, tuple(places[: len(section_names(layout))]))
+    migrations: list[Any] = []
+    look = _decoding(next(iter(LAYOUTS.values())), MIGRATIONS_SECTION, migrations.append)
+    places = [walk(body, MIGRATIONS_SECTION, look=look)]
+    found = candidates(row.version for row in migrations)
+    layout = _walk_sections(body, found, places)
+    walked = tuple(places[: len(section_names(layout))])
+    return V2Contents(file, snapshot_id, layout, found, walked, tuple(migrations))
 
 
-def _walk_sections(
-    file: ReadableFile, body: FrameReader, found: Candidates, places: list[SectionPlace]
-) -> Layout:
+def _walk_sections(body: FrameReader, found: Candidates, places: list[SectionPlace]) -> Layout:
     """Walk on through the candidate with the most sections; take the one that ends where the body
     does, else the longest whose sections are all there.
     """
@@ -125,9 +126,9 @@ def _walk_sections(
     fitting: list[Layout] = []
     for name in section_names(found.layouts[0])[1:]:
         try:
-            places.append(walk(body, name))
-            if len(places) > shared_count:
-                _check_rows(file, found.layouts[0], places[-1])
+            is_shared = len(places) < shared_count  # an unknown one may look like one that is not
+            look = None if is_shared else _decoding(found.layouts[0], name)
+            places.append(walk(body, name, look=look))
         except (Truncated, RowError):
             if not fitting:
                 raise
@@ -139,20 +140,21 @@ def _walk_sections(
     return fitting[-1]
 
 
-def _check_rows(file: ReadableFile, layout: Layout, place: SectionPlace) -> None:
-    """Decode a section that only some candidates have: an unknown one may look like it."""
-    codec = row_codec(layout, model_of(layout, place.name))
-    for _, row in raw_rows(file, place):
-        codec.decode(row)
+def _decoding(
+    layout: Layout, section: str, take: Callable[[Any], object] | None = None
+) -> Callable[[Batch], None]:
+    """What decodes the rows of a section as they are walked over. Those of the first look the same
+    in every layout.
+    """
+    codec = row_codec(layout, model_of(layout, section))
 
+    def look(batch: Batch) -> None:
+        for number, (offset, data) in enumerate(batch.placed(), batch.first):
+            try:
+                row = codec.decode(data)
+            except RowError as error:
+                raise error.at(section=section, row=number, offset=offset) from error
+            if take is not None:
+                take(row)
 
-def _migrations(file: ReadableFile, place: SectionPlace) -> list[str]:
-    """The names in the first section, whose rows look the same in every layout."""
-    codec = row_codec(next(iter(LAYOUTS.values())), MIGRATIONS_MODEL)
-    names: list[str] = []
-    for number, (offset, row) in enumerate(raw_rows(file, place)):
-        try:
-            names.append(codec.decode(row).version)
-        except RowError as error:
-            raise error.at(section=place.name, row=number, offset=offset) from error
-    return names
+    return look

@@ -86,6 +86,25 @@ def decode_checkpoint(data: bytes, era: str) -> Any:
     return checkpoint.version
 
 
+def holds_checkpoint(store: Store, directory: str, plain: bytes, layout: Layout) -> bool:
+    """Whether the checkpoint is what `write_checkpoint` would leave, in whatever compression.
+
+    Args:
+        store: the state store.
+        directory: the data directory.
+        plain: the `plain_checkpoint` of the version.
+        layout: whose releases have to read it.
+    """
+    try:
+        data = store.read(join(directory, CHECKPOINT_NAME)).data
+        payload = _payload(data)
+        checkpoint: Any = decode(payload, CHECKPOINT, layout.era)
+    except (ObjectMissing, ChecksumMismatch, VersionError):
+        return False
+    is_read = has_envelope(layout) or payload == data
+    return is_read and checkpoint == decode(plain, CHECKPOINT, layout.era)
+
+
 def encode_checkpoint(version: Any, layout: Layout, compression: int = ZSTD) -> bytes:
     """A checkpoint of a version, without stale objects as upstream's restore leaves them.
 

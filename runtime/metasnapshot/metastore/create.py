@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from metasnapshot.errors import TargetNotEmpty, UnknownFormat
 from metasnapshot.metastore.ddl import MIGRATIONS_TABLE, Schema
 from metasnapshot.metastore.load import nonempty_tables
+from metasnapshot.metastore.misfits import strays
 from metasnapshot.metastore.read import quoted
 from metasnapshot.metastore.schema import live_schema
 
@@ -28,6 +29,11 @@ def tables_there(connection: sa.Connection, schema: Schema) -> list[str]:
     if rows := nonempty_tables(connection):
         raise TargetNotEmpty(rows)
     live = live_schema(connection)
+    if found := strays(live, schema.release):
+        raise UnknownFormat(
+            f"tables that {schema.release} does not have are there: {', '.join(found)}",
+            hint="drop them, or give another database",
+        )
     there = [table for table in schema.tables if table.name in live]
     for table in there:
         found = tuple(column.name for column in live[table.name])

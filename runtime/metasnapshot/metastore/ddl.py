@@ -37,13 +37,21 @@ class _Spanned(Protocol):
 S = TypeVar("S", bound=_Spanned)
 
 
+Reference = tuple[tuple[str, ...], str, tuple[str, ...]]
+"""A foreign key: its columns, the table that they refer to, and the columns there."""
+
+
 @dataclass(frozen=True)
 class CreateTable:
-    """A table and what makes it: the table itself, then its indexes where they are apart."""
+    """A table and what makes it: the table itself, then its indexes where they are apart. `binary`
+    are the columns that hold bytes.
+    """
 
     name: str
     columns: tuple[str, ...]
     statements: tuple[str, ...]
+    binary: frozenset[str] = frozenset()
+    foreign_keys: frozenset[Reference] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,11 @@ def is_narrow(release: str, engine: str) -> bool:
     return engine == MYSQL and charset.name == "utf8mb3"
 
 
+def is_binary(sql_type: str) -> bool:
+    """Whether a type of any engine holds bytes, not text or numbers."""
+    return any(word in sql_type.lower() for word in ("blob", "bytea", "binary"))
+
+
 class _Writer:
     """Writes the DDL of one release for one engine."""
 
@@ -128,7 +141,13 @@ class _Writer:
         body = ",\n  ".join(lines)
         create = f"CREATE TABLE {self._quote(table.name)} (\n  {body}\n)"
         statements = (create, *(self._index(table.name, item) for item in others))
-        return CreateTable(table.name, tuple(item.name for item in columns), statements)
+        return CreateTable(
+            table.name,
+            tuple(item.name for item in columns),
+            statements,
+            frozenset(item.name for item in columns if is_binary(self.types[item.type])),
+            frozenset((item.columns, item.references, item.referenced) for item in keys),
+        )
 
     def _column(self, column: DdlColumn, *, is_key: bool) -> str:
         kind = self.types[column.type]

@@ -7,7 +7,7 @@ sent and read back (bulk), which is several times as fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -56,12 +56,14 @@ def target_of(connection: sa.Connection, layout: Layout, *, cut_timestamps: bool
     return Target(layout, Fit(engine, cut_timestamps, narrow))
 
 
-def nonempty_tables(connection: sa.Connection) -> dict[str, int]:
-    """Row counts of RisingWave's tables that have rows, those outside snapshots included.
+def nonempty_tables(connection: sa.Connection, left_out: Collection[str] = ()) -> dict[str, int]:
+    """Row counts of RisingWave's tables that have rows, those outside snapshots included, but for
+    some that are left out.
 
     Left-over rows of such tables would be replayed onto the restored state (hummock_version_delta).
     """
-    counts = {table: count_rows(connection, table) for table in _known_tables(connection)}
+    tables = [table for table in known_tables(connection) if table not in left_out]
+    counts = {table: count_rows(connection, table) for table in tables}
     return {table: count for table, count in counts.items() if count}
 
 
@@ -71,7 +73,7 @@ def empty_tables(connection: sa.Connection, tables: Iterable[str]) -> None:
         return
     if engine_of(connection) == POSTGRES:  # refuses to delete what others refer to, row by row
         quote = connection.dialect.identifier_preparer.quote_identifier
-        names = ", ".join(quote(table) for table in _known_tables(connection))
+        names = ", ".join(quote(table) for table in known_tables(connection))
         connection.exec_driver_sql(f"TRUNCATE {names}")
         return
     for table in listed:
@@ -151,7 +153,7 @@ def set_sequences(connection: sa.Connection, tables: Iterable[str]) -> dict[str,
     return _SEQUENCES[engine_of(connection)](connection, set(tables))
 
 
-def _known_tables(connection: sa.Connection) -> list[str]:
+def known_tables(connection: sa.Connection) -> list[str]:
     """RisingWave's tables that the meta store has."""
     known = {codec.table for codec in CODECS.values()}
     return [table for table in table_names(connection) if table in known]

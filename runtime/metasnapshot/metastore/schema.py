@@ -33,6 +33,24 @@ def table_names(connection: sa.Connection) -> list[str]:
     return sorted(name for name in names if not name.startswith("sqlite_"))
 
 
+def live_foreign_keys(
+    connection: sa.Connection,
+) -> dict[str, set[tuple[tuple[str, ...], str, tuple[str, ...]]]]:
+    """Foreign keys by table: their columns, the table that they refer to, and the columns there."""
+    found = sa.inspect(connection).get_multi_foreign_keys()
+    return {
+        table: {
+            (
+                tuple(key["constrained_columns"]),
+                key["referred_table"],
+                tuple(key["referred_columns"]),
+            )
+            for key in keys
+        }
+        for (_, table), keys in found.items()
+    }
+
+
 def live_schema(connection: sa.Connection) -> dict[str, list[LiveColumn]]:
     """Columns by table, in the order of the table."""
     inspector = sa.inspect(connection)

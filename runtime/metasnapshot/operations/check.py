@@ -58,6 +58,7 @@ def check(
     for entry in newest_first(manifest.entries):
         try:
             with repository.open(entry.id) as reader:
+                reader.require_known()
                 newest_id, newest_at, size = entry.id, taken_at(entry), reader.size
             break
         except MetasnapshotError as error:

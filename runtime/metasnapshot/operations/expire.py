@@ -127,7 +127,8 @@ def _judge_by_time(found: list[Judged], policy: Policy) -> None:
 def _newest_sound(repository: Repository, found: list[Judged]) -> Judged:
     for item in found:
         try:
-            with repository.open(item.entry.id):
+            with repository.open(item.entry.id) as reader:
+                reader.require_known()
                 return item
         except MetasnapshotError:
             continue

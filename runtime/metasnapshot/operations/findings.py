@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing
+from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, UnknownFormat
 
 ERROR, WARNING = "error", "warning"
 KEPT_MAX = 1000
@@ -24,6 +24,7 @@ class Finding:
         what: what is wrong.
         hint: what to do, or "".
         missing: whether an object is not where it must be.
+        unknown: whether it is no damage, but of a release that the registry lacks.
     """
 
     severity: str
@@ -32,6 +33,7 @@ class Finding:
     what: str
     hint: str = ""
     missing: bool = False
+    unknown: bool = False
 
     def __str__(self) -> str:
         place = ", ".join(part for part in (self.section, self.row) if part)
@@ -45,6 +47,7 @@ class Findings:
     kept: list[Finding] = field(default_factory=list[Finding])
     counts: Counter[str] = field(default_factory=Counter[str])
     missing: int = 0
+    unknown: int = 0
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Count findings in; the first of each severity are kept."""
@@ -53,10 +56,11 @@ class Findings:
                 self.kept.append(finding)
             self.counts[finding.severity] += 1
             self.missing += finding.missing
+            self.unknown += finding.unknown
 
     def error(self, what: str) -> MetasnapshotError | None:
         """The error that they come to, if one of them is an error: ObjectMissing if nothing but
-        objects is missing, else DamageError.
+        objects is missing, UnknownFormat if the registry lacks it all, else DamageError.
         """
         count = self.counts[ERROR]
         if not count:
@@ -67,4 +71,5 @@ class Findings:
             return ObjectMissing(
                 first.row, where=f"the state store, for {what}{more}", hint=first.hint
             )
-        return DamageError(f"{what}: {first}{more}", hint=first.hint)
+        kind = UnknownFormat if self.unknown == count else DamageError
+        return kind(f"{what}: {first}{more}", hint=first.hint)

@@ -1,8 +1,9 @@
 """Do the rows of a snapshot refer to rows that are there?
 
 References are those of RisingWave's own foreign keys (its migrations, as the schema of each release
-has them), and what the code takes for granted: an object has its row in the table of its kind, and
-a blob is the message that its column holds. Ids are held as arrays of 8 bytes.
+has them), and what the code takes for granted: an object has its row in the table of its kind, a
+blob is the message that its column holds, and no row stands twice. Ids are held as arrays of 8
+bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob
 from metasnapshot.operations.findings import ERROR, WARNING, Finding
 from metasnapshot.operations.references_v1 import check_v1_references
+from metasnapshot.operations.unique_keys import UniqueKeys
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.enums import ObjectType
 
@@ -102,6 +104,7 @@ SECRETS: dict[Column, Column] = {
 _TARGETS = {*REFERENCES.values(), *KINDS.values(), *JOBS.values(), *SECRETS.values()}
 _COLUMNS = {*REFERENCES, *SECRETS, *_TARGETS}
 LOST = "a restored cluster would miss it"
+TWICE = "no database takes it: restore another snapshot"
 
 Ids = dict[Column, Any]
 """The ids in a column, each once, ascending."""
@@ -153,7 +156,9 @@ def _collect(
     ]
     keys = [column.name for column in columns if column.pk]
     blobs = [column.name for column in columns if column.type.message]
+    unique = UniqueKeys(layout, section)
     for row in reader.rows(section):
+        unique.note_row(row)
         for name, found in noted:
             found.extend(_referred(getattr(row, name)))
         if table == "object":
@@ -164,6 +169,8 @@ def _collect(
                 key = ", ".join(str(getattr(row, key)) for key in keys)
                 severity = WARNING if isinstance(error, TooDeep) else ERROR
                 yield Finding(severity, section, key, f"column {name}: {error.reason}")
+    for problem in unique.repeated_in_rows(lambda: reader.rows(section)):
+        yield Finding(ERROR, section, "", problem, TWICE)
 
 
 def _referred(value: Any) -> Iterator[int]:

@@ -1,54 +1,38 @@
 """restore: a snapshot -> a meta store and the version checkpoint, all or nothing.
 
-The plan is checked first (restore_checks); then, in one transaction, the sections are loaded in
-an order in which foreign keys hold, each hashed again on the way and read back before the commit.
-The checkpoint comes last: without it the meta node has nothing. A restore that dies between the two
-is recognised by the next, which writes the checkpoint.
+The snapshot is opened once: the plan is made and checked (restore_checks), shown, and carried out;
+what concerns the target is checked again inside the transaction that loads (restore_load). The
+checkpoint comes last: without it the meta node has nothing. A restore that dies between the two is
+recognised by the next, which writes the checkpoint; one that ended well is recognised too, and
+nothing is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import compress
-from typing import Any
 
-import sqlalchemy as sa
 import xxhash
 
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import ConflictError, InconsistentStore, MetasnapshotError
-from metasnapshot.format.columns import Columns
-from metasnapshot.format.layout import model_of, shape_of
-from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.errors import ConflictError, MetasnapshotError
 from metasnapshot.hummock.checkpoint import (
     CHECKPOINT_NAME,
-    decode_checkpoint,
+    holds_checkpoint,
+    plain_checkpoint,
     read_checkpoint_bytes,
     write_checkpoint,
 )
-from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.connect import MetaStore
-from metasnapshot.metastore.create import make_tables
-from metasnapshot.metastore.foreign_keys import foreign_keys_last
-from metasnapshot.metastore.load import (
-    digest_rows,
-    digest_table,
-    empty_tables,
-    insert_columns,
-    set_sequences,
-    table_of,
-)
 from metasnapshot.operations.collector import rare_collections
-from metasnapshot.operations.restore_checks import RestorePlanner, load_sections
+from metasnapshot.operations.restore_checks import RestorePlanner
+from metasnapshot.operations.restore_load import load
 from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
+from metasnapshot.operations.restore_source import Source
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.url import open_store
-from metasnapshot_models.codecs import CODECS
-from metasnapshot_models.definitions import Layout
-from metasnapshot_models.enums import ObjectType
 
-OBJECTS_SECTION = "objects"
 CHECKLIST = (
     "the old cluster must never start again: two clusters on one data directory destroy its data",
     "clear every node's disk caches (storage.meta_file_cache.dir, storage.data_file_cache.dir)",
@@ -60,7 +44,7 @@ CHECKLIST = (
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """What a restore wrote.
+    """What a restore wrote, or found written already (`plan.done`).
 
     Attributes:
         plan: what was planned and checked.
@@ -79,31 +63,98 @@ class RestoreResult:
     checklist: tuple[str, ...] = CHECKLIST
 
 
-def plan_restore(
-    repository: Repository, meta_store: MetaStore, options: RestoreOptions
-) -> RestorePlan:
-    """Work out and check what a restore would do, and write nothing.
+class Restoring:
+    """A restore of a snapshot that is open: its plan, and what carries it out."""
 
-    Raises:
-        SnapshotNotFound: there is no such snapshot.
-        DamageError: it is damaged, so that there is nothing to plan with.
-    """
-    store = open_store(options.hummock_storage_url)
-    with (
-        repository.open(options.snapshot_id) as reader,
-        meta_store.read_transaction() as connection,
-    ):
-        return RestorePlanner(repository, store, reader, options, connection).run()
+    def __init__(
+        self,
+        repository: Repository,
+        meta_store: MetaStore,
+        options: RestoreOptions,
+        store: Store,
+        source: Source,
+    ) -> None:
+        self._repository = repository
+        self._meta_store = meta_store
+        self._options = options
+        self._store = store
+        self._source = source
+        self._planner = RestorePlanner(repository, store, source, options)
+        self._shown: RestorePlan | None = None
+
+    def plan(self, *, is_load: bool = False) -> RestorePlan:
+        """Work out and check what would be done, and write nothing.
+
+        Args:
+            is_load: it follows at once, and looks at each value itself.
+        """
+        with self._meta_store.read_transaction() as connection:
+            self._shown = self._planner.run(connection, is_load=is_load).plan
+        return self._shown
+
+    def load(self) -> RestoreResult:
+        """Check the target once more, and restore.
+
+        Raises:
+            DamageError: the snapshot is damaged.
+            UsageError: the state store is not the snapshot's.
+            InconsistentStore: the newest snapshot's sequences do not cover this one's, or the
+                database does not give back what was sent.
+            UnknownFormat: the target's tables are not those of the snapshot's release.
+            TargetNotEmpty: tables of the target have rows.
+            ConflictError: the data directory is another cluster's, or what was to be emptied has
+                changed since it was shown.
+        """
+        store, directory = self._store, self._options.hummock_storage_directory
+        layout, version = self._source.layout, self._source.version.message
+        kept = None
+        with self._meta_store.write_transaction() as connection:
+            checks = self._planner.run(connection, is_load=True)
+            plan = checks.plan
+            plan.require()
+            self._require_as_shown(plan)
+            rows, sequences = plan.rows, dict[str, int]()
+            if not plan.loaded:
+                rows, sequences = load(connection, self._source, checks)
+            if not plan.done:
+                kept = _keep_checkpoint(self._repository, store, directory)
+        path = join(directory, CHECKPOINT_NAME)
+        if plan.done:
+            return RestoreResult(plan, rows, sequences, path, None)
+        plain = plain_checkpoint(version)
+        try:
+            write_checkpoint(store, directory, version, layout)
+        except MetasnapshotError as error:
+            error.hint = (
+                "the rows are loaded, the checkpoint is not written: do not start the meta node; "
+                "mend this and run the same restore again, it goes on from here"
+            )
+            raise
+        if not holds_checkpoint(store, directory, plain, layout):
+            raise ConflictError(
+                f"{path} does not hold the snapshot's version",
+                hint="did somebody else write it? restore again with every node stopped",
+            )
+        return RestoreResult(plan, rows, sequences, path, kept)
+
+    def _require_as_shown(self, plan: RestorePlan) -> None:
+        """What is emptied is what the operator was asked about."""
+        if self._shown is not None and self._shown.empties != plan.empties:
+            raise ConflictError(
+                "the rows to be emptied have changed since the plan was made: somebody writes into "
+                "the meta store",
+                hint="stop every node of the cluster, and restore again",
+            )
 
 
-@rare_collections()
-def restore(
+@contextmanager
+def restoring(
     repository: Repository,
     meta_store: MetaStore,
     options: RestoreOptions,
     store: Store | None = None,
-) -> RestoreResult:
-    """Restore a snapshot.
+) -> Generator[Restoring]:
+    """Open a snapshot to restore it.
 
     Args:
         repository: where the snapshot is.
@@ -113,110 +164,31 @@ def restore(
 
     Raises:
         SnapshotNotFound: there is no such snapshot.
-        DamageError: it is damaged.
-        UsageError: the state store is not the snapshot's.
-        InconsistentStore: the newest snapshot's sequences do not cover this one's, or the database
-            does not give back what was sent.
-        UnknownFormat: the target lacks a table or column.
-        TargetNotEmpty: tables of the target have rows.
-        ConflictError: the data directory is another cluster's.
+        DamageError: it is damaged, so that there is nothing to plan with.
+        UnknownFormat: it is in the V1 format.
     """
     store = open_store(options.hummock_storage_url) if store is None else store
-    with repository.open(options.snapshot_id) as reader:
-        layout = reader.definition
-        with meta_store.write_transaction() as connection:
-            planner = RestorePlanner(repository, store, reader, options, connection)
-            plan = planner.run(is_load=True)
-            plan.require()
-            if plan.loaded:
-                rows, sequences = plan.rows, dict[str, int]()
-            else:
-                rows = _fill(connection, planner, layout)
-                sequences = set_sequences(connection, rows)
-            kept = _keep_checkpoint(repository, store, options.hummock_storage_directory)
-        version = reader.hummock_version.message
-        try:
-            path = write_checkpoint(store, options.hummock_storage_directory, version, layout)
-        except MetasnapshotError as error:
-            error.hint = (
-                "the rows are loaded, the checkpoint is not written: do not start the meta node; "
-                "mend this and run the same restore again, it goes on from here"
-            )
-            raise
-        _check_checkpoint(store, options.hummock_storage_directory, reader, layout)
-    return RestoreResult(plan, rows, sequences, path, kept)
+    with rare_collections(), repository.open(options.snapshot_id) as reader:
+        yield Restoring(repository, meta_store, options, store, Source(reader))
 
 
-def _fill(connection: sa.Connection, planner: RestorePlanner, layout: Layout) -> dict[str, int]:
-    """Make the tables that are planned, empty those that are, and load; returns rows by table."""
-    if planner.target.schema is not None:
-        make_tables(connection, planner.target.schema)
-    empty_tables(connection, planner.plan.empties)
-    return _load(connection, planner, layout)
+def plan_restore(
+    repository: Repository, meta_store: MetaStore, options: RestoreOptions
+) -> RestorePlan:
+    """Work out and check what a restore would do, and write nothing. Raises as restoring."""
+    with restoring(repository, meta_store, options) as run:
+        return run.plan()
 
 
-def _load(connection: sa.Connection, planner: RestorePlanner, layout: Layout) -> dict[str, int]:
-    """Insert every section and read it back; returns rows by table."""
-    with foreign_keys_last(connection) as any_order:
-        return {
-            CODECS[model_of(layout, section)].table: _load_section(
-                connection, planner, section, any_order=any_order
-            )
-            for section in load_sections(layout)
-        }
-
-
-def _load_section(
-    connection: sa.Connection, planner: RestorePlanner, section: str, *, any_order: bool
-) -> int:
-    """Insert a section and read it back; returns its rows.
-
-    A table that gives back another form of its rows than was sent may still hold the same values:
-    then they are compared as models.
-    """
-    target, model = planner.target.target, model_of(planner.layout, section)
-    table = table_of(connection, target, model)
-    sent = TableDigest()
-    for batches in _waves(section, planner, any_order=any_order):
-        sent += insert_columns(table, target, model, batches)
-    if table.digest() != sent:
-        wanted = digest_rows(target, model, planner.section_rows(section))
-        stored = digest_table(connection, planner.layout, model)
-        if stored != wanted:
-            raise InconsistentStore(
-                f"table {CODECS[model].table} gives back {stored.count} rows, not the "
-                f"{wanted.count} that it was sent",
-                hint="nothing was committed",
-            )
-    return sent.count
-
-
-def _waves(
-    section: str, planner: RestorePlanner, *, any_order: bool
-) -> Iterator[Iterable[Columns]]:
-    """A section's rows, in parts that are inserted one after the other.
-
-    Objects refer to objects: where foreign keys are looked at row by row, databases come first,
-    then schemas, then the rest.
-    """
-    if section != OBJECTS_SECTION or any_order:
-        yield planner.section_columns(section)
-        return
-    shape = shape_of(planner.layout, model_of(planner.layout, section)).columns
-    at = [column.name for column in shape].index("obj_type")
-    first = (ObjectType.DATABASE, ObjectType.SCHEMA)
-    for wanted in first:
-        yield _chosen(planner.section_columns(section), at, lambda kind, it=wanted: kind == it)
-    yield _chosen(planner.section_columns(section), at, lambda kind: kind not in first)
-
-
-def _chosen(
-    batches: Iterable[Columns], at: int, is_chosen: Callable[[Any], bool]
-) -> Iterator[Columns]:
-    """The rows whose value of one column is chosen."""
-    for columns in batches:
-        chosen = list(map(is_chosen, columns[at]))
-        yield [list(compress(values, chosen)) for values in columns]
+def restore(
+    repository: Repository,
+    meta_store: MetaStore,
+    options: RestoreOptions,
+    store: Store | None = None,
+) -> RestoreResult:
+    """Restore a snapshot. Raises as restoring and Restoring.load."""
+    with restoring(repository, meta_store, options, store) as run:
+        return run.load()
 
 
 def _keep_checkpoint(repository: Repository, store: Store, directory: str) -> str | None:
@@ -230,13 +202,3 @@ def _keep_checkpoint(repository: Repository, store: Store, directory: str) -> st
     except ConflictError:
         return path  # named after its bytes: it is kept already
     return path
-
-
-def _check_checkpoint(store: Store, directory: str, reader: SnapshotReader, layout: Layout) -> None:
-    """The checkpoint in the store decodes and holds the snapshot's version."""
-    written = decode_checkpoint(read_checkpoint_bytes(store, directory), layout.era)
-    if written != reader.hummock_version.message:
-        raise ConflictError(
-            f"{join(directory, CHECKPOINT_NAME)} does not hold the snapshot's version",
-            hint="did somebody else write it? restore again with every node stopped",
-        )

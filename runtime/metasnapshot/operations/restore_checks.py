@@ -1,12 +1,14 @@
 """The checks of a restore, each with a result and a reason, before anything is written.
 
 They run in upstream's order (src/meta/src/backup_restore/restore.rs), then ours about the target.
-The first that fails ends them, and its error is kept in the plan.
+The first that fails ends them, and its error is kept in the plan. The snapshot is looked at once;
+the target and the state store for the plan, and again inside the transaction that loads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,19 +20,16 @@ from metasnapshot.errors import (
     InconsistentStore,
     MetasnapshotError,
     ObjectMissing,
-    UnknownFormat,
     UsageError,
 )
-from metasnapshot.format.codec import row_codec
-from metasnapshot.format.columns import Columns, columns_of
-from metasnapshot.format.layout import HUMMOCK_VERSION, model_of
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME
+from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME, holds_checkpoint, plain_checkpoint
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.findings import Findings
 from metasnapshot.operations.object_check import largest_object, look_for
 from metasnapshot.operations.places import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
-from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan
+from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan, Warned
+from metasnapshot.operations.restore_source import Source
 from metasnapshot.operations.restore_target import TargetChecks
 from metasnapshot.operations.sequences import (
     SEQUENCES_SECTION,
@@ -40,79 +39,69 @@ from metasnapshot.operations.sequences import (
 )
 from metasnapshot.store.location import HUMMOCK_PREFIX, without_credentials
 from metasnapshot.store.port import Store, join
-from metasnapshot_models.codecs import CODECS
-from metasnapshot_models.definitions import Layout
-from metasnapshot_models.layouts import LOAD_ORDER
 from metasnapshot_models.models import HummockSequence
 
 PARAMETERS_SECTION = "system_parameters"
 CLUSTERS_SECTION = "clusters"
 OBJECTS_CHECK = "hummock objects"
+Step = Callable[[], str | Warned]
 
 
 class RestorePlanner:
-    """Runs the checks of one restore, inside an open transaction on its target."""
+    """Runs the checks of one restore."""
 
     def __init__(
-        self,
-        repository: Repository,
-        store: Store,
-        reader: SnapshotReader,
-        options: RestoreOptions,
-        connection: sa.Connection,
+        self, repository: Repository, store: Store, source: Source, options: RestoreOptions
     ) -> None:
         self.repository = repository
         self.store = store
-        self.reader = reader
+        self.source = source
         self.options = options
-        self.layout: Layout = reader.definition
-        self.plan = RestorePlan(layout=reader.layout)
-        self.target = TargetChecks(connection, reader, options, self.plan, self.section_rows)
+        self.plan = RestorePlan(layout=source.layout.name)
+        self._is_snapshot_checked = False
 
-    def run(self, *, is_load: bool = False) -> RestorePlan:
-        """Run every check; before a load that of the values only where it could not roll back."""
-        target = self.target
-        steps: list[tuple[str, Callable[[], str]]] = [
-            ("snapshot verified", self._snapshot),
-            (OBJECTS_CHECK, self._objects),
-            ("nothing unknown in it", self._opaque),
-            ("hummock sequences", self._sequences),
-            ("storage", self._storage),
-            ("target schema", target.schema_fits),
-            ("target empty", target.is_empty),
-            ("values", lambda: target.values_fit(is_load=is_load)),
-            ("cluster id", self._cluster_id),
-            ("version checkpoint", self._checkpoint),
-        ]
-        for name, step in steps:
-            if self.plan.error is not None:
-                self.plan.checks.append(Check(name, "not checked", "an earlier check failed"))
-                continue
-            if name == OBJECTS_CHECK and not self.options.validate_integrity:
-                reason = "not asked for (--validate-integrity)"
-                self.plan.checks.append(Check(name, "not checked", reason))
-                continue
-            try:
-                self.plan.checks.append(Check(name, "ok", step()))
-            except MetasnapshotError as error:
-                self.plan.error = error
-                self.plan.checks.append(Check(name, "failed", str(error)))
-        return self.plan
+    @property
+    def reader(self) -> SnapshotReader:
+        """The snapshot."""
+        return self.source.reader
+
+    def run(self, connection: sa.Connection, *, is_load: bool = False) -> TargetChecks:
+        """Run every check inside an open transaction on the target; before a load that of the
+        values only where it could not roll back. The plan is the target's.
+        """
+        if not self._is_snapshot_checked:
+            self._is_snapshot_checked = True
+            self._check_snapshot()
+        plan = replace(self.plan, checks=list(self.plan.checks))
+        target = TargetChecks(connection, self.source, self.options, plan)
+        _run(plan, "target schema", target.schema_fits)
+        _run(plan, "triggers and rules", target.triggers)
+        _run(plan, "target empty", target.is_empty)
+        _run(plan, "values", lambda: target.values_fit(is_load=is_load))
+        _run(plan, "cluster id", self._cluster_id)
+        _run(plan, "version checkpoint", lambda: self._checkpoint(plan))
+        return target
+
+    def _check_snapshot(self) -> None:
+        _run(self.plan, "snapshot verified", self._snapshot)
+        if self.options.validate_integrity or self.plan.error is not None:
+            _run(self.plan, OBJECTS_CHECK, self._objects)
+        else:
+            reason = "not asked for (--validate-integrity)"
+            self.plan.checks.append(Check(OBJECTS_CHECK, "not checked", reason))
+        _run(self.plan, "nothing unknown in it", self._opaque)
+        _run(self.plan, "hummock sequences", self._sequences)
+        _run(self.plan, "storage", self._storage)
 
     def _snapshot(self) -> str:
         """The file is the manifest's, its checksum fits, and its version decodes."""
         reader, entry = self.reader, self.repository.entry(self.options.snapshot_id)
         if reader.id != entry.id:
             raise DamageError(f"snapshot {entry.id} holds id {reader.id}")
-        version_id = reader.hummock_version.id
-        self.plan.rows = {
-            CODECS[model_of(self.layout, place.name)].table: place.count
-            for place in reader.places
-            if place.name != HUMMOCK_VERSION
-        }
+        self.plan.rows = self.source.counts
         return (
             f"id {reader.id}, xxh64 {reader.checksum:016x}, layout {reader.layout}, "
-            f"{sum(self.plan.rows.values())} rows, Hummock version {version_id}"
+            f"{sum(self.plan.rows.values())} rows, Hummock version {self.source.version.id}"
         )
 
     def _objects(self) -> str:
@@ -128,12 +117,7 @@ class RestorePlanner:
         return f"all {len(needed)} are there, {needed.size} bytes"
 
     def _opaque(self) -> str:
-        if self.reader.opaque_size:
-            raise UnknownFormat(
-                f"snapshot {self.reader.id} has {self.reader.opaque_size} bytes beyond layout "
-                f"{self.reader.layout}: a restore would lose them",
-                hint="upgrade metasnapshot, or extend schema/models.yaml",
-            )
+        self.reader.require_known()
         known = f"all {len(self.reader.places)} sections are known"
         if not self.reader.unknown_migrations:
             return known
@@ -141,7 +125,7 @@ class RestorePlanner:
 
     def _sequences(self) -> str:
         """hummock_sequence is that of the newest snapshot, so that no id is given twice."""
-        target: list[HummockSequence] = list(self.reader.rows(SEQUENCES_SECTION))
+        target: list[HummockSequence] = self.source.keep(SEQUENCES_SECTION)
         newest_id = max(self.repository.manifest().ids)
         self.plan.sequences_from = newest_id
         if newest_id == self.reader.id:
@@ -150,6 +134,7 @@ class RestorePlanner:
             self.plan.sequences = self._newest_sequences(newest_id)
             require_superset(target, self.plan.sequences, self.reader.id, newest_id)
         raised = self._bump() if self.options.bump_sequences else []
+        self.source.replace(SEQUENCES_SECTION, self.plan.sequences)
         return "; ".join([f"taken from snapshot {newest_id}, the newest", *raised])
 
     def _newest_sequences(self, newest_id: int) -> list[HummockSequence]:
@@ -176,13 +161,13 @@ class RestorePlanner:
         pinned = (max(entry.ssts, default=0) for entry in manifest.entries)
         stored = largest_object(self.store, self.options.hummock_storage_directory)
         object_id = max(stored, *pinned, *needed_by(reader).ids[-1:])
-        in_use = ids_in_use(snapshot_id, object_id, reader.hummock_version.message)
+        in_use = ids_in_use(snapshot_id, object_id, self.source.version.message)
         return raise_sequences(self.plan.sequences, in_use)
 
     def _storage(self) -> str:
         """The snapshot's state store is the one that is named, or is overwritten."""
         options = self.options
-        rows = list(self.reader.rows(PARAMETERS_SECTION))
+        rows = self.source.keep(PARAMETERS_SECTION)
         values = {row.name: row for row in rows}
         self.plan.parameters = rows
         state_store = f"{HUMMOCK_PREFIX}{options.hummock_storage_url}"
@@ -203,29 +188,10 @@ class RestorePlanner:
             values[name].value = value
         return f"overwritten: {without_credentials(state_store)}, {directory}"
 
-    def section_rows(self, section: str) -> Iterator[Any]:
-        """A section's rows as they will be loaded."""
-        yield from self._replaced(section) or self.reader.rows(section)
-
-    def section_columns(self, section: str) -> Iterator[Columns]:
-        """The same rows as columns of plain values."""
-        if rows := self._replaced(section):
-            yield columns_of(row_codec(self.layout, model_of(self.layout, section)), rows)
-        else:
-            yield from self.reader.columns(section)
-
-    def _replaced(self, section: str) -> list[Any] | None:
-        """The rows of a section that are loaded instead of the snapshot's."""
-        replaced = {
-            SEQUENCES_SECTION: self.plan.sequences,
-            PARAMETERS_SECTION: self.plan.parameters,
-        }
-        return replaced.get(section)
-
     def _cluster_id(self) -> str:
         """The data directory belongs to this cluster, or to none yet."""
         path = join(self.options.hummock_storage_directory, CLUSTER_ID_NAME)
-        ids = [str(row.cluster_id) for row in self.reader.rows(CLUSTERS_SECTION)]
+        ids = [str(row.cluster_id) for row in self.source.keep(CLUSTERS_SECTION)]
         try:
             owner = self.store.read(path).data.decode("utf-8", "replace").strip()
         except ObjectMissing:
@@ -238,16 +204,33 @@ class RestorePlanner:
             )
         return f"the data directory belongs to this cluster, {owner}"
 
-    def _checkpoint(self) -> str:
+    def _checkpoint(self, plan: RestorePlan) -> str:
         path = join(self.options.hummock_storage_directory, CHECKPOINT_NAME)
-        self.plan.replaces_checkpoint = self.store.head(path) is not None
-        return f"{path} will be {'replaced' if self.plan.replaces_checkpoint else 'created'}"
+        plan.replaces_checkpoint = self.store.head(path) is not None
+        if plan.loaded:
+            directory, layout = self.options.hummock_storage_directory, self.source.layout
+            plain = plain_checkpoint(self.source.version.message)
+            plan.done = holds_checkpoint(self.store, directory, plain, layout)
+        if plan.done:
+            plan.replaces_checkpoint = False
+            return f"{path} holds the snapshot's version: this restore has ended well before"
+        what = "replaced" if plan.replaces_checkpoint else "created"
+        return f"{path} will be {what}{', as a restore did not end' if plan.loaded else ''}"
 
 
-def load_sections(layout: Layout) -> list[str]:
-    """The sections of a layout in the order in which they are loaded."""
-    names = {name for name, _ in layout.sections}
-    return [section for section in LOAD_ORDER if section in names]
+def _run(plan: RestorePlan, name: str, step: Step) -> None:
+    """Add a check to the plan: none is looked at after one that failed."""
+    if plan.error is not None:
+        plan.checks.append(Check(name, "not checked", "an earlier check failed"))
+        return
+    try:
+        found = step()
+    except MetasnapshotError as error:
+        plan.error = error
+        plan.checks.append(Check(name, "failed", str(error)))
+        return
+    result = "warning" if isinstance(found, Warned) else "ok"
+    plan.checks.append(Check(name, result, str(found)))
 
 
 def _require(values: dict[str, Any], name: str, wanted: str, option: str) -> None:

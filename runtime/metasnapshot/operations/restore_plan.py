@@ -48,9 +48,15 @@ class RestoreOptions:
     create_schema: bool = False
 
 
+class Warned(str):
+    """The reason of a check that did not fail, but is worth a look."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Check:
-    """One check: ok, failed or not checked (because an earlier one failed), and why."""
+    """One check: ok, warning, failed or not checked (because an earlier one failed), and why."""
 
     name: str
     result: str
@@ -72,7 +78,8 @@ class RestorePlan:
         creates: tables that will be made first.
         empties: rows that are deleted first, by table: with --clean, or a new schema's list of
             migrations.
-        loaded: the rows are in the target already, from a restore that died before its checkpoint.
+        loaded: the rows are in the target already, just as they would be loaded.
+        done: and so is the version in the checkpoint: there is nothing to write.
         replaces_checkpoint: whether the data directory has a checkpoint.
     """
 
@@ -86,6 +93,7 @@ class RestorePlan:
     creates: tuple[str, ...] = ()
     empties: dict[str, int] = field(default_factory=dict[str, int])
     loaded: bool = False
+    done: bool = False
     replaces_checkpoint: bool = False
 
     def require(self) -> None:

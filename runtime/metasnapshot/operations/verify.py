@@ -1,8 +1,9 @@
 """verify: are a snapshot's bytes what was written, and would a cluster live with what they say?
 
-Each level includes those before it. `file` hashes the file and compares the checksum, header, frame
-and manifest entry; `rows` decodes every row and the Hummock version; `refs` follows every reference
-between rows, version and sequences; `objects` looks for every object in the state store.
+Each level includes those before it. `file` hashes the file, compares the checksum, header, frame
+and manifest entry, and looks for bytes after the last section that is known; `rows` decodes every
+row and the Hummock version; `refs` follows every reference between rows, version and sequences, and
+looks for rows that stand twice; `objects` looks for every object in the state store.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from typing import Literal, get_args
 
 from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, StorageError
+from metasnapshot.errors import (
+    DamageError,
+    MetasnapshotError,
+    ObjectMissing,
+    StorageError,
+    UnknownFormat,
+)
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.v1 import V1
@@ -147,6 +154,7 @@ def _verify(
                 findings.add(check_version(reader, repository.entry(snapshot_id)))
             if depth >= LEVELS.index("objects"):
                 findings.add(find_lost_objects(reader, state))
+            findings.add(_unknown_bytes(reader))
     except MetasnapshotError as error:
         failed = error
     return replace(result, error=findings.error(f"snapshot {snapshot_id}") or failed)
@@ -177,6 +185,15 @@ def find_lost_objects(
         state = parameter(parameters, STATE_STORE), parameter(parameters, DATA_DIRECTORY)
     url, directory = state
     return look_for(open_store(url), url, directory, reader, needed_by(reader))
+
+
+def _unknown_bytes(reader: SnapshotReader) -> Iterator[Finding]:
+    """What a restore would lose: sections of a release that the registry lacks."""
+    try:
+        reader.require_known()
+    except UnknownFormat as error:
+        place = "after the last section"
+        yield Finding(ERROR, "", place, str(error), error.hint, unknown=True)
 
 
 def _check_entry(repository: Repository, snapshot_id: int, reader: SnapshotReader) -> None:
