@@ -259,13 +259,13 @@ def test_another_form_of_the_same_values_is_no_damage(
     """A table whose rows come back in a form that was not sent is compared as models, each once;
     its rows are those that upstream's own restore wrote."""
     compared: list[str] = []
-    honest = operation.digest_table
+    honest = loading.digest_table
 
     def note(connection: sa.Connection, layout: Layout, model: str) -> TableDigest:
         compared.append(CODECS[model].table)
         return honest(connection, layout, model)
 
-    monkeypatch.setattr(operation, "digest_table", note)
+    monkeypatch.setattr(loading, "digest_table", note)
     monkeypatch.setattr(SqliteTable, "digest", lambda _: None)
     result = target.restore()
     with closing(sqlite3.connect(f"file:{goldens.restored(TAG)}?mode=ro", uri=True)) as golden:
