@@ -11,7 +11,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress gen freeze mutants bench bench-servers lock clean
+.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers lock clean
 
 demo: $(READY)
 	@$(BIN)/python tests/demo.py
@@ -43,6 +43,11 @@ gen: $(READY)
 
 freeze: $(READY)
 	@$(BIN)/metasnapshot-codegen --freeze
+
+# Every proof at its full length, in the groups of tests/exhaustive.yaml; writes what they took to
+# tests/exhaustive.last. GROUPS="kills faults" runs some, and writes nothing.
+exhaustive: $(READY) azurite
+	@$(BIN)/python tests/exhaustive.py $(GROUPS)
 
 # Breaks the product on purpose, in copies, and expects a red test for each; see tests/mutants.yaml.
 mutants: $(READY)

@@ -8,6 +8,7 @@ from time import monotonic
 
 import pytest
 import stress
+from exhaustive import WHOLE
 from servers import free_port
 from store.test_stores import StoreSuite
 
@@ -22,7 +23,7 @@ from metasnapshot.store.services import connector
 from metasnapshot.store.trial import try_store
 from metasnapshot.store.url import open_store
 
-OPERATIONS = 4 if os.environ.get("TEST_EVERY_STEP") else 2
+OPERATIONS = 4 if WHOLE else 2
 """Of each process."""
 PROCESSES = 4
 STRESS_S = 300.0

@@ -25,6 +25,7 @@ import goldens
 import pytest
 import sqlalchemy as sa
 import worlds
+from exhaustive import WHOLE
 from servers import Server
 
 from metasnapshot.catalogue.repository import Repository
@@ -34,7 +35,7 @@ from metasnapshot.operations import backup as operation
 from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.store.memory import MemoryStore
 
-ROUNDS = 70 if os.environ.get("TEST_EVERY_STEP") else 20
+ROUNDS = 70 if WHOLE else 20
 """Backups of each store."""
 ACCOUNTS = 12
 TOTAL = 1_000_000

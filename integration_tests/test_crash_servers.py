@@ -26,6 +26,7 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 import worlds
+from exhaustive import WHOLE
 from operations.test_crash import Steps
 from servers import Server
 
@@ -53,7 +54,7 @@ DRIVER_CALLS = (
 )
 """Calls that reach the server past SQLAlchemy, or whose end it does not tell."""
 SPREAD = 13
-SPREAD_OF_RESTORE = 88 if os.environ.get("TEST_EVERY_STEP") else SPREAD
+SPREAD_OF_RESTORE = 88 if WHOLE else SPREAD
 """Deaths that are spread evenly over a job."""
 LAST = 12
 """Calls at the end of a job that each have a death after them."""

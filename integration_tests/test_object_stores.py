@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,6 +12,7 @@ import obstore
 import pytest
 import stress
 from bucket_suite import LargeObjectSuite
+from exhaustive import WHOLE
 from obstore.exceptions import BaseError
 from s3 import S3Server
 from store.test_stores import StoreSuite
@@ -29,7 +29,7 @@ from metasnapshot.store.services import connector
 from metasnapshot.store.trial import TriedStore, try_store
 from metasnapshot.store.url import open_store
 
-OPERATIONS = 60 if os.environ.get("TEST_EVERY_STEP") else 6
+OPERATIONS = 60 if WHOLE else 6
 """Of each process; the server answers some hundred requests a second."""
 STRESS_S = 600.0
 

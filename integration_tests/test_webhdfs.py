@@ -11,6 +11,7 @@ from time import monotonic
 
 import pytest
 import stress
+from exhaustive import WHOLE
 from loopback import served
 from servers import free_port
 from store.test_stores import StoreSuite
@@ -24,7 +25,7 @@ from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.trial import try_store
 from metasnapshot.store.url import open_store
 
-OPERATIONS = 3 if os.environ.get("TEST_EVERY_STEP") else 2
+OPERATIONS = 3 if WHOLE else 2
 """Of each process; each waits for the lease."""
 PROCESSES = 3
 STRESS_S = 300.0

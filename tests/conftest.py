@@ -6,11 +6,17 @@ from pathlib import Path
 
 import goldens
 import pytest
+from exhaustive import WHOLE
 from hypothesis import HealthCheck, settings
 from shell import Shell
 
 # A loaded machine is slow, not wrong.
-settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "project",
+    deadline=None,
+    max_examples=1000 if WHOLE else 50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("project")
 
 TAG = goldens.SHIPPED / "v3.0.3"

@@ -2,18 +2,21 @@
 
 A first run counts: every call of a local store, every call of module os that its writes come down
 to, and every SQL statement. Then a process of its own dies at a step, before it or after it: at
-about a hundred of them, spread evenly, or at every one with TEST_EVERY_STEP set, as CI does.
+some of them, spread evenly, with the first and the last among them; or at every one, as
+`make exhaustive` does.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from exhaustive import WHOLE
 from sqlalchemy import event
 
 from metasnapshot.store.local import LocalStore
@@ -22,7 +25,10 @@ STEPS = ("fsync", "link", "replace", "unlink", "mkdir", "open")
 """Calls of module os that LocalStore's writes come down to."""
 STORE_CALLS = ("head", "read", "put_if_absent", "put_if_match", "list", "leftovers", "delete")
 """Of its methods, those that are no blocks."""
-POINTS_MIN = 100
+POINTS_MIN = 24
+"""Of a job that has as many."""
+PARTS = range(4 if WHOLE else 1)
+"""Of the deaths of a long job, so that several processes share them."""
 World = TypeVar("World")
 
 
@@ -83,16 +89,32 @@ def in_child(job: Callable[[], object], die_at: int | None) -> int:
 
 
 def deaths(
-    make: Callable[[Path], World], job: Callable[[World], object], tmp_path: Path
-) -> tuple[range, Callable[[int], World]]:
-    """Places to die in a job, and what makes a world in which it died there."""
-    whole = make(tmp_path / "whole")
-    count = in_child(lambda: job(whole), None)
-    stride = 1 if os.environ.get("TEST_EVERY_STEP") else max(1, count // POINTS_MIN)
+    make: Callable[[Path], World],
+    job: Callable[[World], object],
+    tmp_path: Path,
+    part: int | None = None,
+) -> tuple[Sequence[int], Callable[[int], World]]:
+    """Places to die in a job, or a part of them, and what makes a world in which it died there.
+
+    A world is a folder that `make` fills. Each death has it as it was then, in the same place.
+    """
+    place, kept = tmp_path / "world", tmp_path / "kept"
+    world = make(place)
+    shutil.copytree(place, kept)
+    count = in_child(lambda: job(world), None)
 
     def died(number: int) -> World:
-        world = make(tmp_path / str(number))
+        shutil.rmtree(place)
+        shutil.copytree(kept, place)
         assert in_child(lambda: job(world), number) == -1
         return world
 
-    return range(0, count, stride), died
+    points = spread(count)
+    return points if part is None else points[part :: len(PARTS)], died
+
+
+def spread(count: int) -> Sequence[int]:
+    """Numbers below a count: all, or some with the first and the last."""
+    if WHOLE or count <= POINTS_MIN:
+        return range(count)
+    return [step * (count - 1) // (POINTS_MIN - 1) for step in range(POINTS_MIN)]

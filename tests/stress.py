@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import goldens
+from exhaustive import WHOLE
 
 from metasnapshot.catalogue.manifest import parse
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
@@ -41,7 +42,7 @@ def operations(few: int, many: int) -> int:
     """How many operations each process does: few, many where every step is tested, or what is asked
     for.
     """
-    return int(os.environ.get(OPERATIONS) or (many if os.environ.get("TEST_EVERY_STEP") else few))
+    return int(os.environ.get(OPERATIONS) or (many if WHOLE else few))
 
 
 def smallest_snapshot() -> MetaSnapshot:

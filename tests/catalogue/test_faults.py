@@ -7,7 +7,6 @@ have their files; nothing is ever read wrong without an error.
 
 from __future__ import annotations
 
-import os
 import random
 import socket
 from collections import Counter
@@ -19,6 +18,7 @@ import goldens
 import msgspec
 import pytest
 import xxhash
+from exhaustive import WHOLE
 from faults import FAULTS, Fault, FaultyStore
 
 from metasnapshot.catalogue.entry import new_entry
@@ -32,9 +32,8 @@ from metasnapshot.store.lock import Holder
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot_models.layouts import LAYOUTS
 
-EVERY_STEP = bool(os.environ.get("TEST_EVERY_STEP"))
-SEEDS = range(20 if EVERY_STEP else 3)
-OPERATIONS = 10_000 if EVERY_STEP else 500
+SEEDS = range(20 if WHOLE else 3)
+OPERATIONS = 10_000 if WHOLE else 500
 INTERRUPTION_CHANCE = 0.03
 DEATH_CHANCE = 0.01
 UNKNOWN_ID = 10**9

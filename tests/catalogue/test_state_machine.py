@@ -6,10 +6,9 @@ there, what each one sees of it, and which id comes next.
 
 from __future__ import annotations
 
-import os
-
 import goldens
 import pytest
+from exhaustive import WHOLE
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -23,7 +22,7 @@ from metasnapshot.format.snapshot import MetaSnapshot, dumps, loads
 from metasnapshot.operations.delete import delete, keep
 from metasnapshot.store.memory import MemoryStore
 
-EXAMPLES, STEPS = (1_100, 60) if os.environ.get("TEST_EVERY_STEP") else (120, 40)
+EXAMPLES, STEPS = (1_100, 60) if WHOLE else (120, 40)
 ID_MAX = 12
 """Ids up to here are asked for; most sequences create no more."""
 

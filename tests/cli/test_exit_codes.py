@@ -1,6 +1,7 @@
 """Every exit code, as a shell meets it: from a process of its own, with what it says and where.
 
 FAILURES names each class of errors.py and a command that ends with it; a new class needs a row.
+`make exhaustive` starts a process for each row, an ordinary run one for each code.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import xxhash
-from shell import BACKUPS, STATE, STORE, TARGET
+from exhaustive import WHOLE
+from shell import BACKUPS, STATE, STORE, TARGET, Shell
 
 from metasnapshot.cli.app import main
 from metasnapshot.errors import MetasnapshotError
@@ -186,15 +188,15 @@ FAILURES = [
     Failure(18, "DatabaseError", STORE_PATH.unlink, BACKUP, "no such SQLite file", "--meta-store"),
     Failure(18, "DatabaseError", text_file, BACKUP, "file is not a database"),
 ]
-ONE_OF_EACH_CODE = {item.code: item for item in FAILURES}.values()
+AS_PROCESSES = FAILURES if WHOLE else list({item.code: item for item in FAILURES}.values())
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=str)
-def test_a_failure_is_one_object_on_stdout_and_lines_on_stderr(failure: Failure) -> None:
+def test_a_failure_is_one_object_and_lines_on_stderr(failure: Failure, shell: Shell) -> None:
     """With --json: the exit code, kind, message and hint of the error, and no file changes."""
     failure.prepare()
     before = fingerprint()
-    code, out, err = run(*failure.arguments, "--json")
+    code, out, err = shell.run(*failure.arguments, "--json")
     (line,) = out.splitlines()
     found: dict[str, Any] = json.loads(line)["error"]
     assert (code, found["exit_code"], found["kind"]) == (failure.code, failure.code, failure.kind)
@@ -205,7 +207,7 @@ def test_a_failure_is_one_object_on_stdout_and_lines_on_stderr(failure: Failure)
     assert (STYLE.fullmatch(err) is not None, fingerprint() == before) == (True, True)
 
 
-@pytest.mark.parametrize("failure", ONE_OF_EACH_CODE, ids=str)
+@pytest.mark.parametrize("failure", AS_PROCESSES, ids=str)
 def test_a_failure_leaves_stdout_empty(failure: Failure) -> None:
     """Without --json: the exit code, error and hint on stderr, and on stdout nothing but the
     checks of a restore."""

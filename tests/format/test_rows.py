@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from exhaustive import WHOLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
@@ -83,7 +84,7 @@ def column_values(column: Column) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize(("model", "shape"), CODEC_KEYS)
-@settings(max_examples=12)
+@settings(max_examples=100 if WHOLE else 10)
 @given(data=st.data())
 def test_any_row_comes_back(model: str, shape: str, data: st.DataObject) -> None:
     """A model of every shape that ever was, with any values, encodes to a row that decodes to

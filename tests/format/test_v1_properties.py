@@ -14,6 +14,7 @@ from typing import Any
 import goldens
 import pytest
 import xxhash
+from exhaustive import WHOLE
 from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,7 +138,7 @@ def comes_back(written: MetaSnapshot) -> MetaSnapshot:
 
 
 @pytest.mark.parametrize(("layout", "era"), ERAS)
-@settings(max_examples=4)
+@settings(max_examples=40 if WHOLE else 4)
 @given(
     seed=st.integers(0, 1 << 32),
     pairs=st.dictionaries(st.binary(max_size=9), st.binary(max_size=200), max_size=4),
@@ -160,7 +161,7 @@ def test_any_file_comes_back(
 
 
 @pytest.mark.parametrize(("layout", "era"), ERAS)
-@settings(max_examples=4)
+@settings(max_examples=40 if WHOLE else 4)
 @given(seed=st.integers(0, 1 << 32))
 def test_the_era_found_knows_every_field(layout: str, era: str, seed: int) -> None:
     """It is the writer's or an earlier one; every message means there what it did."""
@@ -232,7 +233,7 @@ def empty(layout: V1Layout) -> MetaSnapshot:
 
 
 @pytest.mark.parametrize("layout", V1_LAYOUTS)
-@settings(max_examples=6)
+@settings(max_examples=60 if WHOLE else 6)
 @given(seed=st.integers(0, 1 << 32))
 def test_fields_that_nobody_knows_stay_in_the_bytes(layout: str, seed: int) -> None:
     """In every message of a file; what is known is read nevertheless."""

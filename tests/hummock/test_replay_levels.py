@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from exhaustive import WHOLE
 from hummock_ssts import key
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -129,7 +130,7 @@ def both(fits: bool, change: Callable[[], None]) -> bool:  # noqa: FBT001 - what
 CHANGES = [insert, insert, insert, remove, remove, add, keep, replace, recount]
 
 
-@settings(max_examples=500)
+@settings(max_examples=2000 if WHOLE else 100)
 @given(
     st.sampled_from([NONOVERLAPPING, OVERLAPPING]),
     st.lists(st.tuples(st.sampled_from(CHANGES), st.lists(ssts(), max_size=3)), max_size=30),

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from exhaustive import WHOLE
 from hummock_chains import Cluster
 from hummock_ssts import all_ssts, is_ordered
 from hypothesis import given, settings
@@ -114,7 +115,7 @@ def check_sizes(version: Any, rules: Rules) -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@settings(max_examples=50)
+@settings(max_examples=200 if WHOLE else 20)
 @given(steps=CHAINS)
 def test_every_version_is_sound(release: str, steps: Steps) -> None:
     """Ids chain, levels are ordered, no reference is there twice, no table is without a group; and
@@ -133,7 +134,7 @@ def test_every_version_is_sound(release: str, steps: Steps) -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@settings(max_examples=50)
+@settings(max_examples=200 if WHOLE else 20)
 @given(steps=CHAINS)
 def test_only_what_a_delta_is_about_changes(release: str, steps: Steps) -> None:
     """A split or a merge loses no table of any object; an expired compaction and a delta without
@@ -152,7 +153,7 @@ def test_only_what_a_delta_is_about_changes(release: str, steps: Steps) -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@settings(max_examples=50)
+@settings(max_examples=200 if WHOLE else 20)
 @given(steps=CHAINS)
 def test_one_replay_is_all_its_steps(release: str, steps: Steps) -> None:
     """In one go, delta by delta in one run, and by way of a message after each delta: the same

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import goldens
 import pytest
-from deaths import POINTS_MIN, Steps, deaths
+from deaths import PARTS, POINTS_MIN, Steps, deaths
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import TargetNotEmpty
@@ -55,24 +55,30 @@ class World:
         with open_meta_store(f"sqlite:///{self.target}") as store:
             restore(self.backups, store, RestoreOptions(2, f"fs://{self.restored}", "hummock_001"))
 
-    def files(self) -> set[str]:
-        return {path.name for path in (self.path / "backup").glob("*.snapshot")}
+
+def snapshots(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (path / "backup").glob("*.snapshot")}
 
 
-def test_backup(tmp_path: Path) -> None:
-    """At most an orphan file is left; every entry verifies; the next backup succeeds."""
-    points, died = deaths(World, World.backup, tmp_path)
+@pytest.mark.parametrize("part", PARTS)
+def test_backup(tmp_path: Path, part: int) -> None:
+    """At most an orphan file is left; earlier files keep their bytes, a new entry verifies; the
+    next backup succeeds.
+    """
+    points, died = deaths(World, World.backup, tmp_path, part)
+    before = snapshots(tmp_path / "kept")
     assert len(points) >= POINTS_MIN
     for number in points:
         world = died(number)
         ids = world.backups.manifest().ids
         assert ids in ((1, 2, 7), (1, 2, 7, 9))
-        for snapshot_id in ids:
-            assert verify(world.backups, snapshot_id, "file").error is None
+        assert before.items() <= snapshots(world.path).items()
+        if 9 in ids:
+            assert verify(world.backups, 9, "file").error is None
         world.backup()
         last = max(world.backups.manifest().ids)
         assert last in (9, 10)
-        if number % 25 == 0:
+        if number in points[::8]:
             assert drill(world.backups, last).differences == ()
 
 
@@ -84,14 +90,15 @@ def test_delete(tmp_path: Path) -> None:
         world = died(number)
         ids = world.backups.manifest().ids
         assert ids in ((1, 2, 7), (7,))
-        assert {f"{snapshot_id}.snapshot" for snapshot_id in ids} <= world.files()
+        assert {f"{snapshot_id}.snapshot" for snapshot_id in ids} <= snapshots(world.path).keys()
         world.backups.delete([1, 2])
-        assert (world.backups.manifest().ids, world.files()) == ((7,), {"7.snapshot"})
+        assert (world.backups.manifest().ids, set(snapshots(world.path))) == ((7,), {"7.snapshot"})
 
 
-def test_restore(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_restore(tmp_path: Path, part: int) -> None:
     """All rows or none; restoring again ends with the rows and the checkpoint, without force."""
-    points, died = deaths(World, World.restore, tmp_path)
+    points, died = deaths(World, World.restore, tmp_path, part)
     assert len(points) >= POINTS_MIN
     for number in points:
         world = died(number)

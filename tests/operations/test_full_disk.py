@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 import os
 import re
+import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import goldens
 import pytest
 
@@ -27,20 +29,10 @@ from metasnapshot.operations.verify import verify
 from metasnapshot.store.local import LocalStore
 
 TAG = goldens.SHIPPED / "v3.0.3"
-LIMITED = """
-import resource, signal, sys
-from metasnapshot.cli.app import main
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]) if sys.argv[1] else hard, hard))
-sys.exit(main(sys.argv[2:]))
-"""
-"""Runs the command with a limit on the size of each file that it writes, if one is given."""
 LONG_REMARKS = "x" * 200_000
 """Makes the manifest larger than a snapshot, so that a limit can hit it and spare the snapshot."""
 PAGE = 4096
 VOLUME_SIZE = 256 * PAGE
-TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -119,24 +111,24 @@ class World:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             return list(connection.iterdump())
 
+    def limit_files(self, size: int | None) -> None:
+        """In a process of its own: temporary files here, and no file larger than that."""
+        os.environ["TMPDIR"] = str(self.tmp)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
+
     def fail(self, command: list[str], limit: int | None = None) -> Failed:
         """Run a command that must fail, as a process, and look for what it left behind."""
         before = self.manifest
-        shown = subprocess.run(
-            [sys.executable, "-c", LIMITED, "" if limit is None else str(limit), *command],
-            env={**os.environ, "TMPDIR": str(self.tmp), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        found = re.fullmatch(r"error: (.+)\n(?:hint: (.+)\n)?", shown.stderr)
-        assert found, f"exit code {shown.returncode}: {shown.stderr}"
+        shown = forked.run(*command, prepare=lambda: self.limit_files(limit))
+        found = re.fullmatch(r"error: (.+)\n(?:hint: (.+)\n)?", shown.err)
+        assert found, f"exit code {shown.code}: {shown.err}"
         for left_over in (".metasnapshot-*", "*.reserved", "metasnapshot-*", "*-journal"):
             assert list(self.path.rglob(left_over)) == []
         assert self.manifest == before
         assert [verify(self.repository, n).error for n in self.repository.manifest().ids] == [None]
-        return Failed(shown.returncode, found[1], found[2] or "")
+        return Failed(shown.code, found[1], found[2] or "")
 
     def assert_backup_succeeds(self) -> None:
         assert main(self.backup) == 0

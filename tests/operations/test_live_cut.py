@@ -19,6 +19,7 @@ import chains
 import goldens
 import live_writer
 import pytest
+from exhaustive import WHOLE
 from live_writer import Writer, read_journal
 
 from metasnapshot.catalogue.repository import Repository
@@ -30,7 +31,7 @@ from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import Store, StoredObject
 
-ROUNDS = 600 if os.environ.get("TEST_EVERY_STEP") else 60
+ROUNDS = 600 if WHOLE else 30
 WRITER_SECONDS_MAX = 570
 """A writer that is forgotten ends by itself."""
 

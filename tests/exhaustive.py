@@ -1,0 +1,173 @@
+"""The long proofs, in groups: all of them, or those that a change asks for.
+
+exhaustive.yaml lists the groups, with the files that each judges. The whole run notes in
+exhaustive.last which commit it has proved and what each group took. CI runs the groups that judge
+a file that changed since that commit, and one more, which the commit's hash chooses. Where git
+cannot tell, all of them run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import yaml
+
+VARIABLE = "TEST_EVERY_STEP"
+WHOLE = bool(os.environ.get(VARIABLE))
+"""Whether this is a run of the long proofs; an ordinary one takes a thin slice of each."""
+ROOT = Path(__file__).parents[1]
+LIST = "tests/exhaustive.yaml"
+LAST = "tests/exhaustive.last"
+SOURCES = ("runtime", "codegen", "schema", "generated")
+"""Every file below them is judged by a group."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Proofs that run together.
+
+    Attributes:
+        name: what it is called.
+        judges: patterns of the files that it judges; `*` crosses folders.
+        command: what runs it, in words; the tests that it names are judged too.
+    """
+
+    name: str
+    judges: tuple[str, ...]
+    command: tuple[str, ...]
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All that makes it due when it changes."""
+        named = (word for word in self.command if word.endswith((".py", "/")))
+        return (*self.judges, *(f"{word}*" if word.endswith("/") else word for word in named))
+
+    def is_about(self, path: str) -> bool:
+        return any(fnmatchcase(path, pattern) for pattern in self.patterns)
+
+
+def groups(root: Path = ROOT) -> tuple[Group, ...]:
+    """The groups of a list, in its order."""
+    found = yaml.safe_load((root / LIST).read_text(encoding="utf-8"))
+    return tuple(
+        Group(name, tuple(entry["judges"]), tuple(shlex.split(entry["command"])))
+        for name, entry in found.items()
+    )
+
+
+def git(root: Path, *arguments: str) -> str | None:
+    """What git answers; None if it cannot, or is not there."""
+    program = shutil.which("git")
+    if program is None:
+        return None
+    command = [program, "-C", str(root), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return None if done.returncode else done.stdout
+
+
+def last_commit(root: Path = ROOT) -> str | None:
+    """The commit of the last whole run; None if nobody knows."""
+    try:
+        found = yaml.safe_load((root / LAST).read_text(encoding="utf-8"))
+        return str(found["commit"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
+
+
+def changed_since(root: Path, commit: str) -> list[str] | None:
+    """Files that differ from a commit, in the tree as it is; None if git does not have it."""
+    if git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+        return None
+    changed = git(root, "diff", "--name-only", "--no-renames", "-z", commit)
+    new = git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    if changed is None or new is None:
+        return None
+    return [path for path in (changed + new).split("\0") if path]
+
+
+def due(found: Sequence[Group], root: Path = ROOT) -> tuple[Group, ...]:
+    """The groups that a change asks for, and one that the commit's hash chooses."""
+    last, head = last_commit(root), git(root, "rev-parse", "HEAD")
+    changed = None if last is None else changed_since(root, last)
+    if changed is None or head is None:
+        return tuple(found)
+    lot = found[int(head, 16) % len(found)]
+    return tuple(
+        group for group in found if group is lot or any(group.is_about(path) for path in changed)
+    )
+
+
+def run(chosen: Sequence[Group]) -> dict[str, float] | None:
+    """Run groups one after the other; seconds by name, or None if one of them failed."""
+    took: dict[str, float] = {}
+    failed: list[str] = []
+    environment = {**os.environ, VARIABLE: "1", "CI": "1"}
+    for group in chosen:
+        print(f"exhaustive: {group.name}", flush=True)
+        words = [sys.executable if word == "python" else word for word in group.command]
+        start = time.monotonic()
+        code = subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
+        took[group.name] = seconds = time.monotonic() - start
+        if code:
+            failed.append(group.name)
+        print(f"exhaustive: {group.name} took {seconds:.0f} s, exit code {code}", flush=True)
+    if failed:
+        print(f"error: failed: {', '.join(failed)}", file=sys.stderr)
+        return None
+    return took
+
+
+def note(took: Mapping[str, float], commit: str, root: Path) -> None:
+    """Write what a whole run proved."""
+    lines = [f"commit: {commit}", "ok: true", f"total_s: {sum(took.values()):.0f}", "seconds:"]
+    lines += [f"  {name}: {seconds:.0f}" for name, seconds in took.items()]
+    (root / LAST).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def whole(found: Sequence[Group]) -> int:
+    """Run every group on a tree that is a commit's, and note it."""
+    commit, edited = git(ROOT, "rev-parse", "HEAD"), git(ROOT, "status", "--porcelain")
+    if commit is None or edited is None or edited.strip():
+        print("error: the tree is not that of a commit\nhint: commit first", file=sys.stderr)
+        return 2
+    took = run(found)
+    if took is None:
+        return 1
+    note(took, commit.strip(), ROOT)
+    print(f"exhaustive: all took {sum(took.values()):.0f} s; commit {LAST}")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="groups to run, without a note; all, with one")
+    parser.add_argument("--due", action="store_true", help="run what a change asks for")
+    parser.add_argument("--list", action="store_true", help="print the groups that would run")
+    chosen = parser.parse_args(arguments)
+    found = groups()
+    unknown = sorted(set(chosen.names) - {group.name for group in found})
+    if unknown:
+        parser.error(f"no such group: {', '.join(unknown)}")
+    picked = due(found) if chosen.due else found
+    if chosen.names:
+        picked = tuple(group for group in found if group.name in chosen.names)
+    if chosen.list:
+        print("\n".join(group.name for group in picked))
+        return 0
+    if chosen.due or chosen.names:
+        return 1 if run(picked) is None else 0
+    return whole(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
