@@ -17,7 +17,7 @@ from metasnapshot.cli.app import main
 from metasnapshot.errors import DatabaseError
 
 LIST = ("list", "--backup-storage-url", "fs://backups")
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 
 
 def run(

@@ -68,7 +68,7 @@ def writing(folder: Path, seed: int) -> Generator[dict[str, int]]:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             yield done
-            said, _ = process.communicate(timeout=60)  # this ends its standard input
+            said, _ = process.communicate()  # this ends its standard input
             done.update(json.loads(said))
         finally:
             process.kill()
