@@ -105,6 +105,38 @@ def test_delete_is_manifest_first(repository: Repository, snapshot: MetaSnapshot
     assert repository.manifest().manifest_id == 3
 
 
+class WatchedStore(MemoryStore):
+    """Notes what the manifest names whenever something is deleted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted: list[tuple[str, tuple[int, ...]]] = []
+
+    def delete(self, path: str) -> None:
+        self.deleted.append((path, Repository(self, "backup").manifest().ids))
+        super().delete(path)
+
+
+def test_a_files_end_comes_after_its_entrys(snapshot: MetaSnapshot) -> None:
+    """A file is deleted when the manifest does not name it any more: whoever dies between the two
+    leaves a file too many, never an entry of nothing."""
+    store = WatchedStore()
+    repository = Repository(store, "backup")
+    repository.create(snapshot)
+    store.deleted.clear()
+    repository.delete([1])
+    assert store.deleted == [("backup/1.snapshot", ())]
+
+
+def test_the_next_id_is_above_one_that_was_deleted(
+    repository: Repository, snapshot: MetaSnapshot
+) -> None:
+    """Nothing of it is left but the note."""
+    repository.create(snapshot)
+    repository.delete([1])
+    assert repository.next_id(1) == 2
+
+
 def test_two_writers_lose_nothing(snapshot: MetaSnapshot) -> None:
     """Each works on what it read; the second's change is made again on top of the first's."""
     store = MemoryStore()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import goldens
 import pytest
+import xxhash
+import zstandard
 from google.protobuf import json_format
 
 import metasnapshot
@@ -14,8 +16,10 @@ from metasnapshot.errors import ChecksumMismatch, MetasnapshotError, ObjectMissi
 from metasnapshot.format.messages import message_class
 from metasnapshot.hummock.checkpoint import (
     NONE,
+    ZSTD,
     decode_checkpoint,
     encode_checkpoint,
+    plain_checkpoint,
     read_checkpoint_bytes,
     write_checkpoint,
 )
@@ -108,6 +112,30 @@ def test_an_unknown_compression() -> None:
     envelope.checksum = __import__("xxhash").xxh64_intdigest(b"x")
     with pytest.raises(VersionError, match="unknown checkpoint compression algorithm: 9"):
         decode_checkpoint(envelope.SerializeToString(), "v3.0.3")
+
+
+def compressed(*payload: bytes) -> bytes:
+    """An envelope around zstd bytes, whose checksum fits whatever they are."""
+    envelope = message_class("hummock.HummockVersionCheckpointEnvelope", "HEAD")()
+    envelope.compression_algorithm, envelope.payload = ZSTD, b"".join(payload)
+    envelope.checksum = xxhash.xxh64_intdigest(envelope.payload)
+    data: bytes = envelope.SerializeToString()
+    return data
+
+
+def test_a_cut_zstd_frame_is_no_end() -> None:
+    """A frame that lacks any number of its last bytes is an error, also after a whole frame and
+    where all that it says was said already: a version that ends early would be believed."""
+    plain = plain_checkpoint(version(123))
+    whole = zstandard.compress(plain)
+    last = zstandard.ZstdCompressor(write_checksum=True).compress(b"")
+    assert decode_checkpoint(compressed(whole, last), "v3.0.3") == version(123)
+    halves = zstandard.compress(plain[:2]), zstandard.compress(plain[2:])
+    assert decode_checkpoint(compressed(*halves), "v3.0.3") == version(123)
+    for before, frame in ((b"", whole), (whole, last), halves):
+        for size in range(1, len(frame)):
+            with pytest.raises(VersionError, match="checkpoint does not decompress"):
+                decode_checkpoint(compressed(before, frame[:size]), "v3.0.3")
 
 
 def test_fields_of_no_known_release_are_an_error() -> None:

@@ -153,7 +153,9 @@ def test_auto_increments_go_on_above_the_rows(target: Target) -> None:
     """Every AUTOINCREMENT table, user_default_privilege too; what was left behind is corrected."""
     target.execute("INSERT INTO sqlite_sequence VALUES ('user_default_privilege', 999999)")
     result = target.restore()
-    stored = dict(target.rows("sqlite_sequence"))
+    rows = target.rows("sqlite_sequence")
+    stored = dict(rows)
+    assert len(rows) == len(stored), rows
     largest = max(row[0] for row in target.rows("user_default_privilege"))
     assert stored["user_default_privilege"] == largest == 31
     golden = sqlite3.connect(f"file:{goldens.restored(TAG)}?mode=ro", uri=True)
