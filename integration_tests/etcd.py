@@ -27,7 +27,7 @@ class EtcdServer:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command that finds the server by its environment."""
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False, timeout=60
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=600
         )
 
     def pairs(self) -> dict[bytes, bytes]:

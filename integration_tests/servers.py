@@ -24,8 +24,8 @@ from sqlalchemy import exc
 PASSWORD = "p@ss w/ord:1"
 """With every character that has to be escaped in a URL."""
 USER = "metasnapshot"
-START_S = 60.0
-STOP_S = 30.0
+START_S = 600.0
+STOP_S = 300.0
 
 
 class ServerMissing(Exception):

@@ -35,15 +35,15 @@ from metasnapshot.operations import backup as operation
 from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.store.memory import MemoryStore
 
-ROUNDS = 70 if WHOLE else 20
+ROUNDS = 70 if WHOLE else 8
 """Backups of each store."""
 ACCOUNTS = 12
 TOTAL = 1_000_000
 TABLES = (("hummock_sequence", "seq"), ("session_parameter", "value"))
 """Where accounts are: numbers in one table, text in the other."""
 READY = "ready\n"
-WAIT_S = 30.0
-PAUSE_MAX_S = 10.0
+WAIT_S = 300.0
+PAUSE_MAX_S = 100.0
 """What a commit may take at most; the machine may be busy with other things."""
 WRITER_SECONDS_MAX = 570
 """A writer that is forgotten ends by itself."""

@@ -45,6 +45,10 @@ KILL = {
 """Where a server's process id is, and what ends it at once with all its children."""
 
 
+WAIT_S = 600
+"""A command that takes as long hangs."""
+
+
 class Said(NamedTuple):
     """What a process said in the end, on both its outputs."""
 
@@ -62,7 +66,7 @@ def run(url: str, *arguments: str, **environment: str) -> Said:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WAIT_S,
     )
     text = done.stdout + done.stderr
     for secret in SECRETS:

@@ -53,20 +53,20 @@ DRIVER_CALLS = (
     (pymysql.connections.Connection, "query"),
 )
 """Calls that reach the server past SQLAlchemy, or whose end it does not tell."""
-SPREAD = 13
+SPREAD = 13 if WHOLE else 5
 SPREAD_OF_RESTORE = 88 if WHOLE else SPREAD
 """Deaths that are spread evenly over a job."""
-LAST = 12
+LAST = 12 if WHOLE else 4
 """Calls at the end of a job that each have a death after them."""
-DIE_S = 60.0
+DIE_S = 600.0
 """What a job may take at most, with the machine busy."""
-LOCK_S = 30.0
+LOCK_S = 300.0
 """How long the server may take to notice that a client died."""
 OLD = b"the old checkpoint"
 SESSION = {
-    "postgresql": ("SET lock_timeout = '30s'", "SET session_replication_role = replica"),
+    "postgresql": ("SET lock_timeout = '300s'", "SET session_replication_role = replica"),
     "mysql": (
-        "SET SESSION lock_wait_timeout = 30, innodb_lock_wait_timeout = 30",
+        "SET SESSION lock_wait_timeout = 300, innodb_lock_wait_timeout = 300",
         "SET SESSION foreign_key_checks = 0",
     ),
 }
@@ -142,7 +142,7 @@ class World:
         with self.session() as connection:
             self.tables = sa.inspect(connection).get_table_names()
             if server.engine == "postgresql":
-                connection.exec_driver_sql(f"ALTER DATABASE {DATABASE} SET lock_timeout = '30s'")
+                connection.exec_driver_sql(f"ALTER DATABASE {DATABASE} SET lock_timeout = '300s'")
 
     @contextmanager
     def session(self) -> Generator[sa.Connection]:

@@ -42,7 +42,7 @@ def catalogue(server: Server, database: str) -> list[str]:
     """Every statement that would make the tables of a database again, as the server says it."""
     if server.engine == "postgresql":
         command = ["pg_dump", "--schema-only", "--no-owner", server.url(database)]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
         plain = re.sub(r"^(--.*|\\.*)\n", "", shown.stdout, flags=re.MULTILINE)
         return sorted(text.strip() for text in plain.split(";\n"))
     with server.admin(database).connect() as connection:

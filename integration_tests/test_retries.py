@@ -152,11 +152,11 @@ def test_a_pause_is_part_of_the_time_that_a_plain_write_may_take(
 ) -> None:
     """One that would end after that is not begun: the lease would be over by then."""
     monkeypatch.setattr(remote, "PUT_MAX_S", 1.0)
-    policy = RetryPolicy(retries=3, backoff_s=3, backoff_max_s=3)
+    policy = RetryPolicy(retries=3, backoff_s=300, backoff_max_s=300)
     store = open_bucket(url, policy)
     buckets.refusals = 1 << 30
     start = monotonic()
     with pytest.raises(StorageError, match="503"):
         store.put("x", b"1")
     assert buckets.asked == {"PUT": 1}
-    assert monotonic() - start < 2
+    assert monotonic() - start < 120

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from metasnapshot.cli.app import main
 
 PROGRAM = Path(sys.executable).parent / "metasnapshot"
-TIMEOUT_S = 120.0
+TIMEOUT_S = 600.0
 
 
 class Done(NamedTuple):

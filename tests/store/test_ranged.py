@@ -68,7 +68,7 @@ def test_blocks_are_fetched_ahead() -> None:
     with service.open() as file:
         file.read(1)
     assert len(service.asked) <= AHEAD
-    together = threading.Barrier(AHEAD, timeout=30)
+    together = threading.Barrier(AHEAD, timeout=600)
 
     def fetch(start: int, end: int) -> bytes:
         if start < AHEAD * BLOCK:

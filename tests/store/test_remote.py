@@ -58,9 +58,9 @@ def test_a_plain_write_takes_no_longer_than_others(asked: list[float]) -> None:
 
 
 def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After one try, though the policy has more and longer ones."""
+    """After one try, though the policy has more and longer ones, of ten minutes each."""
     monkeypatch.setattr(module, "PUT_MAX_S", 1.0)
-    policy = RetryPolicy(retries=3, timeout_s=10, backoff_s=0.01, backoff_max_s=0.01)
+    policy = RetryPolicy(retries=3, timeout_s=600, backoff_s=0.01, backoff_max_s=0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = parse_location(f"minio://k:s@127.0.0.1:{silent.getsockname()[1]}/bucket")
         store = RemoteStore(connector(place), place.url, policy=policy)
@@ -68,12 +68,12 @@ def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPa
         with pytest.raises(StorageError) as caught:
             store.put("x", b"1")
     assert caught.value.exit_code == 17
-    assert monotonic() - start < 5
+    assert monotonic() - start < 300
 
 
 def test_a_list_has_a_time_of_its_own() -> None:
-    """An object may take ten seconds here, a page of a list a fifth of one."""
-    policy = RetryPolicy(retries=0, timeout_s=10, list_timeout_s=0.2)
+    """An object may take ten minutes here, a page of a list a fifth of a second."""
+    policy = RetryPolicy(retries=0, timeout_s=600, list_timeout_s=0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = parse_location(f"minio://k:s@127.0.0.1:{silent.getsockname()[1]}/bucket")
         store = RemoteStore(connector(place), place.url, policy=policy)
@@ -81,4 +81,4 @@ def test_a_list_has_a_time_of_its_own() -> None:
         with pytest.raises(StorageError) as caught:
             list(store.list("x"))
     assert caught.value.exit_code == 17
-    assert monotonic() - start < 5
+    assert monotonic() - start < 300

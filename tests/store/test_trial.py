@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -34,6 +34,9 @@ READS = ["read after write", "list after write", "ranged read"]
 NAMES = [*READS, CREATE, "swap", STALE, RACE, "delete"]
 
 
+WAIT_S = 600
+
+
 class PuttingStore(OverwritableMemory):
     """A store that keeps all promises, and counts what it is asked for."""
 
@@ -63,12 +66,20 @@ class OverwritingStore(PuttingStore):
 
 
 class LookingStore(PuttingStore):
-    """A service that looks, then writes: whoever looks at the same time writes too."""
+    """A service that looks, then writes: whoever looks at the same time writes too.
+
+    All racers of the trial look before the first of them writes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looked = threading.Barrier(RACERS, timeout=WAIT_S)
 
     def put_if_match(self, path: str, data: bytes, etag: str) -> str:
         if self.read(path).etag != etag:
             raise ConflictError(f"{path} changed meanwhile")
-        time.sleep(0.05)
+        if data.startswith(b"racer"):
+            self._looked.wait()
         return self.put(path, data)
 
 

@@ -15,7 +15,7 @@ from metasnapshot.store import upload as module
 from metasnapshot.store.upload import QUEUE_PARTS, Upload
 
 PART = 1000
-WAIT_S = 60
+WAIT_S = 600
 
 
 @pytest.fixture(autouse=True)
