@@ -18,6 +18,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from metasnapshot.version import VERSION as __version__  # noqa: N811 - what Python calls it
+
 if TYPE_CHECKING:
     from metasnapshot.errors import MetasnapshotError
     from metasnapshot.format.hummock_version import HummockVersion
@@ -33,6 +35,7 @@ __all__ = [
     "MetasnapshotError",
     "SnapshotReader",
     "Timestamp",
+    "__version__",
     "dumps",
     "loads",
     "open",

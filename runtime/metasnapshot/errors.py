@@ -42,6 +42,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+SOME_FAILED = 3
+"""Exit code of a verb that did a part of its work; it says which part failed, and goes on."""
+
 
 class MetasnapshotError(Exception):
     """Any failure that is foreseen. `str()` says what and where; `hint` says what to do next, if

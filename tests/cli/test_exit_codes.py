@@ -235,7 +235,7 @@ def test_a_mistyped_command_line_is_2(wrong: str) -> None:
     before = fingerprint()
     code, out, err = run("verify", *BACKUPS, wrong, "--json")
     assert (code, out, fingerprint()) == (2, "", before)
-    assert (wrong[:7] in err, err.endswith("\nhint: metasnapshot --help\n")) == (True, True)
+    assert (wrong[:7] in err, err.endswith("\nhint: metasnapshot verify --help\n")) == (True, True)
     assert STYLE.fullmatch(err), err
 
 

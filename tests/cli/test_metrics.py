@@ -10,9 +10,9 @@ from shell import BACKUPS, STATE_FOLDER, STORE
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import WATCHER_NAME, Watcher
-from metasnapshot.cli import watch as verb
 from metasnapshot.cli.app import main
 from metasnapshot.cli.metrics import LINE, Metrics
+from metasnapshot.cli.verbs import watch as verb
 from metasnapshot.errors import StorageError
 from metasnapshot.store.local import LocalStore
 

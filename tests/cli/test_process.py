@@ -100,7 +100,7 @@ def test_whatever_fails_after_an_interrupt_is_130(
             raise eval(error, known) from None  # noqa: S307 - of the table above
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr("metasnapshot.cli.list.repository", broken)
+    monkeypatch.setattr("metasnapshot.cli.options.repository", broken)
     try:
         assert main(LIST) == 130
     finally:
@@ -131,7 +131,7 @@ def test_a_signal_in_a_callback_is_not_lost(
         threading.Event().wait(TIMEOUT_S)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr("metasnapshot.cli.list.repository", broken)
+    monkeypatch.setattr("metasnapshot.cli.options.repository", broken)
     try:
         assert main(LIST) == 130
     finally:

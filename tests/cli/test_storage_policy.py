@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from shell import BACKUPS
 
-from metasnapshot.cli import app as module
+from metasnapshot.cli import options as module
 from metasnapshot.cli.app import main
 from metasnapshot.store.retry import RetryPolicy
 

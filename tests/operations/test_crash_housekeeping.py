@@ -71,7 +71,7 @@ class World:
 
     def expire(self) -> None:
         backups = self.backups
-        expiring.expire(backups, expiring.judge(backups, Policy(last=1)))
+        expiring.expire(backups, expiring.judge(backups, Policy(keep_last=1)))
 
     def collect(self) -> None:
         backups = self.backups

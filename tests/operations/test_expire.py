@@ -71,20 +71,20 @@ def reasons(judged: list[Judged]) -> dict[int, list[str]]:
 
 
 TIMES = {
-    "last": (every(HOUR, 5), Policy(last=3), [3, 4, 5]),
-    "last of one hour": ([NOW, NOW, NOW], Policy(last=2), [2, 3]),
-    "last of fewer": (every(HOUR, 2), Policy(last=9), [1, 2]),
-    "hourly": (every(timedelta(minutes=20), 9), Policy(hourly=3), [4, 7, 9]),
+    "last": (every(HOUR, 5), Policy(keep_last=3), [3, 4, 5]),
+    "last of one hour": ([NOW, NOW, NOW], Policy(keep_last=2), [2, 3]),
+    "last of fewer": (every(HOUR, 2), Policy(keep_last=9), [1, 2]),
+    "hourly": (every(timedelta(minutes=20), 9), Policy(keep_hourly=3), [4, 7, 9]),
     "hourly, at the hour": (
         [NOW.replace(minute=0) - timedelta(milliseconds=1), NOW.replace(minute=0), NOW],
-        Policy(hourly=2),
+        Policy(keep_hourly=2),
         [1, 3],
     ),
-    "hourly, with gaps": ([NOW - 9 * DAY, NOW - 5 * HOUR, NOW], Policy(hourly=2), [2, 3]),
-    "daily": (every(timedelta(hours=8), 9), Policy(daily=3), [4, 7, 9]),
+    "hourly, with gaps": ([NOW - 9 * DAY, NOW - 5 * HOUR, NOW], Policy(keep_hourly=2), [2, 3]),
+    "daily": (every(timedelta(hours=8), 9), Policy(keep_daily=3), [4, 7, 9]),
     "daily, at midnight UTC": (
         [datetime(2026, 3, 3, 23, 59, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC), NOW],
-        Policy(daily=2),
+        Policy(keep_daily=2),
         [1, 3],
     ),
     "weekly, Sunday and Monday": (
@@ -93,7 +93,7 @@ TIMES = {
             datetime(2026, 3, 2, tzinfo=UTC),
             NOW,
         ],
-        Policy(weekly=2),
+        Policy(keep_weekly=2),
         [1, 3],
     ),
     "weekly, over the new year": (
@@ -102,10 +102,14 @@ TIMES = {
             datetime(2025, 12, 29, tzinfo=UTC),
             datetime(2026, 1, 4, tzinfo=UTC),
         ],
-        Policy(weekly=3),
+        Policy(keep_weekly=3),
         [1, 3],
     ),
-    "weekly, of two years": ([datetime(2025, 3, 5, tzinfo=UTC), NOW], Policy(weekly=2), [1, 2]),
+    "weekly, of two years": (
+        [datetime(2025, 3, 5, tzinfo=UTC), NOW],
+        Policy(keep_weekly=2),
+        [1, 2],
+    ),
     "monthly": (
         [
             datetime(2025, 3, 4, tzinfo=UTC),
@@ -113,13 +117,17 @@ TIMES = {
             datetime(2026, 2, 28, 23, 59, tzinfo=UTC),
             datetime(2026, 3, 1, tzinfo=UTC),
         ],
-        Policy(monthly=3),
+        Policy(keep_monthly=3),
         [1, 3, 4],
     ),
-    "within": ([NOW - DAY - timedelta(milliseconds=1), NOW - DAY, NOW], Policy(within=DAY), [2, 3]),
-    "within nothing": ([NOW - DAY, NOW, NOW], Policy(within=timedelta(0)), [2, 3]),
-    "rules add up": (every(DAY, 40), Policy(last=2, monthly=3), [8, 36, 39, 40]),
-    "at least": (every(HOUR, 5), Policy(last=1, min_count=4), [2, 3, 4, 5]),
+    "within": (
+        [NOW - DAY - timedelta(milliseconds=1), NOW - DAY, NOW],
+        Policy(keep_within=DAY),
+        [2, 3],
+    ),
+    "within nothing": ([NOW - DAY, NOW, NOW], Policy(keep_within=timedelta(0)), [2, 3]),
+    "rules add up": (every(DAY, 40), Policy(keep_last=2, keep_monthly=3), [8, 36, 39, 40]),
+    "at least": (every(HOUR, 5), Policy(keep_last=1, min_count=4), [2, 3, 4, 5]),
 }
 
 
@@ -138,7 +146,15 @@ def test_the_reasons_are_said() -> None:
     """Newest first; a snapshot may have several, and one without any goes."""
     backups = directory([NOW - 40 * DAY, NOW - DAY, NOW - HOUR, NOW])
     keep(backups, [2])
-    policy = Policy(last=1, hourly=1, daily=1, weekly=1, monthly=2, within=HOUR, min_count=1)
+    policy = Policy(
+        keep_last=1,
+        keep_hourly=1,
+        keep_daily=1,
+        keep_weekly=1,
+        keep_monthly=2,
+        keep_within=HOUR,
+        min_count=1,
+    )
     judged = judge(backups, policy)
     assert [item.entry.id for item in judged] == [4, 3, 2, 1]
     assert reasons(judged) == {
@@ -162,10 +178,10 @@ def test_a_judgement_changes_nothing() -> None:
     """Nor does carrying out one that lets nothing go."""
     backups = directory(every(DAY, 4))
     before = objects(backups)
-    judged = judge(backups, Policy(last=1))
+    judged = judge(backups, Policy(keep_last=1))
     assert kept(judged) == [4]
     assert objects(backups) == before
-    assert expire(backups, judge(backups, Policy(last=4))) == []
+    assert expire(backups, judge(backups, Policy(keep_last=4))) == []
     assert objects(backups) == before
 
 
@@ -174,7 +190,7 @@ def test_what_goes_is_gone() -> None:
     backups = directory(every(DAY, 4))
     keep(backups, [1])
     before = objects(backups)
-    assert [item.id for item in expire(backups, judge(backups, Policy(last=1)))] == [3, 2]
+    assert [item.id for item in expire(backups, judge(backups, Policy(keep_last=1)))] == [3, 2]
     fresh = Repository(backups.store, "backup")
     assert (fresh.manifest().ids, fresh.file_ids()) == ((1, 4), [1, 4])
     after = objects(backups)
@@ -194,7 +210,7 @@ def test_a_policy_that_keeps_nothing_is_refused(policy: Policy) -> None:
 def test_what_has_no_time_stays() -> None:
     """Nobody knows how old it is; it takes nobody's place."""
     backups = directory([None, NOW - DAY, NOW, None])
-    judged = judge(backups, Policy(last=1, daily=1, within=HOUR))
+    judged = judge(backups, Policy(keep_last=1, keep_daily=1, keep_within=HOUR))
     assert [item.entry.id for item in judged] == [3, 2, 4, 1]
     assert kept(judged) == [1, 3, 4]
     assert reasons(judged)[1] == ["no epoch says when it was taken"]
@@ -204,7 +220,7 @@ def test_the_newest_that_verifies_stays() -> None:
     """Even if newer ones are damaged and the rules keep only those."""
     backups = directory(every(DAY, 5))
     damage(backups, 4, 5)
-    judged = judge(backups, Policy(last=2, min_count=0))
+    judged = judge(backups, Policy(keep_last=2, min_count=0))
     assert kept(judged) == [3, 4, 5]
     assert reasons(judged)[3] == ["the newest that verifies"]
     expire(backups, judged)
@@ -215,7 +231,7 @@ def test_the_newest_that_verifies_may_have_lost_newer_files() -> None:
     """An entry whose file is gone is not sound either."""
     backups = directory(every(DAY, 3))
     backups.store.delete(backups.path(3))
-    assert kept(judge(backups, Policy(last=1))) == [2, 3]
+    assert kept(judge(backups, Policy(keep_last=1))) == [2, 3]
 
 
 def test_without_a_sound_one_nothing_goes() -> None:
@@ -224,7 +240,7 @@ def test_without_a_sound_one_nothing_goes() -> None:
     damage(backups, 1, 2, 3)
     before = objects(backups)
     with pytest.raises(DamageError, match="no snapshot verifies") as caught:
-        judge(backups, Policy(last=1))
+        judge(backups, Policy(keep_last=1))
     assert (caught.value.exit_code, objects(backups)) == (4, before)
 
 
@@ -232,14 +248,14 @@ def test_an_empty_directory_has_nothing_to_judge() -> None:
     """And nothing to delete."""
     backups = directory([])
     before = objects(backups)
-    judged = judge(backups, Policy(last=1))
+    judged = judge(backups, Policy(keep_last=1))
     assert (judged, expire(backups, judged), objects(backups)) == ([], [], before)
 
 
 def test_one_that_somebody_else_deleted_is_no_error() -> None:
     """The others go all the same, and are told."""
     backups = directory(every(DAY, 4))
-    judged = judge(backups, Policy(last=1))
+    judged = judge(backups, Policy(keep_last=1))
     delete(Repository(backups.store, "backup"), [2])
     assert [item.id for item in expire(backups, judged)] == [3, 1]
     assert Repository(backups.store, "backup").manifest().ids == (4,)
@@ -248,7 +264,7 @@ def test_one_that_somebody_else_deleted_is_no_error() -> None:
 def test_one_that_somebody_marked_meanwhile_stops_it() -> None:
     """Nothing is deleted, exit 16."""
     backups = directory(every(DAY, 4))
-    judged = judge(backups, Policy(last=1))
+    judged = judge(backups, Policy(keep_last=1))
     keep(Repository(backups.store, "backup"), [2])
     before = objects(backups)
     with pytest.raises(RetentionLocked, match="kept: 2") as caught:
@@ -259,7 +275,7 @@ def test_one_that_somebody_marked_meanwhile_stops_it() -> None:
 def test_one_that_was_made_meanwhile_stays() -> None:
     """It was not judged."""
     backups = directory(every(DAY, 3))
-    judged = judge(backups, Policy(last=1))
+    judged = judge(backups, Policy(keep_last=1))
     snapshot = metasnapshot.loads(goldens.SMALL.read_bytes())
     snapshot.id = 9
     Repository(backups.store, "backup").create(snapshot)

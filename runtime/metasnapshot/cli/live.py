@@ -14,6 +14,7 @@ from metasnapshot.errors import MetasnapshotError, UsageError
 
 if TYPE_CHECKING:
     from metasnapshot.live.meta_node import MetaNode
+    from metasnapshot.operations.backup import BackupOptions
 
 JOB_WAIT_S = 3600.0
 ViaMeta = Annotated[
@@ -34,33 +35,24 @@ def _meta_node(url: str) -> Generator[MetaNode]:
         yield node
 
 
-def given(value: str | None, option: str) -> str:
-    """An option that only --via-meta makes superfluous.
-
-    Raises:
-        UsageError: it is not given.
-    """
-    if value is None:
-        raise UsageError(f"{option} is missing", hint=f"give {option}, or --via-meta")
-    return value
-
-
-def backup(url: str, remarks: str | None, own: dict[str, bool], *, json: bool) -> int:
+def backup(url: str, options: BackupOptions, *, json: bool) -> int:
     """Have the meta node make a snapshot.
 
     Args:
         url: where it is.
-        remarks: a note.
-        own: options of our own backups, which a meta node knows nothing of, and whether they are
-            given.
+        options: of our own backups; a meta node knows remarks only.
         json: say it as JSON.
+
+    Raises:
+        UsageError: another option is given.
     """
-    if given_ones := [option for option, is_given in own.items() if is_given]:
+    own = ("dry_run", "allow_unknown_tables", "into_cluster_directory", "meta_node_stopped")
+    if given := [f"--{name.replace('_', '-')}" for name in own if getattr(options, name)]:
         raise UsageError(
-            f"{', '.join(given_ones)}: not with --via-meta", hint="the meta node has its own rules"
+            f"{', '.join(given)}: not with --via-meta", hint="the meta node has its own rules"
         )
     with _meta_node(url) as node:
-        number = node.backup(remarks, JOB_WAIT_S)
+        number = node.backup(options.remarks, JOB_WAIT_S)
     if json:
         say_json({"snapshot_id": number, "via_meta": url, "pinned": True})
     else:

@@ -1,63 +1,149 @@
-"""Options that several verbs share, said once: name, help, and what they are turned into."""
+"""Options that several verbs share. Each group of them is a dataclass, flattened into a verb's own
+options with `Annotated[Group, FLAT]`: names, defaults and help stand there and nowhere else.
+"""
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.argument import Token
 
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.progress import with_progress
-from metasnapshot.cli.settings import PASSWORD_VARIABLE, setting
+from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve
 from metasnapshot.errors import SnapshotNotFound, UsageError
 from metasnapshot.store.retry import RetryPolicy
-from metasnapshot.store.url import open_store
+from metasnapshot.store.url import open_store, set_retries
 
 ID_DIGITS_MAX = 19
 DURATION_MAX_S = timedelta(days=366_000).total_seconds()
 RETRIES_MAX = 100
-
-_META_STORE = setting(
-    "--meta-store",
-    "Meta store: sqlite:///relative.db, sqlite:////absolute.db, postgresql://user@host/db or "
-    "mysql://user@host/db.",
-)
-MetaStoreUrl = Annotated[str, _META_STORE]
-OptionalMetaStoreUrl = Annotated[str | None, _META_STORE]
-PasswordFile = Annotated[
-    Path | None,
-    setting(
-        "--meta-store-password-file",
-        "File with the password; or METASNAPSHOT_META_STORE_PASSWORD, or as libpq has it.",
-    ),
-]
-_BACKUP_URL = setting("--backup-storage-url", "Object store of the backups, as fs:///srv/backups.")
-BackupUrl = Annotated[str, _BACKUP_URL]
-OptionalBackupUrl = Annotated[str | None, _BACKUP_URL]
-BackupDirectory = Annotated[
-    str, setting("--backup-storage-directory", "Directory in it that holds manifest.json.")
-]
-HummockUrl = Annotated[
-    str | None,
-    setting("--hummock-storage-url", "State store; by default system parameter state_store."),
-]
-HummockDirectory = Annotated[
-    str | None,
-    setting(
-        "--hummock-storage-directory",
-        "Data directory in it; by default system parameter data_directory.",
-    ),
-]
-Json = Annotated[bool, Parameter("--json", negative="", help="Print JSON (docs/guide.md).")]
-Yes = Annotated[bool, Parameter("--yes", negative="", help="Do not ask.")]
+FLAT = Parameter(name="*")
+"""The fields of a dataclass are the options."""
+Json = Annotated[bool, Parameter("--json", help="Print JSON, as docs/guide.md describes it.")]
+Yes = Annotated[bool, Parameter("--yes", help="Do not ask.")]
+Commit = Annotated[bool, Parameter("--commit", help="Do it; without this, only say it.")]
+DRY = "nothing was changed; --commit does it"
 WithSecrets = Annotated[
-    bool, Parameter("--with-secrets", negative="", help="Show passwords, keys and secret values.")
+    bool, Parameter("--with-secrets", help="Show passwords, keys and secret values.")
 ]
 SnapshotId = Annotated[str, Parameter(help="Snapshot id, or latest, or oldest.")]
+
+
+@dataclass(frozen=True)
+class OptionalDirectory:
+    """The backup directory, where a meta node may do the verb's work instead.
+
+    Attributes:
+        backup_storage_url: object store of the backups, as fs:///srv/backups.
+        backup_storage_directory: directory in it that holds manifest.json.
+    """
+
+    backup_storage_url: str | None = None
+    backup_storage_directory: str = BACKUP_DIRECTORY
+
+    def open(self) -> Repository:
+        """The snapshots in it.
+
+        Raises:
+            UsageError: it is not given.
+        """
+        url = given(self.backup_storage_url, "--backup-storage-url")
+        return repository(url, self.backup_storage_directory)
+
+
+@dataclass(frozen=True)
+class Directory(OptionalDirectory):
+    """The backup directory."""
+
+    backup_storage_url: str = field()
+
+
+ANYWHERE = OptionalDirectory()
+"""No backup directory is given."""
+
+
+@dataclass(frozen=True)
+class StateStore:
+    """The state store.
+
+    Attributes:
+        hummock_storage_url: state store; by default system parameter state_store.
+        hummock_storage_directory: data directory in it; by default system parameter data_directory.
+    """
+
+    hummock_storage_url: str | None = None
+    hummock_storage_directory: str | None = None
+
+    def place(self) -> tuple[str, str] | None:
+        """URL and directory, if they are given.
+
+        Raises:
+            UsageError: one is given without the other.
+        """
+        url, directory = self.hummock_storage_url, self.hummock_storage_directory
+        if url is None and directory is None:
+            return None
+        if url is None or directory is None:
+            raise UsageError(
+                "--hummock-storage-url and --hummock-storage-directory go together",
+                hint="give both, or none to take them from the snapshot",
+            )
+        return url, directory
+
+
+AS_SAID = StateStore()
+"""The state store that the system parameters name."""
+
+
+@dataclass(frozen=True)
+class GlobalOptions:
+    """What every verb takes.
+
+    Attributes:
+        config: settings; by default metasnapshot.toml in the working directory, if it is there.
+        storage_retries: retries of a request to an object store.
+        storage_timeout: time limit of such a request, as 30s.
+        storage_list_timeout: time limit of one page of a listing.
+        retry_lock: how long to wait for a lock that somebody else holds, as 10m.
+        metrics_file: write the outcome of the run to this file, for Prometheus' node exporter.
+    """
+
+    config: Annotated[Path | None, Parameter(env_var=CONFIG_VARIABLE)] = None
+    storage_retries: str | None = None
+    storage_timeout: str | None = None
+    storage_list_timeout: str | None = None
+    retry_lock: str | None = None
+    metrics_file: Path | None = None
+
+    def apply(self, configuration: Any) -> None:
+        """Read the settings, and let them hold for this process.
+
+        Args:
+            configuration: a `config.Configuration`.
+
+        Raises:
+            UsageError: an option or a setting is not what it should be.
+        """
+        metrics.path = self.metrics_file
+        configuration.load(self.config)
+        settings = resolve(configuration.values)
+        values = {item.option: str(value.text) for item, value in settings.items()}
+        set_retries(
+            retry_policy(
+                self.storage_retries or values["--storage-retries"],
+                self.storage_timeout or values["--storage-timeout"],
+                self.storage_list_timeout or values["--storage-list-timeout"],
+                self.retry_lock or values["--retry-lock"],
+            )
+        )
 
 
 def repository(url: str, directory: str) -> Repository:
@@ -65,18 +151,15 @@ def repository(url: str, directory: str) -> Repository:
     return Repository(with_progress(open_store(url)), directory)
 
 
-def meta_store_password(file: Path | None) -> str | None:
-    """The password of the meta store, if a file or the environment has one.
+def given(value: str | None, option: str) -> str:
+    """An option that only --via-meta makes superfluous.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: it is not given.
     """
-    if file is None:
-        return os.environ.get(PASSWORD_VARIABLE)
-    try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the password file {file}: {error}") from error
+    if value is None:
+        raise UsageError(f"{option} is missing", hint=f"give {option}, or --via-meta")
+    return value
 
 
 def duration(text: str) -> timedelta:
@@ -100,6 +183,15 @@ def duration(text: str) -> timedelta:
     if len(match[1]) > ID_DIGITS_MAX or int(match[1]) * unit.total_seconds() > DURATION_MAX_S:
         raise UsageError(f"{text!r:.60} is more than a thousand years")
     return int(match[1]) * unit
+
+
+def _duration(_: Any, tokens: Sequence[Token]) -> timedelta:
+    return duration(tokens[0].value)
+
+
+DURATION = Parameter(converter=_duration)
+"""An option that is a duration."""
+Duration = Annotated[timedelta, DURATION]
 
 
 def retry_policy(retries: str, timeout: str, listing: str, lock: str) -> RetryPolicy:
@@ -135,17 +227,17 @@ def snapshot_id(text: str, found: Repository) -> int:
     return int(text)
 
 
-def state_store(url: str | None, directory: str | None) -> tuple[str, str] | None:
-    """URL and directory of the state store, if they are given.
+def snapshot_ids(texts: Sequence[str], found: Repository) -> list[int]:
+    """The ids that texts mean; all of the directory's if there are none."""
+    return [snapshot_id(text, found) for text in texts] or list(found.manifest().ids)
+
+
+def named_ids(texts: Sequence[str], found: Repository) -> list[int]:
+    """The ids that texts mean.
 
     Raises:
-        UsageError: one is given without the other.
+        UsageError: there is none.
     """
-    if url is None and directory is None:
-        return None
-    if url is None or directory is None:
-        raise UsageError(
-            "--hummock-storage-url and --hummock-storage-directory go together",
-            hint="give both, or none to take them from the snapshot",
-        )
-    return url, directory
+    if not texts:
+        raise UsageError("no snapshot id", hint="`metasnapshot list` shows them")
+    return [snapshot_id(text, found) for text in texts]

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from cyclopts import Parameter
-
 from metasnapshot.errors import UsageError
 
 ENVIRONMENT_PREFIX = "METASNAPSHOT_"
@@ -30,6 +28,10 @@ BACKUP_DIRECTORY = "backup"
 HUMMOCK_DIRECTORY = "hummock_001"
 """Upstream's default of --hummock-storage-directory of a restore; a backup takes it from the system
 parameters."""
+
+
+DEFAULT = "default"
+"""Where a value comes from that nobody set."""
 
 
 class Setting(NamedTuple):
@@ -71,9 +73,9 @@ class Value(NamedTuple):
     origin: str
 
 
-def setting(option: str, help: str) -> Parameter:  # noqa: A002 - Parameter's own word
-    """The parameter of an option that can be set."""
-    return Parameter(option, env_var=_BY_OPTION[option].variable, help=help)
+def setting_of(option: str) -> Setting | None:
+    """The setting that an option is; None if it must be typed."""
+    return _BY_OPTION.get(option)
 
 
 def read_file(path: Path | None) -> dict[str, Value]:
@@ -144,7 +146,7 @@ def resolve(values: Mapping[str, Value]) -> dict[Setting, Value]:
         elif item.option in values:
             found[item] = values[item.option]
         else:
-            found[item] = Value(item.default, "default" if item.default else "not set")
+            found[item] = Value(item.default, DEFAULT if item.default else "not set")
     return found
 
 

@@ -17,6 +17,11 @@ from typing import Any
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.operations.findings import Finding
 
+Document = dict[str, Any]
+"""What --json prints: one object a command, as docs/guide.md says. Keys are only ever added."""
+NAGIOS_OK, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 2, 3
+_STATUS = {NAGIOS_OK: "OK", NAGIOS_CRITICAL: "CRITICAL", NAGIOS_UNKNOWN: "UNKNOWN"}
+
 
 def say(text: str) -> None:
     """A line of a result.
@@ -129,3 +134,21 @@ def confirm(question: str, *, yes: bool) -> None:
     _remark(f"{question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("not confirmed", hint="nothing was changed")
+
+
+def nagios(code: int, text: str) -> int:
+    """The one line that Nagios wants; returns its exit code."""
+    say(f"METASNAPSHOT {_STATUS[code]} - {text}")
+    return code
+
+
+def error_document(found: MetasnapshotError) -> Document:
+    """What a failed command prints on stdout with --json."""
+    return {
+        "error": {
+            "kind": type(found).__name__,
+            "message": str(found),
+            "hint": found.hint,
+            "exit_code": found.exit_code,
+        }
+    }

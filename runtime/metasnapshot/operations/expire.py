@@ -32,25 +32,44 @@ class Policy:
     """What to keep: numbers of snapshots, and all within a time.
 
     Attributes:
-        last: the newest so many.
-        hourly, daily, weekly, monthly: one of each of so many hours, days, weeks, months.
-        within: whatever is younger, counted from the newest snapshot.
-        min_count: never fewer than these, the newest.
+        keep_last: keep the newest so many.
+        keep_hourly: keep the newest snapshot of each of so many hours.
+        keep_daily: keep the newest of each of so many days.
+        keep_weekly: keep the newest of each of so many weeks.
+        keep_monthly: keep the newest of each of so many months.
+        keep_within: keep what is at most so much older than the newest, as 7d.
+        min_count: never leave fewer.
+
+    Raises:
+        UsageError: a number is below zero.
     """
 
-    last: int = 0
-    hourly: int = 0
-    daily: int = 0
-    weekly: int = 0
-    monthly: int = 0
-    within: timedelta | None = None
+    keep_last: int = 0
+    keep_hourly: int = 0
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_within: timedelta | None = None
     min_count: int = 1
+
+    def __post_init__(self) -> None:
+        if min(*self._numbers, self.min_count) < 0:
+            raise UsageError("a number of snapshots below zero")
+
+    @property
+    def _numbers(self) -> tuple[int, ...]:
+        return (
+            self.keep_last,
+            self.keep_hourly,
+            self.keep_daily,
+            self.keep_weekly,
+            self.keep_monthly,
+        )
 
     @property
     def is_empty(self) -> bool:
         """Whether it would keep nothing."""
-        numbers = (self.last, self.hourly, self.daily, self.weekly, self.monthly)
-        return not any(numbers) and self.within is None
+        return not any(self._numbers) and self.keep_within is None
 
 
 @dataclass
@@ -77,8 +96,8 @@ def judge(repository: Repository, policy: Policy) -> list[Judged]:
     found = [Judged(entry, taken_at(entry)) for entry in entries]
     kept = read_ledger(repository.store, repository.directory).kept
     for number, item in enumerate(found):
-        if number < policy.last:
-            item.reasons.append(f"last {policy.last}")
+        if number < policy.keep_last:
+            item.reasons.append(f"last {policy.keep_last}")
         if number < policy.min_count:
             item.reasons.append(f"at least {policy.min_count}")
         if item.entry.id in kept:
@@ -111,17 +130,17 @@ def expire(repository: Repository, judged: list[Judged]) -> list[ManifestEntry]:
 def _judge_by_time(found: list[Judged], policy: Policy) -> None:
     timed = [(item, item.taken_at) for item in found if item.taken_at is not None]
     for name, bucket in BUCKETS.items():
-        left, seen = int(getattr(policy, name)), set[object]()
+        left, seen = int(getattr(policy, f"keep_{name}")), set[object]()
         for item, time in timed:
             place = bucket(time)
             if place not in seen and len(seen) < left:
                 seen.add(place)
                 item.reasons.append(f"{name} {place if isinstance(place, str) else time.date()}")
-    if policy.within is not None and timed:
+    if policy.keep_within is not None and timed:
         newest = timed[0][1]
         for item, time in timed:
-            if newest - time <= policy.within:
-                item.reasons.append(f"within {policy.within}")
+            if newest - time <= policy.keep_within:
+                item.reasons.append(f"within {policy.keep_within}")
 
 
 def _newest_sound(repository: Repository, found: list[Judged]) -> Judged:

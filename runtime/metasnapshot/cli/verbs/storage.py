@@ -1,34 +1,34 @@
-"""metasnapshot storage test"""
+"""Set up: look at an object store."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import cyclopts
 
-from metasnapshot.cli.options import BackupDirectory, BackupUrl, Json
-from metasnapshot.cli.settings import BACKUP_DIRECTORY
+from metasnapshot.cli.options import FLAT, Directory, Json
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError
 from metasnapshot.store.lease import LeasedStore
 from metasnapshot.store.trial import MENDED, try_store
 from metasnapshot.store.url import open_plain
 
-app = cyclopts.App(name="storage", help="Look at an object store.")
+storage = cyclopts.App(name="storage", help="Look at an object store.")
 
 
-@app.command(name="test")
+@storage.command(name="test")
 def try_storage(
     *,
-    backup_storage_url: BackupUrl,
-    backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    directory: Annotated[Directory, FLAT],
     json: Json = False,
 ) -> int:
     """Try what backups rest on, on an object of its own: create-only, swap, lists, ranged reads,
     delete. Exit 17 if the store cannot be relied on.
 
-    Example: metasnapshot storage test --backup-storage-url s3://bucket
+    $ metasnapshot storage test --backup-storage-url s3://bucket
     """
-    store = open_plain(backup_storage_url)
-    found = try_store(store, backup_storage_directory)
+    store = open_plain(directory.backup_storage_url)
+    found = try_store(store, directory.backup_storage_directory)
     failed = {item.name for item in found if not item.held}
     leased = isinstance(store, LeasedStore) or (bool(failed) and failed <= MENDED)
     if json:

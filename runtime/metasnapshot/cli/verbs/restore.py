@@ -1,4 +1,4 @@
-"""metasnapshot restore"""
+"""Everyday: restore a snapshot into an empty meta store and a data directory."""
 
 from __future__ import annotations
 
@@ -6,23 +6,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli import documents
-from metasnapshot.cli.options import (
-    BackupDirectory,
-    BackupUrl,
-    Json,
-    MetaStoreUrl,
-    PasswordFile,
-    SnapshotId,
-    Yes,
-    meta_store_password,
-    repository,
-    snapshot_id,
-)
-from metasnapshot.cli.settings import BACKUP_DIRECTORY, HUMMOCK_DIRECTORY, setting
-from metasnapshot.cli.text import confirm, say, say_json
+from metasnapshot.cli.meta_store import MetaStoreAt
+from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes, snapshot_id
+from metasnapshot.cli.settings import HUMMOCK_DIRECTORY
+from metasnapshot.cli.text import Document, confirm, say, say_json
 from metasnapshot.errors import UsageError
-from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import restore as operation
 from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_checks import OBJECTS_CHECK
@@ -37,14 +25,11 @@ def restore(
     id: SnapshotId,  # noqa: A002 - the word in --help
     /,
     *,
-    meta_store: MetaStoreUrl,
-    backup_storage_url: BackupUrl,
-    backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
-    hummock_storage_url: Annotated[
-        str, setting("--hummock-storage-url", "State store of the restored cluster.")
-    ],
+    store: Annotated[MetaStoreAt, FLAT],
+    directory: Annotated[Directory, FLAT],
+    hummock_storage_url: Annotated[str, Parameter(help="State store of the restored cluster.")],
     hummock_storage_directory: Annotated[
-        str, setting("--hummock-storage-directory", "Data directory in it.")
+        str, Parameter(help="Data directory in it.")
     ] = HUMMOCK_DIRECTORY,
     overwrite_hummock_storage_endpoint: Annotated[
         bool,
@@ -57,40 +42,40 @@ def restore(
         str | None, Parameter(help="Directory in it; goes with the former.")
     ] = None,
     plan: Annotated[
-        bool, Parameter(("--plan", "--dry-run"), negative="", help="Check all, write nothing.")
+        bool, Parameter(("--plan", "--dry-run"), help="Check all, write nothing.")
     ] = False,
     clean: Annotated[
-        bool, Parameter(negative="", help="Empty the target's tables first, after asking.")
+        bool, Parameter(help="Empty the target's tables first, after asking.")
     ] = False,
     bump_sequences: Annotated[
-        bool, Parameter(negative="", help="Raise sequences above every id of any snapshot.")
+        bool, Parameter(help="Raise sequences above every id of any snapshot.")
     ] = False,
     create_schema: Annotated[
-        bool, Parameter(negative="", help="First make the release's tables in an empty database.")
+        bool, Parameter(help="First make the release's tables in an empty database.")
     ] = False,
     validate_integrity: Annotated[
-        bool, Parameter(negative="", help="First look for every object that the snapshot needs.")
+        bool, Parameter(help="First look for every object that the snapshot needs.")
     ] = False,
     cut_timestamps: Annotated[
-        bool, Parameter(negative="", help="Cut timestamps to what the target's engine holds.")
+        bool, Parameter(help="Cut timestamps to what the target's engine holds.")
     ] = False,
     yes: Yes = False,
-    meta_store_password_file: PasswordFile = None,
     json: Json = False,
 ) -> int:
     r"""Restore a snapshot into an empty meta store and a data directory.
 
     Stop every node of the cluster first.
 
-    Example: metasnapshot restore latest --meta-store sqlite:///meta.db \
---backup-storage-url fs:///srv/backups --hummock-storage-url fs:///srv/state
+    $ metasnapshot restore latest --meta-store sqlite:///meta.db \
+        --backup-storage-url fs:///srv/backups \
+        --hummock-storage-url fs:///srv/state
     """
     overwrite = _overwrite(
         overwrite_hummock_storage_endpoint,
         overwrite_backup_storage_url,
         overwrite_backup_storage_directory,
     )
-    found = repository(backup_storage_url, backup_storage_directory)
+    found = directory.open()
     options = RestoreOptions(
         snapshot_id(id, found),
         hummock_storage_url.removeprefix(HUMMOCK_PREFIX),
@@ -102,14 +87,13 @@ def restore(
         cut_timestamps=cut_timestamps,
         create_schema=create_schema,
     )
-    password = meta_store_password(meta_store_password_file)
     with (
-        open_meta_store(meta_store, password, may_create=create_schema) as store,
-        operation.restoring(found, store, options) as run,
+        store.open(may_create=create_schema) as meta_store,
+        operation.restoring(found, meta_store, options) as run,
     ):
         planned = run.plan(is_load=not plan)
         if plan and json:
-            say_json(documents.plan(planned))
+            say_json(plan_document(planned))
             return planned.error.exit_code if planned.error else 0
         if not json:
             _print_plan(planned, validated=validate_integrity)
@@ -122,7 +106,7 @@ def restore(
             confirm(f"empty the tables {names}?", yes=yes)
         result = run.load()
     if json:
-        say_json(documents.restoration(result, options.snapshot_id))
+        say_json(document(result, options.snapshot_id))
     else:
         _print_result(result, options.snapshot_id)
     return 0
@@ -166,3 +150,36 @@ def _overwrite(flag: bool, url: str | None, directory: str | None) -> Overwrite 
     if not url or not directory:
         raise UsageError("the overwritten backup place is empty", hint="give a URL and a directory")
     return Overwrite(url, directory)
+
+
+def plan_document(found: RestorePlan) -> Document:
+    """What --plan --json prints."""
+    return {
+        "ok": found.error is None,
+        "layout": found.layout,
+        "checks": [
+            {"name": check.name, "result": check.result, "reason": check.reason}
+            for check in found.checks
+        ],
+        "rows": found.rows,
+        "sequences_from": found.sequences_from,
+        "sequences": {row.name: row.seq for row in found.sequences},
+        "creates": list(found.creates),
+        "empties": found.empties,
+        "loaded": found.loaded,
+        "done": found.done,
+        "replaces_checkpoint": found.replaces_checkpoint,
+    }
+
+
+def document(result: RestoreResult, snapshot_id: int) -> Document:
+    """What --json prints."""
+    return {
+        "snapshot_id": snapshot_id,
+        "plan": plan_document(result.plan),
+        "rows": result.rows,
+        "auto_increment": result.sequences,
+        "checkpoint": result.checkpoint,
+        "replaced_checkpoint": result.replaced_checkpoint,
+        "checklist": list(result.checklist),
+    }

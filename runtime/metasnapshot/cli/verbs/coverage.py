@@ -1,21 +1,16 @@
-"""metasnapshot coverage"""
+"""Set up: compare a live meta store with the registry."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli import documents
-from metasnapshot.cli.options import (
-    Json,
-    MetaStoreUrl,
-    PasswordFile,
-    meta_store_password,
-)
-from metasnapshot.cli.text import complain, releases, say, say_json, say_page
+from metasnapshot.cli.meta_store import MetaStoreAt
+from metasnapshot.cli.options import FLAT, Json
+from metasnapshot.cli.text import Document, complain, releases, say, say_json, say_page
 from metasnapshot.errors import UnknownFormat
-from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.coverage import ADD_RELEASE, Coverage, cover
 from metasnapshot.operations.declarations import read_tables
 from metasnapshot.operations.scaffold import check_release, scaffold
@@ -28,28 +23,24 @@ Scaffold = Annotated[
 
 def coverage(
     *,
-    meta_store: MetaStoreUrl,
-    meta_store_password_file: PasswordFile = None,
+    store: Annotated[MetaStoreAt, FLAT],
     scaffold_release: Scaffold = None,
     json: Json = False,
 ) -> int:
     """Compare a live meta store's tables and columns with the registry. Exit 14 if one of them
     lacks something.
 
-    Example: metasnapshot coverage --meta-store sqlite:///meta.db
+    $ metasnapshot coverage --meta-store sqlite:///meta.db
     """
     if scaffold_release is not None:
         check_release(scaffold_release)
     lines: list[str] = []
-    with (
-        open_meta_store(meta_store, meta_store_password(meta_store_password_file)) as store,
-        store.read_transaction() as connection,
-    ):
+    with store.open() as meta_store, meta_store.read_transaction() as connection:
         result = cover(connection)
         if scaffold_release is not None:
             lines = scaffold(scaffold_release, result, read_tables(connection))
     if json:
-        say_json(documents.coverage(result, lines))
+        say_json(document(result, lines))
     elif lines:
         say_page("\n".join(lines))
     else:
@@ -74,3 +65,18 @@ def _print(result: Coverage) -> None:
     problems += [f"missing: {item.name}: the registry expects it" for item in result.missing]
     for problem in problems:
         complain(problem, ADD_RELEASE if problem == problems[-1] else "")
+
+
+def document(result: Coverage, scaffold: Sequence[str] = ()) -> Document:
+    """What --json prints."""
+    return {
+        "layout": result.layout,
+        "releases": list(result.candidates.releases),
+        "exact": result.candidates.exact,
+        "unknown_migrations": list(result.candidates.unknown),
+        "covered": [item.name for item in result.covered],
+        "excluded": {item.name: item.reason for item in result.excluded},
+        "unknown": [item.name for item in result.unknown],
+        "missing": [item.name for item in result.missing],
+        "scaffold": list(scaffold),
+    }

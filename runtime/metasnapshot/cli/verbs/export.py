@@ -1,4 +1,4 @@
-"""metasnapshot export"""
+"""Look inside: write the rows of a snapshot for other programs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,7 @@ from typing import Annotated, Literal, TextIO
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.cli.options import (
-    BackupDirectory,
-    BackupUrl,
-    Json,
-    SnapshotId,
-    WithSecrets,
-    repository,
-    snapshot_id,
-)
-from metasnapshot.cli.settings import BACKUP_DIRECTORY
+from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, WithSecrets, snapshot_id
 from metasnapshot.cli.text import note, say, say_json
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.format.reader import SnapshotReader
@@ -53,8 +44,7 @@ def export(
     id: SnapshotId,  # noqa: A002 - the word in --help
     /,
     *,
-    backup_storage_url: BackupUrl,
-    backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    directory: Annotated[Directory, FLAT],
     format: Annotated[  # noqa: A002 - the word in --help
         Format,
         Parameter(
@@ -63,7 +53,7 @@ def export(
         ),
     ] = "jsonl",
     section: Annotated[
-        tuple[str, ...], Parameter(help="Only this section; may be given again.", negative="")
+        tuple[str, ...], Parameter(help="Only this section; may be given again.")
     ] = (),
     to: Annotated[
         Path | None,
@@ -74,10 +64,10 @@ def export(
     with_secrets: WithSecrets = False,
     json: Json = False,
 ) -> int:
-    """Write the rows of a snapshot for other programs, without secret values.
+    r"""Write the rows of a snapshot for other programs, without secret values.
 
-    Example: metasnapshot export latest --format sqlite --to look.db \
---backup-storage-url fs:///srv/backups
+    $ metasnapshot export latest --format sqlite --to look.db \
+        --backup-storage-url fs:///srv/backups
     """
     wanted = tuple(dict.fromkeys(section))
     if to is None and (format in ("sqlite", "etcd") or (format == "csv" and len(wanted) != 1)):
@@ -86,7 +76,7 @@ def export(
         raise UsageError("--json describes a file", hint="give --to, or leave --json")
     if format == "etcd" and wanted:
         raise UsageError("--format etcd takes every section", hint="leave --section")
-    found = repository(backup_storage_url, backup_storage_directory)
+    found = directory.open()
     if format == "etcd" and to is not None:
         return _to_etcd(found, snapshot_id(id, found), to, json=json)
     with found.open(snapshot_id(id, found)) as reader:

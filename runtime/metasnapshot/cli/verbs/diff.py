@@ -1,29 +1,18 @@
-"""metasnapshot diff"""
+"""Look inside: show what changed between two snapshots, or since one."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
-from cyclopts.argument import Token
 
-from metasnapshot.cli import documents
-from metasnapshot.cli.options import (
-    BackupDirectory,
-    BackupUrl,
-    Json,
-    PasswordFile,
-    meta_store_password,
-    repository,
-    snapshot_id,
-)
-from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
-from metasnapshot.cli.text import note, printable, say, say_json, table
+from metasnapshot.cli.meta_store import ComparedStore, Typed
+from metasnapshot.cli.options import FLAT, Directory, Json, snapshot_id
+from metasnapshot.cli.text import Document, note, printable, say, say_json, table
 from metasnapshot.errors import UsageError
-from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import diff as operation
 from metasnapshot.operations.diff import Change
 from metasnapshot.operations.diff_sides import MetaStoreSide, SnapshotSide
@@ -31,54 +20,39 @@ from metasnapshot.operations.diff_sides import MetaStoreSide, SnapshotSide
 SIGNS = {operation.ADDED: "+", operation.REMOVED: "-", operation.CHANGED: "~"}
 
 
-class Typed(str):
-    """A value that stands on the command line, not in the environment or the file."""
-
-    __slots__ = ()
-
-
-def _meta_store(_: Any, tokens: Sequence[Token]) -> str:
-    """Tell a meta store that is asked for from one that is only configured."""
-    return Typed(tokens[0].value) if tokens[0].source == "cli" else tokens[0].value
+NOT_COMPARED = ComparedStore()
 
 
 def diff(
     *ids: Annotated[str, Parameter(help="Two snapshot ids, or one and --meta-store.")],
-    backup_storage_url: BackupUrl,
-    backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
-    meta_store: Annotated[
-        str | None,
-        setting("--meta-store", "Meta store to compare with, if only one id is given."),
-        Parameter(converter=_meta_store),
-    ] = None,
-    meta_store_password_file: PasswordFile = None,
+    directory: Annotated[Directory, FLAT],
+    store: Annotated[ComparedStore, FLAT] = NOT_COMPARED,
     json: Json = False,
 ) -> int:
     """Show what changed from one snapshot to another, or to a live meta store.
 
-    Example: metasnapshot diff oldest latest --backup-storage-url fs:///srv/backups
+    $ metasnapshot diff oldest latest --backup-storage-url fs:///srv/backups
     """
-    if len(ids) != 1 and not isinstance(meta_store, Typed):
-        meta_store = None
-    if len(ids) != (2 if meta_store is None else 1):
+    with_store = store.meta_store is not None
+    if len(ids) != 1 and not isinstance(store.meta_store, Typed):
+        with_store = False
+    if len(ids) != (1 if with_store else 2):
         raise UsageError(
             f"{len(ids)} snapshot ids", hint="two, or one and --meta-store: before, then after"
         )
-    found = repository(backup_storage_url, backup_storage_directory)
+    found = directory.open()
     with ExitStack() as stack:
         sides = [
             SnapshotSide(stack.enter_context(found.open(snapshot_id(text, found)))) for text in ids
         ]
-        if meta_store is None:
+        if not with_store:
             before, after = sides
             operation.align(before, after)
             objects = operation.diff_objects(before, after)
         else:
-            store = stack.enter_context(
-                open_meta_store(meta_store, meta_store_password(meta_store_password_file))
-            )
+            meta_store = stack.enter_context(store.open())
             before, objects = sides[0], None
-            after = MetaStoreSide(stack.enter_context(store.read_transaction()))
+            after = MetaStoreSide(stack.enter_context(meta_store.read_transaction()))
             operation.align(before, after)
         for text in (*before.omitted(), *after.omitted()):
             note(f"not compared: {text}")
@@ -96,11 +70,11 @@ def _say_json(
 ) -> None:
     counts = Counter[tuple[str, str]]()
     for change in names:
-        say_json(documents.change("name", change))
+        say_json(change_document("name", change))
     for change in rows:
         counts[change.kind, change.change] += 1
-        say_json(documents.change("row", change))
-    say_json(documents.differences(counts, objects))
+        say_json(change_document("row", change))
+    say_json(summary_document(counts, objects))
 
 
 def _say_text(
@@ -131,3 +105,31 @@ def _line(change: Change) -> str:
     if change.before is not None and change.after is not None:
         return f"{text}: {printable(change.before)} -> {printable(change.after)}"
     return f"{text} ({', '.join(change.columns)})" if change.columns else text
+
+
+def change_document(by: str, found: Change) -> Document:
+    """A line of diff: by name or by row."""
+    document: Document = {
+        "by": by,
+        "kind": found.kind,
+        "change": found.change,
+        "key": ".".join(map(str, found.key)) if by == "name" else list(found.key),
+        "columns": list(found.columns),
+    }
+    values = {"before": found.before, "after": found.after}
+    return document | {name: text for name, text in values.items() if text is not None}
+
+
+def summary_document(
+    counts: Mapping[tuple[str, str], int], objects: operation.Objects | None
+) -> Document:
+    """The last line of diff."""
+    sections: dict[str, dict[str, int]] = {}
+    for (section, word), count in counts.items():
+        sections.setdefault(
+            section, dict.fromkeys((operation.ADDED, operation.REMOVED, operation.CHANGED), 0)
+        )[word] = count
+    document: Document = {"summary": True, "equal": not sections, "rows": sections}
+    if objects is not None:
+        document |= {"objects_added": objects[0], "objects_removed": objects[1]}
+    return document

@@ -1,8 +1,9 @@
-"""metasnapshot verify"""
+"""Everyday: check every byte and every row of snapshots."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,72 +11,72 @@ from cyclopts import Parameter
 
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.cli import documents
 from metasnapshot.cli.options import (
-    BackupDirectory,
-    BackupUrl,
-    HummockDirectory,
-    HummockUrl,
+    AS_SAID,
+    DURATION,
+    FLAT,
+    Directory,
     Json,
     SnapshotId,
-    duration,
-    repository,
-    snapshot_id,
-    state_store,
+    StateStore,
+    snapshot_ids,
 )
-from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
-from metasnapshot.cli.text import beyond, complain, note, say, say_json, tell
-from metasnapshot.errors import DamageError, UsageError
+from metasnapshot.cli.text import (
+    Document,
+    beyond,
+    complain,
+    error_document,
+    note,
+    say,
+    say_json,
+    tell,
+)
+from metasnapshot.errors import SOME_FAILED, DamageError, UsageError
 from metasnapshot.operations import verify as operation
 from metasnapshot.operations.verify import Level, VerifyResult
-
-SOME_FAILED = 3
 
 
 def verify(
     *ids: SnapshotId,
-    backup_storage_url: BackupUrl,
-    backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    directory: Annotated[Directory, FLAT],
     all_snapshots: Annotated[
-        bool, Parameter("--all", negative="", help="Every snapshot; so does naming none.")
+        bool, Parameter("--all", help="Every snapshot; so does naming none.")
     ] = False,
     level: Annotated[
         Level,
-        setting(
-            "--level",
-            "file: checksum and frame. rows: every row too. refs: what they refer to too. "
-            "objects: every object in the state store too.",
+        Parameter(
+            help="file: checksum and frame. rows: every row too. refs: what they refer to too. "
+            "objects: every object in the state store too."
         ),
     ] = "rows",
     if_older_than: Annotated[
-        str | None,
-        setting("--if-older-than", "Skip what was found sound within this time, such as 7d."),
+        timedelta | None,
+        DURATION,
+        Parameter(help="Skip what was found sound within this time, such as 7d."),
     ] = None,
-    hummock_storage_url: HummockUrl = None,
-    hummock_storage_directory: HummockDirectory = None,
+    state: Annotated[StateStore, FLAT] = AS_SAID,
     json: Json = False,
 ) -> int:
     """Verify snapshots. Exit 4 for damage, 3 if only some failed.
 
-    Example: metasnapshot verify latest --backup-storage-url fs:///srv/backups
+    $ metasnapshot verify latest --backup-storage-url fs:///srv/backups
     """
     if ids and all_snapshots:
         raise UsageError("--all and ids exclude each other", hint="give one of the two")
-    state = state_store(hummock_storage_url, hummock_storage_directory)
-    age_max = duration(if_older_than) if if_older_than is not None else None
-    found = repository(backup_storage_url, backup_storage_directory)
-    wanted = [snapshot_id(text, found) for text in ids] or list(found.manifest().ids)
+    place = state.place()
+    found = directory.open()
+    wanted = snapshot_ids(ids, found)
     if not wanted:
         note(f"no snapshot in {found.url}: nothing was verified")
     for number in wanted:
         found.entry(number)
     results: list[tuple[VerifyResult, bool]] = []
-    for result, skipped in _verify_each(found, wanted, level, age_max, state):
+    for result, skipped in _verify_each(found, wanted, level, if_older_than, place):
         results.append((result, skipped))
         if not json:
             _print(result, skipped=skipped)
     if json:
-        say_json({"snapshots": [documents.verification(item, skipped=s) for item, s in results]})
+        say_json({"snapshots": [document(item, skipped=s) for item, s in results]})
     codes = [0 if item.error is None else item.error.exit_code for item, _ in results]
     if all(codes):
         return DamageError.exit_code if DamageError.exit_code in codes else max(codes, default=0)
@@ -116,3 +117,21 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
         f"snapshot {result.snapshot_id}: ok, level {result.level}, {result.rows} rows, "
         f"{result.size} bytes, layout {result.layout}, xxh64 {result.checksum:016x}"
     )
+
+
+def document(result: VerifyResult, *, skipped: bool = False) -> Document:
+    """What --json prints."""
+    document: Document = {
+        "id": result.snapshot_id,
+        "level": result.level,
+        "ok": result.error is None,
+        "skipped": skipped,
+        "bytes": result.size,
+        "rows": result.rows,
+        "layout": result.layout,
+        "unknown_migrations": list(result.unknown_migrations),
+        "checksum": f"{result.checksum:016x}",
+        "findings": [asdict(item) for item in result.findings.kept],
+        "counts": dict(result.findings.counts),
+    }
+    return document if result.error is None else document | error_document(result.error)

@@ -1,4 +1,4 @@
-"""metasnapshot create-schema"""
+"""Set up: make the empty tables of a release."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli import documents
-from metasnapshot.cli.options import (
-    BackupDirectory,
-    Json,
-    MetaStoreUrl,
-    PasswordFile,
-    meta_store_password,
-    repository,
-    snapshot_id,
-)
-from metasnapshot.cli.settings import BACKUP_DIRECTORY, setting
-from metasnapshot.cli.text import say, say_json, say_page
+from metasnapshot.cli.meta_store import MetaStoreAt
+from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory, snapshot_id
+from metasnapshot.cli.text import Document, say, say_json, say_page
 from metasnapshot.errors import UsageError
-from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.url import parse_url
 from metasnapshot.operations import create_schema as operation
 
@@ -30,37 +20,32 @@ def create_schema(
     for_snapshot: Annotated[
         str | None, Parameter(help="The tables of this snapshot's release: id, latest or oldest.")
     ] = None,
-    meta_store: MetaStoreUrl,
-    backup_storage_url: Annotated[
-        str | None, setting("--backup-storage-url", "Where the snapshot is; with --for-snapshot.")
-    ] = None,
-    backup_storage_directory: BackupDirectory = BACKUP_DIRECTORY,
+    store: Annotated[MetaStoreAt, FLAT],
+    directory: Annotated[OptionalDirectory, FLAT] = ANYWHERE,
     only_print: Annotated[
-        bool, Parameter("--print", negative="", help="Print the SQL; connect to nothing.")
+        bool, Parameter("--print", help="Print the SQL; connect to nothing.")
     ] = False,
-    meta_store_password_file: PasswordFile = None,
     json: Json = False,
 ) -> int:
     """Make the empty tables of a release, as its own meta node would.
 
     A restore with --create-schema does the same and fills them in one go.
 
-    Example: metasnapshot create-schema --release 2.8.0 --meta-store sqlite:///new.db
+    $ metasnapshot create-schema --release 2.8.0 --meta-store sqlite:///new.db
     """
-    found = _release(release, for_snapshot, backup_storage_url, backup_storage_directory)
+    found = _release(release, for_snapshot, directory)
     if only_print:
-        engine = parse_url(meta_store).get_backend_name()
+        engine = parse_url(store.meta_store).get_backend_name()
         text = operation.script(found, engine)
         if json:
             say_json({"release": found, "engine": engine, "script": text})
         else:
             say_page(text.rstrip())
         return 0
-    password = meta_store_password(meta_store_password_file)
-    with open_meta_store(meta_store, password, may_create=True) as store:
-        result = operation.create_schema(store, found)
+    with store.open(may_create=True) as meta_store:
+        result = operation.create_schema(meta_store, found)
     if json:
-        say_json(documents.schema(result))
+        say_json(document(result))
     elif result.tables:
         say(
             f"made {len(result.tables)} tables of {found}, with its {result.migrations} migrations "
@@ -71,7 +56,7 @@ def create_schema(
     return 0
 
 
-def _release(release: str | None, snapshot: str | None, url: str | None, directory: str) -> str:
+def _release(release: str | None, snapshot: str | None, directory: OptionalDirectory) -> str:
     """The release that the options name.
 
     Raises:
@@ -81,8 +66,18 @@ def _release(release: str | None, snapshot: str | None, url: str | None, directo
         raise UsageError("which tables?", hint="give either --release or --for-snapshot")
     if release is not None:
         return operation.release_named(release)
-    if url is None or snapshot is None:
+    if directory.backup_storage_url is None or snapshot is None:
         raise UsageError("--for-snapshot needs --backup-storage-url", hint="where is the snapshot?")
-    found = repository(url, directory)
+    found = directory.open()
     with found.open(snapshot_id(snapshot, found)) as reader:
         return operation.release_of(reader)
+
+
+def document(result: operation.SchemaResult) -> Document:
+    """What --json prints."""
+    return {
+        "release": result.release,
+        "engine": result.engine,
+        "tables": list(result.tables),
+        "migrations": result.migrations,
+    }

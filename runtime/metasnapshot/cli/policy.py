@@ -1,0 +1,21 @@
+"""The options of a retention policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from metasnapshot.cli.options import DURATION
+from metasnapshot.operations.expire import Policy
+
+
+@dataclass(frozen=True)
+class PolicyOptions(Policy):
+    """What to keep, as it is typed."""
+
+    keep_within: Annotated[timedelta | None, DURATION] = None
+
+
+NO_RULE = PolicyOptions()
+"""No rule is given."""

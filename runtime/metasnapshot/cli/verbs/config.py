@@ -1,0 +1,49 @@
+"""Set up: say what is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cyclopts
+
+from metasnapshot.cli.configuration import configuration
+from metasnapshot.cli.options import Json
+from metasnapshot.cli.settings import Setting, Value, resolve
+from metasnapshot.cli.text import Document, say_json, table
+from metasnapshot.store.location import without_credentials
+
+config = cyclopts.App(name="config", help="Say what is configured.")
+
+
+@config.command
+def show(*, json: Json = False) -> int:
+    """Show every setting that needs not be typed: its value and where that comes from.
+
+    $ metasnapshot config show
+    """
+    found = resolve(configuration.values)
+    if json:
+        say_json(document(found))
+        return 0
+    rows = [
+        [item.option, without_credentials(value.text or "-"), value.origin]
+        for item, value in found.items()
+    ]
+    table([["option", "value", "origin"], *rows])
+    return 0
+
+
+def document(found: Mapping[Setting, Value]) -> Document:
+    """What --json prints."""
+    return {
+        "settings": [
+            {
+                "option": item.option,
+                "key": f"{item.table}.{item.key}",
+                "variable": item.variable,
+                "value": None if value.text is None else without_credentials(value.text),
+                "origin": value.origin,
+            }
+            for item, value in found.items()
+        ]
+    }

@@ -1,0 +1,46 @@
+"""Keep house: delete snapshots."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from metasnapshot.cli import live
+from metasnapshot.cli.live import ViaMeta
+from metasnapshot.cli.options import (
+    ANYWHERE,
+    FLAT,
+    Json,
+    OptionalDirectory,
+    SnapshotId,
+    Yes,
+    named_ids,
+)
+from metasnapshot.cli.snapshots import snapshot_document
+from metasnapshot.cli.text import confirm, say, say_json
+from metasnapshot.operations import delete as operation
+
+
+def delete(
+    *ids: SnapshotId,
+    directory: Annotated[OptionalDirectory, FLAT] = ANYWHERE,
+    yes: Yes = False,
+    via_meta: ViaMeta = None,
+    json: Json = False,
+) -> int:
+    """Delete snapshots: from the manifest, then their files. Exit 16 if one is kept.
+
+    $ metasnapshot delete 4 5 --yes --backup-storage-url fs:///srv/backups
+    """
+    if via_meta is not None:
+        return live.delete(via_meta, ids, yes=yes, json=json)
+    found = directory.open()
+    wanted = named_ids(ids, found)
+    entries = operation.plan_delete(found, wanted)
+    names = ", ".join(str(entry.id) for entry in entries)
+    confirm(f"delete {names} of {len(found.manifest().entries)} snapshots?", yes=yes)
+    entries = operation.delete(found, wanted)
+    if json:
+        say_json({"deleted": [snapshot_document(entry) for entry in entries]})
+    else:
+        say(f"deleted {names}; {len(found.manifest().entries)} snapshots are left")
+    return 0

@@ -1,0 +1,45 @@
+"""Look inside: show which snapshot serves a table at an epoch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from metasnapshot.catalogue.times import epoch_time
+from metasnapshot.cli.options import FLAT, Directory, Json
+from metasnapshot.cli.snapshots import snapshot_document
+from metasnapshot.cli.text import say, say_json
+from metasnapshot.errors import UsageError
+from metasnapshot.operations.backup_reader import U64_MAX, BackupReader
+from metasnapshot_models.layouts import RELEASES
+
+NEWEST = [name for name in RELEASES if name[0].isdigit()][-1]
+
+
+def epoch(
+    table_id: Annotated[int, Parameter(help="Id of a state table.")],
+    epoch: Annotated[int, Parameter(help="As SET QUERY_EPOCH takes it.")],
+    /,
+    *,
+    directory: Annotated[Directory, FLAT],
+    release: Annotated[str, Parameter(help="The cluster's release, whose rule it is.")] = NEWEST,
+    json: Json = False,
+) -> int:
+    r"""Show which snapshot serves a table at an epoch. Exit 12 if none does.
+
+    $ metasnapshot epoch 1001 7986098602508288 \
+        --backup-storage-url fs:///srv/backups
+    """
+    if not 0 <= epoch <= U64_MAX:
+        raise UsageError(f"not an epoch: {epoch}", hint="a number of 64 bits, without sign")
+    found = directory.open()
+    entry = BackupReader(found, release).find(table_id, epoch)
+    time = epoch_time(epoch)
+    if json:
+        text = time.isoformat(timespec="milliseconds")
+        say_json({"snapshot": snapshot_document(entry), "epoch": epoch, "time": text})
+    else:
+        text = time.isoformat(" ", "milliseconds")
+        say(f"snapshot {entry.id} serves table {table_id} at epoch {epoch}, {text}")
+    return 0

@@ -1,0 +1,64 @@
+"""Keep house: delete the snapshots that no rule keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.cli.options import DRY, FLAT, Commit, Directory, Json
+from metasnapshot.cli.policy import NO_RULE, PolicyOptions
+from metasnapshot.cli.text import Document, say, say_json, table
+from metasnapshot.operations import expire as expiring
+from metasnapshot.operations.expire import Judged
+
+
+def expire(
+    *,
+    directory: Annotated[Directory, FLAT],
+    policy: Annotated[PolicyOptions, FLAT] = NO_RULE,
+    commit: Commit = False,
+    json: Json = False,
+) -> int:
+    r"""Delete the snapshots that no rule keeps; never the newest sound one, or one that is kept.
+
+    $ metasnapshot expire --keep-daily 14 --keep-weekly 8 \
+        --backup-storage-url fs:///srv/backups
+    """
+    found = directory.open()
+    judged = expiring.judge(found, policy)
+    deleted = expiring.expire(found, judged) if commit else []
+    if json:
+        say_json(document(judged, deleted, committed=commit))
+        return 0
+    rows = [
+        [
+            str(item.entry.id),
+            item.taken_at.isoformat(" ", "seconds") if item.taken_at else "-",
+            "keep" if item.reasons else "delete",
+            ", ".join(item.reasons),
+        ]
+        for item in judged
+    ]
+    table([["id", "taken at", "", "because"], *rows])
+    gone = [item for item in judged if not item.reasons]
+    say(f"deleted {len(deleted)} snapshots" if commit else f"{len(gone)} would go: {DRY}")
+    return 0
+
+
+def document(
+    judged: Sequence[Judged], deleted: Sequence[ManifestEntry], *, committed: bool
+) -> Document:
+    """What --json prints."""
+    return {
+        "committed": committed,
+        "snapshots": [
+            {
+                "id": item.entry.id,
+                "taken_at": item.taken_at.isoformat() if item.taken_at else None,
+                "reasons": item.reasons,
+            }
+            for item in judged
+        ],
+        "deleted": [entry.id for entry in deleted],
+    }

@@ -1,0 +1,81 @@
+"""Keep house: find and delete files that no manifest entry names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.options import DRY, DURATION, FLAT, Commit, Directory, Json
+from metasnapshot.cli.text import Document, complain, say, say_json, table
+from metasnapshot.errors import SOME_FAILED
+from metasnapshot.operations import gc as collecting
+from metasnapshot.operations.gc import Stray, Strays
+
+GRACE = timedelta(hours=24)
+
+
+def gc(
+    *,
+    directory: Annotated[Directory, FLAT],
+    grace: Annotated[
+        timedelta, DURATION, Parameter(help="How old an object must be to go.")
+    ] = GRACE,
+    commit: Commit = False,
+    json: Json = False,
+) -> int:
+    """Find files that no manifest entry names, and what died processes left; delete the old ones.
+    Exit 3 if entries have lost their files.
+
+    $ metasnapshot gc --backup-storage-url fs:///srv/backups
+    """
+    found = directory.open()
+    strays = collecting.look(found, grace)
+    gone = collecting.collect(found, strays) if commit else []
+    if json:
+        say_json(document(strays, gone, committed=commit))
+    else:
+        rows = [
+            [item.kind, item.path, str(item.size), _when(item), _fate(item)]
+            for item in strays.found
+        ]
+        table([["kind", "path", "bytes", "modified", ""], *rows])
+        due = [item for item in strays.found if item.is_due]
+        say(f"deleted {len(gone)} objects" if commit else f"{len(due)} would go: {DRY}")
+    for number in strays.lost:
+        complain(
+            f"snapshot {number} is in the manifest and its file is not there",
+            "`metasnapshot rebuild-manifest` drops such entries, `copy` may bring the file back",
+        )
+    return SOME_FAILED if strays.lost else 0
+
+
+def _when(item: collecting.Stray) -> str:
+    return item.modified.isoformat(" ", "seconds") if item.modified else "-"
+
+
+def _fate(item: collecting.Stray) -> str:
+    if item.kind == collecting.FOREIGN:
+        return "left alone"
+    return "goes" if item.is_due else "too young"
+
+
+def document(found: Strays, gone: Sequence[Stray], *, committed: bool) -> Document:
+    """What --json prints."""
+    return {
+        "committed": committed,
+        "found": [
+            {
+                "kind": item.kind,
+                "path": item.path,
+                "bytes": item.size,
+                "modified": item.modified.isoformat() if item.modified else None,
+                "due": item.is_due,
+            }
+            for item in found.found
+        ],
+        "lost": list(found.lost),
+        "deleted": [item.path for item in gone],
+    }

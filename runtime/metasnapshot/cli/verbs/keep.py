@@ -1,0 +1,30 @@
+"""Keep house: mark snapshots so that nothing here deletes them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, named_ids
+from metasnapshot.cli.text import say, say_json
+from metasnapshot.operations import delete as operation
+
+
+def keep(
+    *ids: SnapshotId,
+    directory: Annotated[Directory, FLAT],
+    release: Annotated[bool, Parameter(help="Let go of them again.")] = False,
+    json: Json = False,
+) -> int:
+    """Mark snapshots so that nothing here deletes them.
+
+    $ metasnapshot keep 4 --backup-storage-url fs:///srv/backups
+    """
+    found = directory.open()
+    kept = operation.keep(found, named_ids(ids, found), release=release)
+    if json:
+        say_json({"kept": kept})
+    else:
+        say(f"kept: {', '.join(map(str, kept)) or 'none'}")
+    return 0

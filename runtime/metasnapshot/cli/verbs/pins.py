@@ -1,0 +1,69 @@
+"""Look inside: show which of Hummock's objects snapshots need."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.options import (
+    AS_SAID,
+    FLAT,
+    Directory,
+    Json,
+    SnapshotId,
+    StateStore,
+    snapshot_ids,
+)
+from metasnapshot.cli.text import Document, say, say_json, tell
+from metasnapshot.errors import ObjectMissing
+from metasnapshot.operations import pins as operation
+from metasnapshot.operations.pins import Pins
+
+
+def pins(
+    *ids: SnapshotId,
+    directory: Annotated[Directory, FLAT],
+    missing: Annotated[bool, Parameter(help="Look for every object in the state store.")] = False,
+    state: Annotated[StateStore, FLAT] = AS_SAID,
+    json: Json = False,
+) -> int:
+    """Show which of Hummock's objects snapshots need, and what a delete would free. Exit 17 if
+    --missing finds some lost.
+
+    $ metasnapshot pins oldest --backup-storage-url fs:///srv/backups
+    """
+    place = state.place()
+    found = directory.open()
+    wanted = snapshot_ids(ids, found)
+    result = operation.pins(found, wanted, state=place, look=missing)
+    if json:
+        say_json(document(result))
+    else:
+        names = ", ".join(map(str, result.snapshot_ids)) or "none"
+        say(f"snapshots {names}: {result.objects} objects, {result.size} bytes")
+        say(
+            f"no other snapshot needs {result.own_objects} of them, {result.own_size} bytes: a "
+            "delete frees them, unless the running cluster needs them"
+        )
+        for finding in result.lost.kept if result.lost else ():
+            tell(finding)
+    return ObjectMissing.exit_code if result.lost and result.lost.missing else 0
+
+
+def document(found: Pins) -> Document:
+    """What --json prints."""
+    document: Document = {
+        "snapshot_ids": list(found.snapshot_ids),
+        "objects": found.objects,
+        "bytes": found.size,
+        "own_objects": found.own_objects,
+        "own_bytes": found.own_size,
+    }
+    if found.lost is None:
+        return document
+    return document | {
+        "missing": found.lost.missing,
+        "findings": [asdict(item) for item in found.lost.kept],
+    }

@@ -1,0 +1,56 @@
+"""Keep house: make manifest.json out of the snapshot files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from metasnapshot.catalogue.rebuilder import Rebuilder
+from metasnapshot.cli.options import DRY, FLAT, Commit, Directory, Json
+from metasnapshot.cli.text import Document, complain, say, say_json
+from metasnapshot.errors import SOME_FAILED
+from metasnapshot.operations import rebuild as rebuilding
+from metasnapshot.operations.rebuild import Rebuilt
+from metasnapshot.store.url import open_store
+
+
+def rebuild_manifest(
+    *,
+    directory: Annotated[Directory, FLAT],
+    commit: Commit = False,
+    json: Json = False,
+) -> int:
+    """Make manifest.json out of the snapshot files, each of which is verified. Exit 3 if some are
+    damaged.
+
+    $ metasnapshot rebuild-manifest --backup-storage-url fs:///srv/backups
+    """
+    found = Rebuilder(open_store(directory.backup_storage_url), directory.backup_storage_directory)
+    rebuilt = rebuilding.rebuild(found)
+    writes = commit and not rebuilt.is_same
+    if writes:
+        rebuilding.write(found, rebuilt)
+    if json:
+        say_json(document(rebuilt, committed=writes))
+    else:
+        for what in ("added", "changed", "dropped"):
+            numbers = getattr(rebuilt, what)
+            say(f"{what}: {', '.join(map(str, numbers)) or 'none'}")
+        if writes:
+            say(f"wrote manifest {rebuilt.manifest.manifest_id}")
+        else:
+            say("the manifest says it all" if rebuilt.is_same else DRY)
+    for number, why in rebuilt.damaged.items():
+        complain(f"snapshot {number} gets no entry: {why}")
+    return SOME_FAILED if rebuilt.damaged else 0
+
+
+def document(found: Rebuilt, *, committed: bool) -> Document:
+    """What --json prints."""
+    return {
+        "committed": committed,
+        "manifest_id": found.manifest.manifest_id,
+        "added": list(found.added),
+        "changed": list(found.changed),
+        "dropped": list(found.dropped),
+        "damaged": [{"id": number, "why": why} for number, why in found.damaged.items()],
+    }

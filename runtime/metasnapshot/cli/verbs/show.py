@@ -1,0 +1,87 @@
+"""Everyday: show what a snapshot holds, the page to read before a restore."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from metasnapshot.catalogue.times import epoch_time
+from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, snapshot_id
+from metasnapshot.cli.snapshots import snapshot_document
+from metasnapshot.cli.text import Document, beyond, printable, releases, say, say_json, table
+from metasnapshot.operations.show import Summary, summarise
+
+NAMES_SHOWN_MAX = 10
+
+
+def show(
+    id: SnapshotId,  # noqa: A002 - the word in --help
+    /,
+    *,
+    directory: Annotated[Directory, FLAT],
+    json: Json = False,
+) -> int:
+    """Show what a snapshot holds: the page to read before a restore.
+
+    $ metasnapshot show latest --backup-storage-url fs:///srv/backups
+    """
+    found = directory.open()
+    summary = summarise(found, snapshot_id(id, found))
+    if json:
+        say_json(document(summary))
+    else:
+        _print(summary)
+    return 0
+
+
+def _print(summary: Summary) -> None:
+    entry = summary.entry
+    say(f"snapshot {entry.id}: {printable(entry.remarks or 'no remarks')}")
+    say(f"cluster {', '.join(summary.cluster_ids) or 'unknown'}")
+    say(f"release {entry.rw_version or releases(summary.releases)}, layout {summary.layout}")
+    if summary.unknown_migrations:
+        say(beyond(summary.layout, summary.unknown_migrations))
+    say(f"{summary.size} bytes, xxh64 {summary.checksum:016x}")
+    say(f"Hummock version {entry.hummock_version_id}, {entry.object_count} objects")
+    if summary.epochs:
+        first, last = (epoch_time(epoch).isoformat(" ", "milliseconds") for epoch in summary.epochs)
+        tables = f" of {len(entry.state_table_info)} state tables" if entry.state_table_info else ""
+        say(f"committed epochs {first} to {last}{tables}")
+    say("")
+    for kind, names in summary.names.items():
+        shown = ", ".join(printable(name) for name in names[:NAMES_SHOWN_MAX])
+        more = ", ..." if len(names) > NAMES_SHOWN_MAX else ""
+        say(f"{kind} ({len(names)}){': ' if names else ''}{shown}{more}")
+    say("")
+    say("system parameters:")
+    table([["name", "value"], *([name, value] for name, value in summary.parameters.items())])
+    say("")
+    say("after a restore:")
+    for risk in summary.risks or ("no CDC source and no sink is at risk",):
+        say(f"  - {printable(risk)}")
+    say("")
+    rows = [[item.name, str(item.rows), str(item.size)] for item in summary.sections]
+    table([["section", "rows", "bytes"], *rows])
+
+
+def document(found: Summary) -> Document:
+    """What --json prints."""
+    epochs = found.epochs
+    return {
+        "snapshot": snapshot_document(found.entry),
+        "cluster_ids": list(found.cluster_ids),
+        "layout": found.layout,
+        "releases": list(found.releases),
+        "unknown_migrations": list(found.unknown_migrations),
+        "bytes": found.size,
+        "checksum": f"{found.checksum:016x}",
+        "names": found.names,
+        "committed_epochs": [
+            {"epoch": epoch, "time": epoch_time(epoch).isoformat(timespec="milliseconds")}
+            for epoch in (epochs or ())
+        ],
+        "parameters": found.parameters,
+        "risks": list(found.risks),
+        "sections": [
+            {"name": item.name, "rows": item.rows, "bytes": item.size} for item in found.sections
+        ],
+    }

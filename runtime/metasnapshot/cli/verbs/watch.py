@@ -1,0 +1,133 @@
+"""Keep house: back up, verify and expire again and again, in one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import TIMEOUT_MAX
+from typing import Annotated
+from uuid import uuid4
+
+from cyclopts import Parameter
+
+from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.watcher import Watcher
+from metasnapshot.cli.meta_store import MetaStoreAt
+from metasnapshot.cli.metrics import metrics
+from metasnapshot.cli.options import AS_SAID, DURATION, FLAT, Directory, StateStore
+from metasnapshot.cli.policy import NO_RULE, PolicyOptions
+from metasnapshot.cli.text import complain, note, say
+from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
+from metasnapshot.operations import expire as expiring
+from metasnapshot.operations.backup import BackupOptions, backup
+from metasnapshot.operations.expire import Policy
+from metasnapshot.operations.verify import Level, verify
+
+
+def watch(
+    *,
+    every: Annotated[
+        timedelta, DURATION, Parameter(help="Time from one backup to the next, such as 30m.")
+    ],
+    store: Annotated[MetaStoreAt, FLAT],
+    directory: Annotated[Directory, FLAT],
+    state: Annotated[StateStore, FLAT] = AS_SAID,
+    policy: Annotated[PolicyOptions, FLAT] = NO_RULE,
+    level: Annotated[Level, Parameter(help="How deep each new snapshot is verified.")] = "rows",
+    rounds: Annotated[int | None, Parameter(help="Stop after so many; by default never.")] = None,
+) -> int:
+    r"""Back up, verify and expire again and again, in one process a directory. A round that
+    fails is told, and the next one comes. Without a --keep rule nothing is expired.
+
+    $ metasnapshot watch --every 30m --keep-daily 14 \
+        --meta-store postgresql://meta@db/meta --backup-storage-url s3://bucket
+    """
+    if not every:
+        raise UsageError("--every is no time at all", hint="such as 30m")
+    place = state.place() if level == "objects" else None  # no other looks into the state store
+    found = directory.open()
+    round_ = Round(
+        found,
+        store,
+        BackupOptions(state.hummock_storage_url, state.hummock_storage_directory),
+        policy,
+        level,
+        place,
+    )
+    watcher = Watcher(found.store, found.directory, uuid4().hex)
+    number = 0
+    code = 0
+    try:
+        while True:
+            with metrics.timed("backup") as timed:
+                code = timed.code = round_.run(
+                    lambda: watcher.renew(every * 2 + timedelta(minutes=10))
+                )
+            number += 1
+            if rounds is not None and number >= rounds:
+                return code
+            time.sleep(min(every.total_seconds(), TIMEOUT_MAX))
+    finally:
+        with suppress(MetasnapshotError):  # the next watcher waits for its time, no more
+            watcher.leave()
+
+
+@dataclass(frozen=True)
+class Round:
+    """One backup, its verification, and an expiry.
+
+    Attributes:
+        found: where to.
+        store: the meta store.
+        options: of the backup.
+        policy: what to expire.
+        level: how deep the new snapshot is verified.
+        state: where its objects are, if that is said.
+    """
+
+    found: Repository
+    store: MetaStoreAt
+    options: BackupOptions
+    policy: Policy
+    level: Level
+    state: tuple[str, str] | None
+
+    def run(self, renew: Callable[[], None]) -> int:
+        """Do all three; returns the exit code of the round.
+
+        Args:
+            renew: says that this watcher is alive, before each part.
+
+        Raises:
+            WatchedByOthers: another process does so.
+        """
+        try:
+            renew()
+            with self.store.open() as meta_store:
+                result = backup(meta_store, self.found, self.options)
+            for text in result.warnings:
+                note(text)
+            renew()
+            verified = verify(self.found, result.entry.id, self.level, self.state)
+            if verified.error is not None:
+                raise verified.error
+            renew()
+            gone = self._expire()
+        except WatchedByOthers:
+            raise
+        except MetasnapshotError as error:
+            complain(str(error), error.hint)
+            return error.exit_code
+        ids = ", ".join(str(entry.id) for entry in gone)
+        expired = f", expired {ids}" if ids else ""
+        say(f"backup {result.entry.id}: {result.size} bytes, verified{expired}")
+        return 0
+
+    def _expire(self) -> list[ManifestEntry]:
+        if self.policy.is_empty:
+            return []
+        return expiring.expire(self.found, expiring.judge(self.found, self.policy))
