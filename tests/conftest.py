@@ -14,7 +14,7 @@ from shell import Shell
 settings.register_profile(
     "project",
     deadline=None,
-    max_examples=1000 if WHOLE else 50,
+    max_examples=500 if WHOLE else 50,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("project")
