@@ -206,9 +206,7 @@ def test_numbers_enums_and_uuids(
 
 
 def test_json(engine: str, backups: worlds.Backups, make_target: Callable[[str], str]) -> None:
-    """Keys come back in the order of a snapshot, whatever order the engine has; no digit is
-    lost.
-    """
+    """Keys come back in a snapshot's order, whatever order the engine has; no digit is lost."""
 
     def change(sections: Sections) -> None:
         stats = {"totalKeySize": str(I64_MAX), "totalKeyCount": str(I64_MIN)}

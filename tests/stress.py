@@ -39,9 +39,7 @@ TIMEOUT_S = 3600.0
 
 
 def operations(few: int, many: int) -> int:
-    """How many operations each process does: few, many where every step is tested, or what is asked
-    for.
-    """
+    """How many operations each process does: few, many to test every step, or as asked for."""
     return int(os.environ.get(OPERATIONS) or (many if WHOLE else few))
 
 

@@ -45,9 +45,7 @@ def lines(history: History) -> list[str]:
 
 
 def parse(text: str, name: str) -> tuple[Frozen, list[Change]]:
-    """Read frozen.txt; a line whose digest does not fit its text was edited by hand and is a
-    change.
-    """
+    """Read frozen.txt; a line whose digest does not fit its text was edited by hand: a change."""
     frozen: Frozen = {}
     changes: list[Change] = []
     for number, line in enumerate(text.splitlines(), 1):

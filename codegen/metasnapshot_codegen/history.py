@@ -176,9 +176,7 @@ def _column(column: Column, types: _Types, index: int) -> ShapeColumn:
 
 
 def _since(states: Sequence[H], names: Sequence[str]) -> list[tuple[str, H]]:
-    """Name each state after the first layout of its run; a state that comes back starts a new
-    run.
-    """
+    """Name each state after the first layout of its run; one that comes back starts a new run."""
     named: list[tuple[str, H]] = []
     for index, state in enumerate(states):
         if named and named[-1][1] == state:

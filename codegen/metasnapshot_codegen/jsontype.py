@@ -1,6 +1,4 @@
-"""The little grammar of `json:` types, `list<T>` and `map<K,V>`, parsed into nested tuples of plain
-data.
-"""
+"""The little grammar of `json:` types, `list<T>` and `map<K,V>`, parsed into nested tuples."""
 
 from __future__ import annotations
 

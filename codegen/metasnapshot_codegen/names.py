@@ -1,6 +1,4 @@
-"""Python names of registry names: `hummock_version_stats` -> HummockVersionStats, `NoShuffle` ->
-NO_SHUFFLE.
-"""
+"""Python names: `hummock_version_stats` -> HummockVersionStats, `NoShuffle` -> NO_SHUFFLE."""
 
 from __future__ import annotations
 

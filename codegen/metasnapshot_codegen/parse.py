@@ -1,6 +1,4 @@
-"""models.yaml -> Registry: form and lifespans of each line; what lines mean together is `check`'s
-business.
-"""
+"""models.yaml -> Registry: form and lifespans of each line; `check` judges lines together."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Python source the way ruff formats it: a literal or call on one line if it fits, else one item a
-line.
-"""
+"""Python source as ruff formats it: a literal or call on one line, or an item a line."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ def literal(value: object) -> str:
 
 
 def wrap(head: str, items: Iterable[str], tail: str, indent: int) -> str:
-    """`head items tail` at an indent, with a comma behind it, on one line or with one item a
-    line.
-    """
+    """`head items tail` at an indent, with a comma behind it, on one line or an item a line."""
     parts = list(items)
     line = f"{head}{', '.join(parts)}{tail}"
     if indent + len(line) + 1 <= WIDTH:

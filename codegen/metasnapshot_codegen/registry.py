@@ -47,9 +47,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Named:
-    """Anything that is only a name (or two) with a lifespan: a migration, a section, a form, an
-    exclusion.
-    """
+    """Only a name (or two) with a lifespan: a migration, a section, a form, an exclusion."""
 
     name: str
     span: Span
@@ -82,9 +80,7 @@ class Model:
 
 @dataclass(frozen=True)
 class TypeState:
-    """How one column type is written during a lifespan: exactly one of integer, json and message is
-    set.
-    """
+    """How a column type is written during a lifespan: as integer, json or message."""
 
     span: Span
     place: Value

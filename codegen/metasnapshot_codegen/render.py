@@ -1,6 +1,4 @@
-"""History -> the text of the generated files. Templates hold shape only; every name is worked out
-here.
-"""
+"""History -> the text of the generated files. Templates hold shape only, names are made here."""
 
 from __future__ import annotations
 

@@ -39,9 +39,7 @@ class SchemaError(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """A YAML value and its place. The accessors return what they are named after or raise
-    `SchemaError`.
-    """
+    """A YAML value and its place. Accessors return what their name says or raise `SchemaError`."""
 
     file: str
     node: yaml.Node

@@ -47,9 +47,7 @@ SOME_FAILED = 3
 
 
 class MetasnapshotError(Exception):
-    """Any failure that is foreseen. `str()` says what and where; `hint` says what to do next, if
-    anything.
-    """
+    """Any foreseen failure. `str()` says what and where; `hint`, if any, what to do next."""
 
     exit_code = 1
 
@@ -71,9 +69,7 @@ class DamageError(MetasnapshotError):
 
 
 class ChecksumMismatch(DamageError):
-    """The XXH64 of some bytes is not the one stored with them. `stored` and `computed` are the two
-    hashes.
-    """
+    """The XXH64 of some bytes, `computed`, is not the one stored with them, `stored`."""
 
     def __init__(self, what: str, *, stored: int, computed: int, hint: str = "") -> None:
         super().__init__(
@@ -85,9 +81,7 @@ class ChecksumMismatch(DamageError):
 
 
 class Truncated(DamageError):
-    """A length or count claims more bytes than are left. Offsets count from the start of the
-    file.
-    """
+    """A length or count claims more bytes than are left. Offsets are those of the file."""
 
     def __init__(self, what: str, *, section: str, row: int | None, offset: int) -> None:
         place = section if row is None else f"{section}, row {row}"
@@ -98,9 +92,7 @@ class Truncated(DamageError):
 
 
 class RowError(DamageError):
-    """A row is not one that its layout allows. `section`, `row` and `column` say where, as far as
-    is known.
-    """
+    """A row that its layout does not allow. `section`, `row`, `column` say where, if known."""
 
     def __init__(
         self,
@@ -230,9 +222,7 @@ class ObjectMissing(StorageError):
 
 
 class InconsistentStore(MetasnapshotError):
-    """A meta store contradicts itself or its checkpoint, so that no right snapshot can be made of
-    it.
-    """
+    """A meta store contradicts itself or its checkpoint: no right snapshot can be made of it."""
 
 
 class DeltaError(InconsistentStore):

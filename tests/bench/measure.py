@@ -13,9 +13,7 @@ REPEATS = 3
 
 
 def best_times(*jobs: Callable[[], object]) -> list[float]:
-    """Seconds of each job, the best of a few; they take turns, so that all meet the same
-    machine.
-    """
+    """Seconds of each job, the best of a few; they take turns: all meet the same machine."""
     times: list[list[float]] = [[] for _ in jobs]
     for _ in range(REPEATS):
         for job, found in zip(jobs, times, strict=True):

@@ -54,9 +54,7 @@ def cut(folder: Path, store: Store | None = None) -> tuple[int, str]:
 
 @contextmanager
 def writing(folder: Path, seed: int) -> Generator[dict[str, int]]:
-    """A writer at work in a process of its own; after the block it has ended, and says what it
-    did.
-    """
+    """A writer at work in a process of its own; it ends with the block, and says what it did."""
     command = [sys.executable, live_writer.__file__, str(folder), str(seed)]
     done: dict[str, int] = {}
     with subprocess.Popen(

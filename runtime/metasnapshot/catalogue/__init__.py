@@ -1,3 +1,1 @@
-"""The snapshots of one backup directory: manifest.json in every dialect, and the repository over
-it.
-"""
+"""The snapshots of one backup directory: manifest.json in every dialect, and the repository."""

@@ -22,9 +22,7 @@ MANIFEST_NAME = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class StateTableInfo:
-    """What a manifest says of a state table at the moment of a snapshot; epochs as RisingWave
-    counts them.
-    """
+    """What a manifest says of a state table when a snapshot was taken; epochs as RisingWave's."""
 
     committed_epoch: int
     compaction_group_id: int

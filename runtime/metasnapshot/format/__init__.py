@@ -1,3 +1,1 @@
-"""Bytes <-> rows: framing and checksum, layouts, row codecs, the Hummock version section, whole
-snapshots.
-"""
+"""Bytes <-> rows: framing and checksum, layouts, row codecs, Hummock version, whole snapshots."""

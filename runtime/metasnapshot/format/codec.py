@@ -175,9 +175,7 @@ def enum_class(name: str) -> type[Any]:
 
 
 def wire_type(column: Column) -> Any:
-    """The type that msgspec checks a column's JSON against; the inside of a blob was cut out by
-    then.
-    """
+    """The type that msgspec checks a column's JSON against, once the inside of blobs is cut out."""
     inner = _wire_types[column.type.kind](column.type)
     return inner | None if column.nullable else inner
 

@@ -54,16 +54,12 @@ class WritableFile(Protocol):
 
 
 class FrameReader:
-    """Reads frames from `start` to `end` of a file and hashes them. Offsets count from the start of
-    the file.
-    """
+    """Reads frames from `start` to `end` of a file and hashes them. Offsets are the file's."""
 
     def __init__(
         self, file: ReadableFile, start: int, end: int, state: xxhash.xxh64 | None = None
     ) -> None:
-        """Start at an offset, with the state that the hash had there (none at the start of the
-        file).
-        """
+        """Start at an offset, with the state that the hash had there; none at the file's start."""
         self._file = file
         self._hash = xxhash.xxh64() if state is None else state.copy()
         self._ahead = b""

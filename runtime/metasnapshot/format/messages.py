@@ -115,9 +115,7 @@ def decode(
 
 
 def to_json(message: Message) -> Any:
-    """A message in the form of proto3 JSON: defaults left out, 64-bit integers as text, bytes as
-    base64.
-    """
+    """A message as proto3 JSON: defaults left out, 64-bit integers as text, bytes as base64."""
     return json_format.MessageToDict(message)
 
 
@@ -155,9 +153,7 @@ def _pool(era: str) -> descriptor_pool.DescriptorPool:
 
 @cache
 def _wrapper_class(name: str, wrapper: str, era: str) -> type[Message]:
-    """A message whose only field, number 1, is the repeated message or the map from string to
-    it.
-    """
+    """A message whose only field, number 1, repeats the message or maps strings to it."""
     pool = _pool(era)
     file = descriptor_pb2.FileDescriptorProto(
         name=f"{era}/{wrapper}/{name}{PROTO_SUFFIX}",

@@ -1,6 +1,4 @@
-"""Values of a row that Python has no exact type for: blobs, timestamps with nanoseconds,
-parallelism.
-"""
+"""Values that Python has no exact type for: blobs, timestamps with nanoseconds, parallelism."""
 
 from __future__ import annotations
 
@@ -59,9 +57,7 @@ class Blob:
 
     @property
     def json(self) -> Any:
-        """A value for display: the message in the form of proto3 JSON, or the list of integers of
-        raw bytes.
-        """
+        """A value for display: the message as proto3 JSON, or the list of integers of raw bytes."""
         message = self.message
         if message is None:
             return list(self.bytes)
@@ -122,9 +118,7 @@ class Timestamp:
 
     @classmethod
     def parse(cls, text: str) -> Timestamp:
-        """Take a database's text, with a space or a T and up to nine digits, and write it as chrono
-        would.
-        """
+        """Take a database's text, with a space or a T and up to nine digits, in chrono's form."""
         return cls(as_chrono(text.replace(" ", "T", 1)))
 
     @property

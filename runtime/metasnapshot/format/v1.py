@@ -45,9 +45,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class V1Contents:
-    """What a V1 file holds. A row is a Blob with its message; of default_cf a Pair; of cluster_id a
-    str.
-    """
+    """What a V1 file holds. A row is a Blob; of default_cf a Pair, of cluster_id a str."""
 
     file: ReadableFile
     format_version: int

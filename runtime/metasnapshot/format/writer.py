@@ -1,6 +1,4 @@
-"""Writes a V2 snapshot as a stream: header, each section with its count first, opaque bytes,
-checksum.
-"""
+"""Writes a V2 snapshot as a stream: header, sections with their counts, opaque bytes, checksum."""
 
 from __future__ import annotations
 

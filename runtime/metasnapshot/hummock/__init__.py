@@ -1,3 +1,1 @@
-"""Hummock's state outside the meta store: the version checkpoint, and which objects a version
-needs.
-"""
+"""Hummock's state outside the meta store: the checkpoint, and the objects that a version needs."""

@@ -138,9 +138,7 @@ def has_envelope(layout: Layout) -> bool:
 
 
 def _payload(data: bytes) -> bytes:
-    """The plain checkpoint: out of the envelope if it decodes as one with a checksum, as upstream
-    decides it.
-    """
+    """The plain checkpoint: out of an envelope if it decodes as one with a checksum."""
     envelope: Any = messages.message_class(ENVELOPE, messages.NEWEST)()
     try:
         envelope.ParseFromString(data)

@@ -1,3 +1,1 @@
-"""The SQL meta store: connect, read one consistent cut, load in one transaction, look at the
-schema.
-"""
+"""The SQL meta store: connect, read one consistent cut, load in one transaction, see the schema."""

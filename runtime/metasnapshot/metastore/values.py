@@ -289,9 +289,7 @@ def _by_field(value: dict[str, Any], order: dict[str, int]) -> dict[str, Any]:
 
 
 def _with_text_keys(value: Any) -> Any:
-    """The same JSON with the keys of maps as text in byte order, as RisingWave's JSON columns have
-    them.
-    """
+    """The same JSON with the keys of maps as text in byte order, as RisingWave writes it."""
     if isinstance(value, list):
         items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
         return [_with_text_keys(item) for item in items]

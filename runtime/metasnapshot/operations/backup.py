@@ -260,9 +260,7 @@ class _Backup:
         return f"{self.options.remarks} {left_out}" if self.options.remarks else left_out
 
     def _rows(self, section: str, snapshot_id: int) -> tuple[int, Iterable[Any]]:
-        """Count and rows of a section; the count comes first because it precedes the rows in the
-        file.
-        """
+        """Count and rows of a section; the count comes first, as it does in the file."""
         model = model_of(self.layout, section)
         count = count_rows(self.connection, CODECS[model].table)
         if section == CHANGE_LOGS_SECTION:
@@ -300,18 +298,14 @@ class _Backup:
 
 
 def _with_backup_sequence(rows: Iterable[Any], value: int) -> Iterator[Any]:
-    """hummock_sequence as RisingWave's own snapshot has it: meta_backup already stands at the next
-    id.
-    """
+    """hummock_sequence as in RisingWave's own snapshot: meta_backup is at the next id."""
     others = [row for row in rows if row.name != BACKUP_SEQUENCE]
     row = HummockSequence(name=BACKUP_SEQUENCE, seq=value)
     yield from sorted([*others, row], key=lambda item: item.name.encode())
 
 
 def _noting_objects(rows: Iterable[Any], ids: set[int]) -> Iterator[Any]:
-    """The same rows of hummock_table_change_log, with the objects that they refer to noted on the
-    way.
-    """
+    """The same rows of hummock_table_change_log; the objects that they refer to are noted."""
     for row in rows:
         ids.update(item.id for item in change_log_objects(row))
         yield row

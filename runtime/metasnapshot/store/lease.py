@@ -75,9 +75,7 @@ class PlainStore(Protocol):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A claim on a lease: its number, 0 while it is being chosen, whose it is, and how often it was
-    renewed.
-    """
+    """A claim on a lease: its number (0 while it is chosen), its holder, its renewals."""
 
     number: int
     holder: Holder

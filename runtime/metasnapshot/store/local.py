@@ -213,9 +213,7 @@ def _sync_directory(directory: Path) -> None:
 
 @contextmanager
 def _translated(path: str) -> Generator[None]:
-    """Translate the system's errors; a pipe that the caller's own output broke is not the
-    store's.
-    """
+    """Translate the system's errors; a broken pipe of the caller's own output is not ours."""
     try:
         yield
     except BrokenPipeError:

@@ -122,9 +122,7 @@ def _middle(store: Store, path: str) -> bytes:
 
 
 class TriedStore:
-    """A store whose conditional writes are trusted once they were tried. `untried` is the store as
-    it is.
-    """
+    """A store whose conditional writes are trusted once they were tried; `untried` is without."""
 
     def __init__(self, inner: ConditionalStore, lock_wait_s: float = LOCK_WAIT_S) -> None:
         self.untried = inner
