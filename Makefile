@@ -11,7 +11,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers lock clean
+.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers bench-against bench-gate bench-docs lock clean
 
 demo: $(READY)
 	@$(BIN)/python tests/demo.py
@@ -61,6 +61,19 @@ bench: $(READY)
 bench-servers: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/restores.py
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/remote.py
+
+# Beside an earlier commit, which gets a venv of its own under build/: make bench-against REF=v0.1
+REF ?= abba3c9
+bench-against: $(READY)
+	@$(BIN)/python tests/bench/against.py $(REF)
+
+# The same, small, with limits: fails if this tree is slower than it may be.
+bench-gate: $(READY)
+	@$(BIN)/python tests/bench/against.py $(REF) --gate --size 16 --deltas 5000
+
+# Prints docs/benchmarks.md anew: all tables that need no server, or BLOCKS="servers remote".
+bench-docs: $(READY)
+	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/docs.py $(BLOCKS)
 
 # Pins every dependency with hashes; needs uv.
 lock:

@@ -9,6 +9,7 @@ wrote, so a break costs about what its test costs.
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
 import importlib
 import json
@@ -283,6 +284,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if given.words:
         mutants = [it for it in mutants if any(word in str(it) for word in given.words)]
+    for source in {mutant.file.partition("/")[0] for mutant in mutants}:
+        compileall.compile_dir(root / source, quiet=2)  # for the copies to take along
     for name in OTHERS if root == ROOT else ():
         importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="metasnapshot-mutants-") as directory:

@@ -1,8 +1,9 @@
 """`make bench`: how fast, beside baselines measured in the same run, and how much memory.
 
-Prints Markdown tables; docs/benchmarks.md keeps the last that were looked at. Every figure is the
-best of a few runs, in MB of JSON a second, the ratio to the orjson baseline of the same line; and
-version deltas a second, the ratio to protobuf alone.
+Prints Markdown tables, all of them or those named: speed, memory, replay; `make bench-docs` puts
+them into docs/benchmarks.md. Every figure is the best of a few runs, in MB of JSON a second, the
+ratio to the orjson baseline of the same line; and version deltas a second, the ratio to protobuf
+alone.
 """
 
 from __future__ import annotations
@@ -27,11 +28,10 @@ MEMORY_JOBS = ("verify", "restore", "backup")
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="metasnapshot-bench-") as scratch:
-        os.chdir(scratch)
-        speed(Path(scratch))
-        memory(Path(scratch))
-        deltas.speed(Path(scratch))
+    for name in sys.argv[1:] or PARTS:
+        with tempfile.TemporaryDirectory(prefix="metasnapshot-bench-") as scratch:
+            os.chdir(scratch)
+            PARTS[name](Path(scratch))
     return 0
 
 
@@ -88,7 +88,7 @@ def memory(folder: Path) -> None:
     print("|---|---|---|")
     peaks: dict[str, list[int]] = {job: [] for job in MEMORY_JOBS}
     for size in MEMORY_SIZES:
-        shutil.rmtree(folder / "backup")
+        shutil.rmtree(folder / "backup", ignore_errors=True)
         path = folder / "backup" / "2.snapshot"
         path.parent.mkdir()
         data.write_snapshot(path, size)
@@ -97,6 +97,13 @@ def memory(folder: Path) -> None:
             peaks[job].append(measure.peak_rss(HERE / "data.py", job, str(folder)))
     for job, found in peaks.items():
         print(f"| {job} | {' | '.join(map(str, found))} |")
+
+
+PARTS: dict[str, Callable[[Path], None]] = {
+    "speed": speed,
+    "memory": memory,
+    "replay": deltas.speed,
+}
 
 
 if __name__ == "__main__":

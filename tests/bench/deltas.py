@@ -33,12 +33,12 @@ EPOCH_STEP = 1 << 16
 Row = tuple[int, bytes]
 
 
-def write(folder: Path) -> None:
-    """A version, and the rows of the most deltas that are replayed onto it."""
+def write(folder: Path, count: int = COUNTS[-1]) -> None:
+    """A version, and the rows of so many deltas to replay onto it."""
     cluster = Cluster()
     (folder / "version.pb").write_bytes(cluster.version.SerializeToString())
     with (folder / "deltas.bin").open("wb") as file:
-        for _, data in cluster.deltas(COUNTS[-1]):
+        for _, data in cluster.deltas(count):
             file.write(len(data).to_bytes(4, "little") + data)
 
 

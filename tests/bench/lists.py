@@ -39,10 +39,10 @@ class Figures(NamedTuple):
     peak_mib: int
 
 
-def write_manifest(path: Path) -> None:
+def write_manifest(path: Path, objects: int = OBJECTS) -> None:
     """Snapshots of a cluster that grows: each needs most of the objects of the one before."""
     random = np.random.default_rng(7)
-    ids = np.sort(random.choice(10 * OBJECTS, OBJECTS, replace=False)) + 1_000_000
+    ids = np.sort(random.choice(10 * objects, objects, replace=False)) + 1_000_000
     entries: list[msgspec.Raw] = []
     for number in range(1, SNAPSHOTS + 1):
         tables = {
