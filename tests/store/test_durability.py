@@ -35,6 +35,7 @@ class Disk:
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
+    (tmp_path / "d").mkdir()
     return LocalStore(tmp_path)
 
 
@@ -72,6 +73,22 @@ def test_a_new_object_is_on_the_disk_before_it_is_done(
         monkeypatch.setattr(os, "link", refuse)
     CREATE[way](store)
     assert disk.synced == [(len(NEW), None), ("d", NEW)]
+
+
+def test_directories_are_on_the_disk_before_what_is_put_into_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store's first object makes its directories, and each is synced into the one above it: a
+    synced file in a directory that is lost is lost. Those that are there are left alone."""
+    disk = Disk(tmp_path / "root" / "a" / "b" / "x")
+    monkeypatch.setattr(os, "fsync", disk.fsync)
+    store = LocalStore(tmp_path / "root")
+    store.put_if_absent("a/b/x", NEW)
+    made = [(name, None) for name in (tmp_path.name, "root", "a")]
+    assert disk.synced == [*made, (len(NEW), None), ("b", NEW)]
+    disk.synced.clear()
+    store.put_if_absent("a/b/y", NEW)
+    assert [what for what, _ in disk.synced] == [len(NEW), "b"]
 
 
 def test_what_replaces_an_object_is_on_the_disk_before_it_is_done(

@@ -109,7 +109,7 @@ class LocalStore:
     def exclusive(self, path: str) -> Generator[None]:
         directory = self._path(path).parent
         with _translated(path):
-            directory.mkdir(parents=True, exist_ok=True)
+            _make_directory(directory)
             with locked(directory, self._lock_wait_s):
                 yield
 
@@ -123,7 +123,7 @@ class LocalStore:
         """A temporary file beside the target, gone after the block whatever happens."""
         directory = self._path(path).parent
         with _translated(path):
-            directory.mkdir(parents=True, exist_ok=True)
+            _make_directory(directory)
             descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=directory)
             temporary = Path(name)
             try:
@@ -196,6 +196,14 @@ def _create_without_links(temporary: Path, target: Path, path: str) -> None:
         if target.exists():
             raise ConflictError(f"{normalise(path)} exists already")
         temporary.replace(target)
+
+
+def _make_directory(directory: Path) -> None:
+    """Make a directory and those above it; each is on the disk before anything is put into it."""
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for made in reversed(missing):
+        _sync_directory(made.parent)
 
 
 def _sync(file: BinaryIO) -> None:
