@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from pathlib import Path
 
 import pytest
@@ -20,25 +20,12 @@ LINE_COLUMNS_MAX = 100
 
 
 def functions(text: str) -> list[tuple[str, int]]:
-    """Name and number of lines of each function, by indentation."""
-    lines = text.splitlines()
-    found: list[tuple[str, int]] = []
-    for start, line in enumerate(lines):
-        match = re.match(r"( *)def (\w+)", line)
-        if match is None:
-            continue
-        indent = len(match[1])
-        end = start + 1
-        last = start
-        while end < len(lines):
-            text_line = lines[end]
-            if text_line.strip() and not text_line.strip().startswith(")"):
-                if len(text_line) - len(text_line.lstrip()) <= indent:
-                    break
-                last = end
-            end += 1
-        found.append((match[2], last - start + 1))
-    return found
+    """Name and number of lines of each function, from its `def` to its last statement."""
+    return [
+        (node.name, (node.end_lineno or node.lineno) - node.lineno + 1)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -50,9 +37,19 @@ def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
     assert [item for item in functions(text) if item[1] > FUNCTION_LINES_MAX] == []
 
 
-def test_the_measure_of_functions_measures() -> None:
-    """The function counter sees a function of three lines as three lines."""
-    assert functions("def one(\n    a,\n) -> int:\n    return 1\n\n\nx = 1\n") == [("one", 4)]
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def one(\n    a,\n) -> int:\n    return 1\n\n\nx = 1\n", [("one", 4)]),
+        ('def two():\n    """A\nB\n"""\n\n    return 1\n', [("two", 6)]),
+        ("@a\n@b\nasync def three():\n    pass\n", [("three", 2)]),
+        ("class A:\n    def f(self):\n        def g():\n            pass\n", [("f", 3), ("g", 2)]),
+    ],
+    ids=["signature", "docstring at column 0", "decorated", "nested"],
+)
+def test_the_measure_of_functions_measures(text: str, found: list[tuple[str, int]]) -> None:
+    """A function counts from its `def` to its last statement, whatever stands in column 0."""
+    assert functions(text) == found
 
 
 def test_nothing_names_a_package_registry() -> None:

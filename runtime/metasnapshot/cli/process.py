@@ -112,7 +112,8 @@ def open_standard_files() -> None:
                 os.close(opened)
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - Python's own are opened so
+            file = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - as Python's
+            setattr(sys, name, file)
 
 
 def prepare() -> None:

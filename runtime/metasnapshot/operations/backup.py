@@ -71,6 +71,9 @@ class BackupOptions:
         allow_unknown_tables: go on without tables and columns that the registry does not have.
         into_cluster_directory: go on although the directory is the cluster's own.
         meta_node_stopped: no meta node runs, so nothing collects garbage.
+
+    Raises:
+        UsageError: a text has what no UTF-8 has.
     """
 
     hummock_storage_url: str | None = None
@@ -81,6 +84,11 @@ class BackupOptions:
     allow_unknown_tables: bool = False
     into_cluster_directory: bool = False
     meta_node_stopped: bool = False
+
+    def __post_init__(self) -> None:
+        for text in (self.remarks or "", self.rw_version or ""):
+            if any("\ud800" <= char <= "\udfff" for char in text):
+                raise UsageError("remarks and release must be valid UTF-8")
 
 
 @dataclass(frozen=True)
@@ -139,9 +147,6 @@ def backup(
         DamageError: what was written does not read back; it was deleted again.
     """
     options = options or BackupOptions()
-    for text in (options.remarks or "", options.rw_version or ""):
-        if any("\ud800" <= char <= "\udfff" for char in text):
-            raise UsageError("remarks and release must be valid UTF-8")
     with meta_store.read_transaction() as connection:
         find_layouts(connection)  # a meta store at all, before its parameters are asked for
         parameters = system_parameters(connection)

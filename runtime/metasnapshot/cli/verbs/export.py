@@ -70,12 +70,7 @@ def export(
         --backup-storage-url fs:///srv/backups
     """
     wanted = tuple(dict.fromkeys(section))
-    if to is None and (format in ("sqlite", "etcd") or (format == "csv" and len(wanted) != 1)):
-        raise UsageError(f"--format {format} needs --to", hint="a path that is not there yet")
-    if to is None and json:
-        raise UsageError("--json describes a file", hint="give --to, or leave --json")
-    if format == "etcd" and wanted:
-        raise UsageError("--format etcd takes every section", hint="leave --section")
+    _check(format, wanted, to, json=json)
     found = directory.open()
     if format == "etcd" and to is not None:
         return _to_etcd(found, snapshot_id(id, found), to, json=json)
@@ -95,6 +90,20 @@ def export(
     else:
         say(f"{to}: {sum(counts.values())} rows of {len(counts)} sections of snapshot {reader.id}")
     return 0
+
+
+def _check(form: Format, wanted: tuple[str, ...], to: Path | None, *, json: bool) -> None:
+    """What goes together.
+
+    Raises:
+        UsageError: something does not.
+    """
+    if to is None and (form in ("sqlite", "etcd") or (form == "csv" and len(wanted) != 1)):
+        raise UsageError(f"--format {form} needs --to", hint="a path that is not there yet")
+    if to is None and json:
+        raise UsageError("--json describes a file", hint="give --to, or leave --json")
+    if form == "etcd" and wanted:
+        raise UsageError("--format etcd takes every section", hint="leave --section")
 
 
 def _to_etcd(found: Repository, number: int, to: Path, *, json: bool) -> int:
