@@ -202,8 +202,8 @@ def test_an_unreachable_server_is_18(server: Server) -> None:
 def test_a_plan_says_that_every_value_fits(backups: worlds.Backups, target: str) -> None:
     """Or what does not, and writes nothing."""
     with open_meta_store(target) as store:
-        bad = plan_restore(backups.repository, store, backups.options())
-        good = plan_restore(backups.repository, store, backups.options(cut_timestamps=True))
+        bad = plan_restore(backups.repository, store, 2, backups.options())
+        good = plan_restore(backups.repository, store, 2, backups.options(cut_timestamps=True))
     assert isinstance(bad.error, ValueUnfit)
     assert good.error is None
     assert rows_in(target) == 0

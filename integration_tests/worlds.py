@@ -40,14 +40,14 @@ class Backups:
         self.repository = goldens.copy_backups(tag, path)
         goldens.point_to_state(self.repository, self.state, (2, 7))
 
-    def options(self, number: int = 2, **more: Any) -> RestoreOptions:
-        """How to restore one of them."""
-        return RestoreOptions(number, f"fs://{self.state}", goldens.DATA_DIRECTORY, **more)
+    def options(self, **more: Any) -> RestoreOptions:
+        """How to restore any of them."""
+        return RestoreOptions(f"fs://{self.state}", goldens.DATA_DIRECTORY, **more)
 
     def restore(self, url: str, number: int = 2, **more: Any) -> RestoreResult:
         """Restore one of them."""
         with open_meta_store(url) as store:
-            return restore(self.repository, store, self.options(number, **more))
+            return restore(self.repository, store, number, self.options(**more))
 
 
 def digests_of_file(

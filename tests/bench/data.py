@@ -105,8 +105,8 @@ def restore(folder: Path) -> None:
         connection.executescript((GOLDEN / "schema.sqlite.sql").read_text(encoding="utf-8"))
     connection.close()
     with open_meta_store(f"sqlite:///{path}") as store:
-        options = RestoreOptions(2, "fs://state", "hummock_001")
-        restore_operation.restore(repository(), store, options)
+        options = RestoreOptions("fs://state", "hummock_001")
+        restore_operation.restore(repository(), store, 2, options)
 
 
 def backup(folder: Path) -> None:

@@ -122,8 +122,8 @@ def _rows(golden: MetaSnapshot, section: str, count: int) -> Iterator[Any]:
 def restore(url: str) -> int:
     """Restore the snapshot in the working directory; returns its rows."""
     with open_meta_store(url) as store:
-        options = RestoreOptions(2, "fs://state", "hummock_001", cut_timestamps=True)
-        return sum(restore_operation.restore(data.repository(), store, options).rows.values())
+        options = RestoreOptions("fs://state", "hummock_001", cut_timestamps=True)
+        return sum(restore_operation.restore(data.repository(), store, 2, options).rows.values())
 
 
 def backup(url: str) -> int:

@@ -53,7 +53,7 @@ class World:
 
     def restore(self) -> None:
         with open_meta_store(f"sqlite:///{self.target}") as store:
-            restore(self.backups, store, RestoreOptions(2, f"fs://{self.restored}", "hummock_001"))
+            restore(self.backups, store, 2, RestoreOptions(f"fs://{self.restored}"))
 
 
 def snapshots(path: Path) -> dict[str, bytes]:
@@ -121,5 +121,5 @@ def test_a_second_restore_of_something_else_is_refused(tmp_path: Path) -> None:
         open_meta_store(f"sqlite:///{world.target}") as store,
         pytest.raises(TargetNotEmpty),
     ):
-        options = RestoreOptions(7, f"fs://{world.restored}", "hummock_001")
-        restore(world.backups, store, options)
+        options = RestoreOptions(f"fs://{world.restored}", "hummock_001")
+        restore(world.backups, store, 7, options)

@@ -25,7 +25,7 @@ from metasnapshot.hummock.checkpoint import decode_checkpoint
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.backup import backup
 from metasnapshot.operations.restore import RestoreResult, restore
-from metasnapshot.operations.restore_plan import Overwrite, RestoreOptions
+from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS
 
@@ -49,8 +49,8 @@ class Target:
 
     def run(self, number: int = 2, **options: Any) -> RestoreResult:
         with open_meta_store(f"sqlite:///{self.store}") as meta_store:
-            found = RestoreOptions(number, f"fs://{self.state}", "hummock_001", **options)
-            return restore(self.backups, meta_store, found)
+            found = RestoreOptions(f"fs://{self.state}", "hummock_001", **options)
+            return restore(self.backups, meta_store, number, found)
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         return rows(self.store, table)
@@ -205,7 +205,8 @@ def test_another_storage_is_refused(
         restore(
             target.backups,
             meta_store,
-            RestoreOptions(2, url or f"fs://{target.state}", directory),
+            2,
+            RestoreOptions(url or f"fs://{target.state}", directory),
         )
     assert (caught.value.exit_code, target.is_untouched()) == (2, True)
 
@@ -218,7 +219,7 @@ def test_credentials_stay_out_of_the_mismatch(tmp_path: Path) -> None:
         pytest.raises(UsageError) as caught,
         open_meta_store(f"sqlite:///{store}") as meta_store,
     ):
-        restore(backups, meta_store, RestoreOptions(2, f"fs://{tmp_path}/state", "hummock_001"))
+        restore(backups, meta_store, 2, RestoreOptions(f"fs://{tmp_path}/state"))
     assert "hummockadmin" not in str(caught.value)
     assert "****@127.0.0.1:9301/hummock001" in str(caught.value)
 
@@ -228,9 +229,14 @@ def test_the_overwrite_moves_four_parameters(target: Target, tmp_path: Path) -> 
     place."""
     moved = tmp_path / "moved"
     with open_meta_store(f"sqlite:///{target.store}") as meta_store:
-        overwrite = Overwrite("fs:///b", "backup_2")
-        options = RestoreOptions(2, f"fs://{moved}", "dir_2", overwrite)
-        restore(target.backups, meta_store, options)
+        options = RestoreOptions(
+            f"fs://{moved}",
+            "dir_2",
+            overwrite_hummock_storage_endpoint=True,
+            overwrite_backup_storage_url="fs:///b",
+            overwrite_backup_storage_directory="backup_2",
+        )
+        restore(target.backups, meta_store, 2, options)
     values = {row[0]: row[1] for row in target.rows("system_parameter")}
     assert values["state_store"] == f"hummock+fs://{moved}"
     assert (values["data_directory"], values["backup_storage_url"]) == ("dir_2", "fs:///b")
@@ -248,7 +254,12 @@ def test_an_overwrite_without_its_parameter(target: Target) -> None:
     with pytest.raises(
         InconsistentStore, match="backup_storage_url not found in system_parameter table"
     ):
-        target.run(2, overwrite=Overwrite("fs:///b", "d"))
+        target.run(
+            2,
+            overwrite_hummock_storage_endpoint=True,
+            overwrite_backup_storage_url="fs:///b",
+            overwrite_backup_storage_directory="d",
+        )
     assert target.is_untouched()
 
 

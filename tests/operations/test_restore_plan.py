@@ -58,15 +58,15 @@ class Target:
         goldens.point_to_state(self.backups, self.state, (2, 7))
 
     def options(self, **options: Any) -> RestoreOptions:
-        return RestoreOptions(2, f"fs://{self.state}", "hummock_001", **options)
+        return RestoreOptions(f"fs://{self.state}", "hummock_001", **options)
 
     def plan(self, **options: Any) -> RestorePlan:
         with open_meta_store(f"sqlite:///{self.store}") as meta_store:
-            return plan_restore(self.backups, meta_store, self.options(**options))
+            return plan_restore(self.backups, meta_store, 2, self.options(**options))
 
     def restore(self, **options: Any) -> RestoreResult:
         with open_meta_store(f"sqlite:///{self.store}") as meta_store:
-            return restore(self.backups, meta_store, self.options(**options))
+            return restore(self.backups, meta_store, 2, self.options(**options))
 
     def execute(self, *statements: str) -> None:
         with sqlite3.connect(self.store) as connection:

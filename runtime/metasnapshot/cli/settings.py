@@ -25,11 +25,6 @@ FILE_NAME = "metasnapshot.toml"
 BACKUP_DIRECTORY = "backup"
 """Upstream's default of --backup-storage-directory. A server's own default is
 {data_directory}/backup since 1.7."""
-HUMMOCK_DIRECTORY = "hummock_001"
-"""Upstream's default of --hummock-storage-directory of a restore; a backup takes it from the system
-parameters."""
-
-
 DEFAULT = "default"
 """Where a value comes from that nobody set."""
 

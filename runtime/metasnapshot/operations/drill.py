@@ -54,8 +54,8 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
         state, again = MemoryStore(), Repository(MemoryStore(), "drill")
         path = Path(scratch) / "meta.db"
         with open_meta_store(f"sqlite:///{path}", may_create=True) as meta_store:
-            options = RestoreOptions(snapshot_id, url, directory, create_schema=True)
-            restore(repository, meta_store, options, store=state)
+            options = RestoreOptions(url, directory, create_schema=True)
+            restore(repository, meta_store, snapshot_id, options, store=state)
             made = backup(meta_store, again, BackupOptions(url, directory), store=state)
         with repository.open(snapshot_id) as reader, again.open(made.entry.id) as copy:
             return _compare(reader, copy)

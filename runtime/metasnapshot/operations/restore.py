@@ -151,6 +151,7 @@ class Restoring:
 def restoring(
     repository: Repository,
     meta_store: MetaStore,
+    snapshot_id: int,
     options: RestoreOptions,
     store: Store | None = None,
 ) -> Generator[Restoring]:
@@ -159,7 +160,8 @@ def restoring(
     Args:
         repository: where the snapshot is.
         meta_store: where its rows go.
-        options: which one, and how.
+        snapshot_id: which one.
+        options: how.
         store: the state store; by default the one that the options name.
 
     Raises:
@@ -167,27 +169,28 @@ def restoring(
         DamageError: it is damaged, so that there is nothing to plan with.
         UnknownFormat: it is in the V1 format.
     """
-    store = open_store(options.hummock_storage_url) if store is None else store
-    with rare_collections(), repository.open(options.snapshot_id) as reader:
-        yield Restoring(repository, meta_store, options, store, Source(reader))
+    store = open_store(options.state_store) if store is None else store
+    with rare_collections(), repository.open(snapshot_id) as reader:
+        yield Restoring(repository, meta_store, options, store, Source(snapshot_id, reader))
 
 
 def plan_restore(
-    repository: Repository, meta_store: MetaStore, options: RestoreOptions
+    repository: Repository, meta_store: MetaStore, snapshot_id: int, options: RestoreOptions
 ) -> RestorePlan:
     """Work out and check what a restore would do, and write nothing. Raises as restoring."""
-    with restoring(repository, meta_store, options) as run:
+    with restoring(repository, meta_store, snapshot_id, options) as run:
         return run.plan()
 
 
 def restore(
     repository: Repository,
     meta_store: MetaStore,
+    snapshot_id: int,
     options: RestoreOptions,
     store: Store | None = None,
 ) -> RestoreResult:
     """Restore a snapshot. Raises as restoring and Restoring.load."""
-    with restoring(repository, meta_store, options, store) as run:
+    with restoring(repository, meta_store, snapshot_id, options, store) as run:
         return run.load()
 
 

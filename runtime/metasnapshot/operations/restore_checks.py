@@ -95,7 +95,7 @@ class RestorePlanner:
 
     def _snapshot(self) -> str:
         """The file is the manifest's, its checksum fits, and its version decodes."""
-        reader, entry = self.reader, self.repository.entry(self.options.snapshot_id)
+        reader, entry = self.reader, self.repository.entry(self.source.snapshot_id)
         if reader.id != entry.id:
             raise DamageError(f"snapshot {entry.id} holds id {reader.id}")
         self.plan.rows = self.source.counts
@@ -107,7 +107,7 @@ class RestorePlanner:
     def _objects(self) -> str:
         """Every object that the snapshot needs is in the state store."""
         options = self.options
-        state = options.hummock_storage_url, options.hummock_storage_directory
+        state = options.state_store, options.hummock_storage_directory
         needed = needed_by(self.reader)
         findings = Findings()
         findings.add(look_for(self.store, *state, self.reader, needed))
@@ -170,7 +170,7 @@ class RestorePlanner:
         rows = self.source.keep(PARAMETERS_SECTION)
         values = {row.name: row for row in rows}
         self.plan.parameters = rows
-        state_store = f"{HUMMOCK_PREFIX}{options.hummock_storage_url}"
+        state_store = f"{HUMMOCK_PREFIX}{options.state_store}"
         directory = options.hummock_storage_directory
         if options.overwrite is None:
             _require(values, STATE_STORE, state_store, "--hummock-storage-url")

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from metasnapshot.errors import MetasnapshotError
+from metasnapshot.errors import MetasnapshotError, UsageError
+from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot_models.models import HummockSequence
+
+DATA_DIRECTORY = "hummock_001"
+"""Upstream's default of --hummock-storage-directory of a restore."""
 
 
 @dataclass(frozen=True)
@@ -22,30 +26,62 @@ class Overwrite:
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """What to restore and how.
+    """How to restore.
 
     Attributes:
-        snapshot_id: which snapshot.
-        hummock_storage_url: the state store of the restored cluster, without `hummock+`.
-        hummock_storage_directory: the data directory in it.
-        overwrite: given if state or backups moved; otherwise both must be where the snapshot says.
-        clean: empty the target's tables first instead of refusing rows.
+        hummock_storage_url: state store of the restored cluster.
+        hummock_storage_directory: data directory in it.
+        overwrite_hummock_storage_endpoint: the objects were moved: write the new places into the
+            system parameters; otherwise both must be where the snapshot says.
+        overwrite_backup_storage_url: backup store of the restored cluster; with
+            --overwrite-hummock-storage-endpoint.
+        overwrite_backup_storage_directory: directory in it; with the two others.
+        clean: empty the target's tables first, after asking, instead of refusing rows.
         bump_sequences: raise sequences above every id that any snapshot of the directory mentions,
             and above every object in the state store.
-        cut_timestamps: cut them to what the target's engine holds, instead of refusing them.
+        create_schema: first make the tables that the snapshot's release has, in an empty database.
         validate_integrity: first look for every object that the snapshot needs.
-        create_schema: make the tables that the snapshot's release has, in an empty database.
+        cut_timestamps: cut timestamps to what the target's engine holds, instead of refusing them.
+
+    Raises:
+        UsageError: the three places to overwrite are not given together.
     """
 
-    snapshot_id: int
     hummock_storage_url: str
-    hummock_storage_directory: str
-    overwrite: Overwrite | None = None
+    hummock_storage_directory: str = DATA_DIRECTORY
+    overwrite_hummock_storage_endpoint: bool = False
+    overwrite_backup_storage_url: str | None = None
+    overwrite_backup_storage_directory: str | None = None
     clean: bool = False
     bump_sequences: bool = False
+    create_schema: bool = False
     validate_integrity: bool = False
     cut_timestamps: bool = False
-    create_schema: bool = False
+
+    def __post_init__(self) -> None:
+        url, directory = self.overwrite_backup_storage_url, self.overwrite_backup_storage_directory
+        given = (self.overwrite_hummock_storage_endpoint, url is not None, directory is not None)
+        if any(given) and not all(given):
+            raise UsageError(
+                "overwrite_hummock_storage_endpoint, overwrite_backup_storage_url, "
+                "overwrite_backup_storage_directory must be set simultaneously",
+                hint="give all three, or none",
+            )
+        if "" in (url, directory):
+            raise UsageError(
+                "the overwritten backup place is empty", hint="give a URL and a directory"
+            )
+
+    @property
+    def state_store(self) -> str:
+        """The URL without what marks it as a state store."""
+        return self.hummock_storage_url.removeprefix(HUMMOCK_PREFIX)
+
+    @property
+    def overwrite(self) -> Overwrite | None:
+        """Where state and backups are now, if they moved."""
+        url, directory = self.overwrite_backup_storage_url, self.overwrite_backup_storage_directory
+        return None if url is None or directory is None else Overwrite(url, directory)
 
 
 class Warned(str):

@@ -26,16 +26,18 @@ class Source:
     """The rows of a restore.
 
     Attributes:
-        reader: the snapshot, which stays open.
+        snapshot_id: the snapshot that was asked for.
+        reader: it, which stays open.
         layout: the one that it is in.
     """
 
-    def __init__(self, reader: SnapshotReader) -> None:
+    def __init__(self, snapshot_id: int, reader: SnapshotReader) -> None:
         """Take a snapshot.
 
         Raises:
             UnknownFormat: it is in the V1 format.
         """
+        self.snapshot_id = snapshot_id
         self.reader = reader
         self.layout: Layout = reader.definition
         self._kept: dict[str, list[Any]] = {MIGRATIONS_SECTION: list(reader.migrations)}

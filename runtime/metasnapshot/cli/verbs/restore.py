@@ -8,14 +8,11 @@ from cyclopts import Parameter
 
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes, snapshot_id
-from metasnapshot.cli.settings import HUMMOCK_DIRECTORY
 from metasnapshot.cli.text import Document, confirm, say, say_json
-from metasnapshot.errors import UsageError
 from metasnapshot.operations import restore as operation
 from metasnapshot.operations.restore import RestoreResult
 from metasnapshot.operations.restore_checks import OBJECTS_CHECK
-from metasnapshot.operations.restore_plan import Overwrite, RestoreOptions, RestorePlan
-from metasnapshot.store.location import HUMMOCK_PREFIX
+from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
 
 INTEGRITY = {"ok": "Succeed integrity validation.", "failed": "Fail integrity validation."}
 """Upstream's own words, which scripts look for."""
@@ -27,37 +24,9 @@ def restore(
     *,
     store: Annotated[MetaStoreAt, FLAT],
     directory: Annotated[Directory, FLAT],
-    hummock_storage_url: Annotated[str, Parameter(help="State store of the restored cluster.")],
-    hummock_storage_directory: Annotated[
-        str, Parameter(help="Data directory in it.")
-    ] = HUMMOCK_DIRECTORY,
-    overwrite_hummock_storage_endpoint: Annotated[
-        bool,
-        Parameter(help="The objects were moved: write the new places into the system parameters."),
-    ] = False,
-    overwrite_backup_storage_url: Annotated[
-        str | None, Parameter(help="Backup store of the restored cluster; goes with the former.")
-    ] = None,
-    overwrite_backup_storage_directory: Annotated[
-        str | None, Parameter(help="Directory in it; goes with the former.")
-    ] = None,
+    options: Annotated[RestoreOptions, FLAT],
     plan: Annotated[
         bool, Parameter(("--plan", "--dry-run"), help="Check all, write nothing.")
-    ] = False,
-    clean: Annotated[
-        bool, Parameter(help="Empty the target's tables first, after asking.")
-    ] = False,
-    bump_sequences: Annotated[
-        bool, Parameter(help="Raise sequences above every id of any snapshot.")
-    ] = False,
-    create_schema: Annotated[
-        bool, Parameter(help="First make the release's tables in an empty database.")
-    ] = False,
-    validate_integrity: Annotated[
-        bool, Parameter(help="First look for every object that the snapshot needs.")
-    ] = False,
-    cut_timestamps: Annotated[
-        bool, Parameter(help="Cut timestamps to what the target's engine holds.")
     ] = False,
     yes: Yes = False,
     json: Json = False,
@@ -70,45 +39,30 @@ def restore(
         --backup-storage-url fs:///srv/backups \
         --hummock-storage-url fs:///srv/state
     """
-    overwrite = _overwrite(
-        overwrite_hummock_storage_endpoint,
-        overwrite_backup_storage_url,
-        overwrite_backup_storage_directory,
-    )
     found = directory.open()
-    options = RestoreOptions(
-        snapshot_id(id, found),
-        hummock_storage_url.removeprefix(HUMMOCK_PREFIX),
-        hummock_storage_directory,
-        overwrite,
-        clean=clean,
-        bump_sequences=bump_sequences,
-        validate_integrity=validate_integrity,
-        cut_timestamps=cut_timestamps,
-        create_schema=create_schema,
-    )
+    number = snapshot_id(id, found)
     with (
-        store.open(may_create=create_schema) as meta_store,
-        operation.restoring(found, meta_store, options) as run,
+        store.open(may_create=options.create_schema) as meta_store,
+        operation.restoring(found, meta_store, number, options) as run,
     ):
         planned = run.plan(is_load=not plan)
         if plan and json:
             say_json(plan_document(planned))
             return planned.error.exit_code if planned.error else 0
         if not json:
-            _print_plan(planned, validated=validate_integrity)
+            _print_plan(planned, validated=options.validate_integrity)
         planned.require()
         if plan:
             say("nothing was written")
             return 0
-        if planned.empties and clean:
+        if planned.empties and options.clean:
             names = ", ".join(f"{name} ({count})" for name, count in planned.empties.items())
             confirm(f"empty the tables {names}?", yes=yes)
         result = run.load()
     if json:
-        say_json(document(result, options.snapshot_id))
+        say_json(document(result, number))
     else:
-        _print_result(result, options.snapshot_id)
+        _print_result(result, number)
     return 0
 
 
@@ -136,20 +90,6 @@ def _print_result(result: RestoreResult, number: int) -> None:
     say("before you start the cluster:")
     for text in result.checklist:
         say(f"  - {text}")
-
-
-def _overwrite(flag: bool, url: str | None, directory: str | None) -> Overwrite | None:
-    if not flag and url is None and directory is None:
-        return None
-    if not flag or url is None or directory is None:
-        raise UsageError(
-            "overwrite_hummock_storage_endpoint, overwrite_backup_storage_url, "
-            "overwrite_backup_storage_directory must be set simultaneously",
-            hint="give all three, or none",
-        )
-    if not url or not directory:
-        raise UsageError("the overwritten backup place is empty", hint="give a URL and a directory")
-    return Overwrite(url, directory)
 
 
 def plan_document(found: RestorePlan) -> Document:
