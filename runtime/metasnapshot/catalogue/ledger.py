@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from metasnapshot.catalogue.manifest import Id
 from metasnapshot.errors import ObjectMissing, RetentionLocked
 from metasnapshot.store.document import LEDGER_SIZE_MAX, decode_document, read_document
 from metasnapshot.store.port import Store, join
@@ -33,11 +34,11 @@ class Ledger(msgspec.Struct, forbid_unknown_fields=True):
     `versions` their Hummock versions, by which another snapshot of the same id is told.
     """
 
-    kept: list[int] = []
-    verified: dict[int, Verified] = {}
-    last_deleted: int = 0
-    made: list[int] = []
-    versions: dict[int, int] = {}
+    kept: list[Id] = []
+    verified: dict[Id, Verified] = {}
+    last_deleted: Id = 0
+    made: list[Id] = []
+    versions: dict[Id, int] = {}
 
 
 _decoder = msgspec.json.Decoder(Ledger)

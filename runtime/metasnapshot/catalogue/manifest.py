@@ -14,8 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
+from metasnapshot.catalogue.ids import ID_MAX
 from metasnapshot.errors import ConflictError, DamageError
+from metasnapshot.format.scalars import U64_MAX
+from metasnapshot.format.v2 import V2
+from metasnapshot.store.document import FAILURES, check_text, damage
 
 MANIFEST_NAME = "manifest.json"
 
@@ -58,7 +63,12 @@ class ManifestEntry:
     @property
     def object_count(self) -> int:
         """How many objects it needs; up to 0.1.17 an id may stand there more than once."""
-        return len(set(self.ssts)) if self.format_version < 2 else len(self.ssts)  # noqa: PLR2004
+        text = bytes(_text_decoder.decode(self.raw).ssts)[1:-1]
+        if not text.strip():
+            return 0
+        if self.format_version < V2:
+            return int(np.unique(np.fromstring(text, dtype=np.int64, sep=",")).size)
+        return text.count(b",") + 1
 
     @property
     def ssts(self) -> tuple[int, ...]:
@@ -82,6 +92,21 @@ class Manifest:
         """Ids of its snapshots, in its order."""
         return tuple(entry.id for entry in self.entries)
 
+    @property
+    def next_id(self) -> int:
+        """The id after a change.
+
+        Raises:
+            DamageError: this one's is the largest that there is.
+        """
+        if self.manifest_id >= U64_MAX:
+            raise DamageError(
+                f"{MANIFEST_NAME} cannot change any more: manifest_id {self.manifest_id} is the "
+                "largest that there is",
+                hint="no cluster comes so far: mend it by hand, with the meta node stopped",
+            )
+        return self.manifest_id + 1
+
     def with_entry(self, entry: ManifestEntry) -> Manifest:
         """The manifest after a snapshot was added; this one if it has that very entry already.
 
@@ -93,26 +118,29 @@ class Manifest:
                 if known.raw != entry.raw:
                     raise ConflictError(f"the manifest has another snapshot {entry.id}")
                 return self
-        return replace(self, manifest_id=self.manifest_id + 1, entries=(*self.entries, entry))
+        return replace(self, manifest_id=self.next_id, entries=(*self.entries, entry))
 
     def without(self, ids: set[int]) -> Manifest:
         """The manifest after snapshots were deleted; its id grows even if there are none of them,
         as upstream's does.
         """
         kept = tuple(entry for entry in self.entries if entry.id not in ids)
-        return replace(self, manifest_id=self.manifest_id + 1, entries=kept)
+        return replace(self, manifest_id=self.next_id, entries=kept)
 
 
-SequenceId = Annotated[int, msgspec.Meta(ge=0, lt=(1 << 63) - 1)]
+Id = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
 """Ids, of objects too, come from a sequence that is an i64."""
+U32_MAX = (1 << 32) - 1
 
 
 class _Entry(msgspec.Struct):
-    """An entry as JSON, all dialects at once."""
+    """An entry as JSON, all dialects at once. The ids of its objects stay text: as numbers of
+    Python they would take many times its size.
+    """
 
-    id: SequenceId
+    id: Id
     hummock_version_id: int
-    ssts: list[SequenceId]
+    ssts: msgspec.Raw
     format_version: int = 0
     remarks: str | None = None
     state_table_info: dict[int, dict[str, Any]] = {}
@@ -121,17 +149,25 @@ class _Entry(msgspec.Struct):
     safe_epoch: int | None = None
 
 
+class _Text(msgspec.Struct):
+    """The ids of an entry's objects as text, and nothing else of it."""
+
+    ssts: msgspec.Raw
+
+
 class _Ids(msgspec.Struct):
-    """The ids of an entry's objects, and nothing else of it."""
+    """The same as numbers."""
 
     ssts: tuple[int, ...]
 
 
-_HEAD = re.compile(rb'\s*{\s*"manifest_id"\s*:\s*(\d{1,18})\s*[,}]')
-_FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, TypeError)
+_HEAD = re.compile(rb'\s*{\s*"manifest_id"\s*:\s*([0-9]{1,20})\s*[,}]')
+_NO_ID = re.compile(rb"[^0-9, \t\r\n]")
+_LONG_ID = re.compile(rb"[0-9]{19,}")
 _raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _entries_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _entry_decoder = msgspec.json.Decoder(_Entry)
+_text_decoder = msgspec.json.Decoder(_Text)
 _ids_decoder = msgspec.json.Decoder(_Ids)
 _id_decoder = msgspec.json.Decoder(int)
 
@@ -139,26 +175,36 @@ _id_decoder = msgspec.json.Decoder(int)
 def claimed_id(data: bytes) -> int:
     """The manifest_id that a manifest begins with, however damaged the rest of it is; 0 if none."""
     found = _HEAD.match(data)
-    return int(found[1]) if found else 0
+    number = int(found[1]) if found else 0
+    return number if number < U64_MAX else 0
 
 
-def parse(data: bytes) -> Manifest:
+def parse(data: bytes, path: str = MANIFEST_NAME) -> Manifest:
     """Read manifest.json of any release.
 
     Raises:
-        DamageError: it is not a manifest.
+        DamageError: it is not a manifest, or says two things.
     """
     try:
+        check_text(data)
         fields = _raw_decoder.decode(data)
-        manifest_id = _id_decoder.decode(fields.pop("manifest_id"))
+        manifest_id = _within("manifest_id", _id_decoder.decode(fields.pop("manifest_id")))
         raws = _entries_decoder.decode(fields.pop("snapshot_metadata"))
-        entries = tuple(_parse_entry(bytes(raw)) for raw in raws)
     except KeyError as error:
-        raise DamageError(f"{MANIFEST_NAME} is damaged: missing field {error}") from error
-    except _FAILURES as error:
-        raise DamageError(f"{MANIFEST_NAME} is damaged: {error}") from error
+        raise damage(path, ValueError(f"missing field {error}")) from error
+    except FAILURES as error:
+        raise damage(path, error) from error
+    entries: dict[int, ManifestEntry] = {}
+    for number, raw in enumerate(raws):
+        try:
+            entry = _parse_entry(bytes(raw))
+            if entry.id in entries:
+                raise ValueError(f"snapshot {entry.id} stands twice")
+        except FAILURES as error:
+            raise damage(path, ValueError(f"entry {number}: {error}")) from error
+        entries[entry.id] = entry
     extra = tuple((name, bytes(raw)) for name, raw in fields.items())
-    return Manifest(manifest_id, entries, extra)
+    return Manifest(manifest_id, tuple(entries.values()), extra)
 
 
 def render(manifest: Manifest) -> bytes:
@@ -170,13 +216,17 @@ def render(manifest: Manifest) -> bytes:
 
 def _parse_entry(raw: bytes) -> ManifestEntry:
     entry = _entry_decoder.decode(raw)
+    _check_ids(memoryview(entry.ssts))
+    for name in ("max_committed_epoch", "safe_epoch"):
+        _within(name, getattr(entry, name) or 0)
     return ManifestEntry(
         id=entry.id,
-        hummock_version_id=entry.hummock_version_id,
-        format_version=entry.format_version,
+        hummock_version_id=_within("hummock_version_id", entry.hummock_version_id),
+        format_version=_within("format_version", entry.format_version, U32_MAX),
         remarks=entry.remarks,
         state_table_info={
-            table_id: _parse_info(info) for table_id, info in entry.state_table_info.items()
+            _within("state_table_info", table_id, U32_MAX): _parse_info(info)
+            for table_id, info in entry.state_table_info.items()
         },
         rw_version=entry.rw_version,
         max_committed_epoch=entry.max_committed_epoch,
@@ -185,11 +235,40 @@ def _parse_entry(raw: bytes) -> ManifestEntry:
     )
 
 
+def _check_ids(text: memoryview) -> None:
+    """A list of numbers, each an id; that it is JSON the decoder has seen."""
+    if bytes(text[:1]) != b"[":
+        raise ValueError("ssts: no list")
+    if wrong := _NO_ID.search(text[1:-1]):
+        raise ValueError(f"ssts: {wrong[0]!r} in an id (byte {wrong.start() + 1} of them)")
+    for found in _LONG_ID.finditer(text):
+        _within("ssts", int(found[0]) if len(found[0]) <= len(str(ID_MAX)) else ID_MAX + 1, ID_MAX)
+
+
+def _within(name: str, number: int, largest: int = U64_MAX) -> int:
+    if not 0 <= number <= largest:
+        raise ValueError(f"{name}: {number} is not within 0 and {largest}")
+    return number
+
+
 def _parse_info(info: dict[str, Any]) -> StateTableInfo:
     """Both spellings; pbjson leaves zeros out and writes 64-bit numbers as text."""
     safe = info.get("safe_epoch", info.get("safeEpoch"))
     return StateTableInfo(
-        int(info.get("committed_epoch", info.get("committedEpoch", 0))),
-        int(info.get("compaction_group_id", info.get("compactionGroupId", 0))),
-        None if safe is None else int(safe),
+        _number("committed_epoch", info.get("committed_epoch", info.get("committedEpoch", 0))),
+        _number(
+            "compaction_group_id", info.get("compaction_group_id", info.get("compactionGroupId", 0))
+        ),
+        None if safe is None else _number("safe_epoch", safe),
     )
+
+
+def _number(name: str, value: Any) -> int:
+    """A number, or one as text."""
+    if isinstance(value, str):
+        if re.fullmatch(r"[0-9]{1,20}", value) is None:
+            raise ValueError(f"{name}: {value!r:.60} is no number")
+        value = int(value)
+    if type(value) is not int:
+        raise TypeError(f"{name}: {value!r:.60} is no number")
+    return _within(name, value)

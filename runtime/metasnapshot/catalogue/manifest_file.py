@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest
-from metasnapshot.errors import ObjectMissing
+from metasnapshot.errors import DamageError, NoObject, ObjectMissing
 from metasnapshot.store.document import MANIFEST_SIZE_MAX, read_document
 from metasnapshot.store.port import Store, StoredObject, join
 from metasnapshot.store.swap import change_object
@@ -55,4 +55,8 @@ class ManifestFile:
 
     def keep_previous(self, data: bytes) -> None:
         """Keep the manifest that is about to be replaced, for whoever has to mend one by hand."""
-        change_object(self.store, self.previous_path, lambda _: data, MANIFEST_SIZE_MAX)
+        try:
+            change_object(self.store, self.previous_path, lambda _: data, MANIFEST_SIZE_MAX)
+        except (DamageError, NoObject):  # what lies there is no manifest, and in nobody's way
+            self.store.delete(self.previous_path)
+            change_object(self.store, self.previous_path, lambda _: data, MANIFEST_SIZE_MAX)

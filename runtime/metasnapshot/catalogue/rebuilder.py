@@ -5,7 +5,8 @@ from __future__ import annotations
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest import Manifest
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import ConflictError, DamageError, ObjectMissing
+from metasnapshot.errors import ConflictError, DamageError, NoObject, ObjectMissing
+from metasnapshot.store.document import MANIFEST_SIZE_MAX, read_document
 from metasnapshot.store.port import Store
 
 
@@ -34,8 +35,8 @@ class Rebuilder(Repository):
         """
         claimed = manifests.claimed_id(self._data or b"")
         try:
-            previous = self.store.read(self._file.previous_path).data
-        except ObjectMissing:
+            previous = read_document(self.store, self._file.previous_path, MANIFEST_SIZE_MAX).data
+        except (ObjectMissing, DamageError, NoObject):
             return claimed
         # The one that was replaced last; if what it said is not to be read now, one came after it.
         return max(claimed, manifests.claimed_id(previous) + (self.is_damaged and not claimed))

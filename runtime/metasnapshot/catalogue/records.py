@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from metasnapshot.catalogue.facts import (
 from metasnapshot.catalogue.ledger import Ledger, read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import taken_at
+from metasnapshot.catalogue.times import Clocks, newest_first, shown, taken_at
 from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, UnknownFormat
 from metasnapshot.store.port import ObjectHead, join
 
@@ -111,6 +111,21 @@ class Records:
         found = (self._sound_cluster(entry) for entry in self._newest_first())
         return next((cluster for cluster in found if cluster is not None), None)
 
+    def clocks(self, now: datetime | None = None) -> Clocks:
+        """This host's clock, or the one that is given, and what is known of the store's."""
+        times = [head.modified for head in self.heads.values() if head.modified is not None]
+        return Clocks(now or datetime.now(UTC), max(times, default=None))
+
+    def ahead(self, clocks: Clocks) -> list[str]:
+        """Which snapshots were taken in the future of all clocks, in words, newest first."""
+        found = [(entry.id, self.taken(entry)) for entry in self._newest_first()]
+        return [
+            f"snapshot {number} was taken at {shown(taken.time)}, but it is {clocks}: a clock is "
+            "wrong, and ages mean nothing"
+            for number, taken in found
+            if taken is not None and clocks.is_behind(taken.time)
+        ]
+
     @cached_property
     def heads(self) -> dict[str, ObjectHead]:
         """Size and time of each object in the directory, by path."""
@@ -118,8 +133,7 @@ class Records:
         return {head.path: head for head in self._repository.store.list(prefix)}
 
     def _newest_first(self) -> list[ManifestEntry]:
-        entries = self._repository.manifest().entries
-        return sorted(entries, key=lambda entry: entry.id, reverse=True)
+        return newest_first(self._repository.manifest().entries)
 
     def _sound_cluster(self, entry: ManifestEntry) -> str | None:
         try:

@@ -16,10 +16,17 @@ from typing import BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.entry import describe
-from metasnapshot.catalogue.facts import CLOCK, Facts, drop_facts, facts_in, record_facts
-from metasnapshot.catalogue.ledger import announce_delete, forget, read_ledger, remember
+from metasnapshot.catalogue.facts import CLOCK, Facts, drop_facts, facts_in
+from metasnapshot.catalogue.ids import following_id
+from metasnapshot.catalogue.ledger import (
+    LEDGER_NAME,
+    announce_delete,
+    forget,
+    read_ledger,
+)
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.manifest_file import ManifestFile
+from metasnapshot.catalogue.notes import note_entered
 from metasnapshot.catalogue.reservation import (
     drop_stale,
     is_reserved,
@@ -33,7 +40,6 @@ from metasnapshot.errors import (
     ManifestMissing,
     MetasnapshotError,
     SnapshotNotFound,
-    StorageError,
     UnknownFormat,
 )
 from metasnapshot.format.reader import SnapshotReader
@@ -42,7 +48,6 @@ from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, object_ids
 from metasnapshot.store.port import Store, join
 
 RESERVE_ATTEMPTS_MAX = 1000
-NOTE_FAILURES = (StorageError, ConflictError, DamageError, UnknownFormat)
 
 
 class Repository:
@@ -105,8 +110,13 @@ class Repository:
         is or was taken: by the manifest, a file, a backup at work, or a snapshot deleted here.
         """
         deleted = read_ledger(self.store, self.directory).last_deleted
-        taken = (*self._manifest.ids, *self.file_ids(), *self.reserved_ids(), deleted)
-        return max(sequence, 1, *(number + 1 for number in taken))
+        taken = {
+            MANIFEST_NAME: self._manifest.ids,
+            "a snapshot file": self.file_ids(),
+            "a reservation": self.reserved_ids(),
+            f"last_deleted in {join(self.directory, LEDGER_NAME)}": (deleted,),
+        }
+        return following_id(sequence, taken)
 
     def file_ids(self) -> list[int]:
         """Ids of the snapshot files in the directory, in the manifest or not, ascending."""
@@ -190,33 +200,20 @@ class Repository:
             self._make_manifest()
         facts = self._read_back(snapshot_id, taken, taken_by)
         # RisingWave may have deleted a snapshot of this id: its notes are not this one's.
-        forget(self.store, self.directory, [snapshot_id])
+        with suppress(DamageError):  # then there are no notes
+            forget(self.store, self.directory, [snapshot_id])
         try:
             self._change(lambda manifest: manifest.with_entry(entry))
         except MetasnapshotError:
             self._drop_unnamed(snapshot_id)
             raise
-        self._note(entry, facts)
+        note_entered(self.store, self.directory, entry, facts)
         return entry
-
-    def _note(self, entry: ManifestEntry, facts: Facts | None = None) -> None:
-        """Note that the snapshot was made here; without the note it is no less of a snapshot."""
-        with suppress(*NOTE_FAILURES):
-            remember(self.store, self.directory, entry.id, entry.hummock_version_id)
-        if facts is not None:
-            self.record(entry.id, facts)
-
-    def record(self, snapshot_id: int, facts: Facts) -> None:
-        """Record what is known of a snapshot; where that fails, its file and entry still say most
-        of it.
-        """
-        with suppress(*NOTE_FAILURES):
-            record_facts(self.store, self.directory, snapshot_id, facts)
 
     def enter(self, entry: ManifestEntry, facts: Facts | None = None) -> None:
         """Enter a snapshot whose file is there already, with what is known of it."""
         self._change(lambda manifest: manifest.with_entry(entry))
-        self._note(entry, facts)
+        note_entered(self.store, self.directory, entry, facts)
 
     def _drop_unnamed(self, snapshot_id: int) -> None:
         """Delete a file that the manifest could not be made to name, unless it does after all."""

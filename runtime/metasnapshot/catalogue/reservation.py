@@ -7,13 +7,14 @@ that want an id one gets it, on every store. RisingWave ignores these objects.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import msgspec
 
-from metasnapshot.errors import ConflictError, ObjectMissing
+from metasnapshot.catalogue.ids import id_in
+from metasnapshot.errors import ConflictError, DamageError, NoObject, ObjectMissing
+from metasnapshot.store.document import read_document
 from metasnapshot.store.lock import Holder, parse_holder, this_holder
 from metasnapshot.store.port import Store, join
 
@@ -23,9 +24,8 @@ RESERVED = "reserved"
 def named_ids(store: Store, directory: str, suffix: str) -> list[int]:
     """Ids of the objects `{id}.{suffix}` right in a directory, ascending."""
     prefix = join(directory, "x")[:-1]
-    wanted = re.compile(rf"{re.escape(prefix)}(\d{{1,18}})\.{suffix}")
-    paths = (head.path for head in store.list(prefix))
-    return sorted(int(match[1]) for path in paths if (match := wanted.fullmatch(path)))
+    names = (head.path.removeprefix(prefix) for head in store.list(prefix))
+    return sorted(number for name in names if (number := id_in(name, suffix)) is not None)
 
 
 def reserved_ids(store: Store, directory: str) -> list[int]:
@@ -87,8 +87,8 @@ def is_held(store: Store, directory: str, number: int) -> bool:
 def _holder(store: Store, directory: str, number: int) -> Holder | None:
     """Who holds an id; None if nobody does, or the reservation does not say."""
     try:
-        return parse_holder(store.read(_path(directory, number)).data)
-    except ObjectMissing:
+        return parse_holder(read_document(store, _path(directory, number)).data)
+    except (ObjectMissing, DamageError, NoObject):
         return None
 
 

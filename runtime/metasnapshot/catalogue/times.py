@@ -6,12 +6,15 @@ An epoch is milliseconds since 2021-04-01 UTC, shifted left by 16 (src/common/sr
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from metasnapshot.catalogue.manifest import ManifestEntry
 
 EPOCH_START = datetime(2021, 4, 1, tzinfo=UTC)
 EPOCH_SHIFT = 16
+AHEAD_MAX = timedelta(minutes=10)
+"""How far clocks of hosts may be apart before what they say of ages is no use."""
 
 
 def epoch_time(epoch: int) -> datetime:
@@ -31,7 +34,29 @@ def taken_at(entry: ManifestEntry) -> datetime | None:
     return epoch_time(newest) if newest else None
 
 
+@dataclass(frozen=True)
+class Clocks:
+    """What time it is: by this host, and at least by the store, which stamped its newest object
+    then; None if the store has no times.
+    """
+
+    host: datetime
+    store: datetime | None
+
+    def is_behind(self, time: datetime) -> bool:
+        """Whether a time lies so far ahead of both that one of three clocks is wrong."""
+        return time - max(self.host, self.store or self.host) > AHEAD_MAX
+
+    def __str__(self) -> str:
+        store = "" if self.store is None else f", {shown(self.store)} by the store's newest object"
+        return f"{shown(self.host)} by this host{store}"
+
+
+def shown(time: datetime) -> str:
+    """A time for people, in UTC."""
+    return time.astimezone(UTC).isoformat(" ", "seconds")
+
+
 def newest_first(entries: Iterable[ManifestEntry]) -> list[ManifestEntry]:
-    """Entries by the time of their snapshots, then by id; those without a time come last."""
-    oldest = datetime.min.replace(tzinfo=UTC)
-    return sorted(entries, key=lambda item: (taken_at(item) or oldest, item.id), reverse=True)
+    """Entries by id: ids only grow, while a clock may go back."""
+    return sorted(entries, key=lambda item: item.id, reverse=True)

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from metasnapshot.errors import ObjectMissing, WatchedByOthers
+from metasnapshot.errors import DamageError, ObjectMissing, WatchedByOthers
+from metasnapshot.store.document import decode_document, read_document
 from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.swap import change_object
@@ -24,6 +25,9 @@ class Watch(msgspec.Struct, frozen=True):
     holder: Holder
     token: str
     until: str
+
+
+_decoder = msgspec.json.Decoder(Watch)
 
 
 class Watcher:
@@ -64,7 +68,7 @@ class Watcher:
     def leave(self) -> None:
         """Give the right back, if it is still ours."""
         try:
-            known = _parse(self._store.read(self._path).data)
+            known = _parse(read_document(self._store, self._path).data)
         except ObjectMissing:
             return
         if known is not None and known.token == self._token:
@@ -83,8 +87,8 @@ def _parse(data: bytes | None) -> Watch | None:
     if data is None:
         return None
     try:
-        found = msgspec.json.decode(data, type=Watch)
+        found = decode_document(WATCHER_NAME, data, _decoder)
         _until(found)
-    except (msgspec.MsgspecError, UnicodeError, ValueError):
+    except (DamageError, ValueError):
         return None
     return found

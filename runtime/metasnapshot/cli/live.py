@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import ID_DIGITS_MAX
+from metasnapshot.cli.options import given_id
 from metasnapshot.cli.text import confirm, note, say, say_json, table
 from metasnapshot.errors import MetasnapshotError, UsageError
 
@@ -62,9 +62,10 @@ def backup(url: str, options: BackupOptions, *, json: bool) -> int:
 
 def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
     """Have the meta node delete snapshots."""
-    numbers = [int(text) for text in ids if text.isdecimal() and len(text) <= ID_DIGITS_MAX]
-    if not ids or len(numbers) != len(ids):
-        raise UsageError("a meta node takes ids", hint="delete 4 5 --via-meta http://host:5690")
+    hint = "delete 4 5 --via-meta http://host:5690"
+    if not ids:
+        raise UsageError("a meta node takes ids", hint=hint)
+    numbers = [given_id(text, hint) for text in ids]
     names = ", ".join(map(str, numbers))
     confirm(f"delete {names} by the meta node?", yes=yes)
     with _meta_node(url) as node:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.argument import Token
 
+from metasnapshot.catalogue.ids import parse_id
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.progress import with_progress
@@ -22,7 +23,8 @@ from metasnapshot.errors import SnapshotNotFound, UsageError
 from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.url import open_store, set_retries
 
-ID_DIGITS_MAX = 19
+DIGITS_MAX = 19
+"""Of a number of seconds, days, …: enough for any that makes sense."""
 DURATION_MAX_S = timedelta(days=366_000).total_seconds()
 RETRIES_MAX = 100
 FLAT = Parameter(name="*")
@@ -180,7 +182,7 @@ def duration(text: str) -> timedelta:
     if match is None:
         raise UsageError(f"not a duration: {text!r}", hint="a number and one of ms, s, m, h, d, w")
     unit = timedelta(**{units[match[2]]: 1})
-    if len(match[1]) > ID_DIGITS_MAX or int(match[1]) * unit.total_seconds() > DURATION_MAX_S:
+    if len(match[1]) > DIGITS_MAX or int(match[1]) * unit.total_seconds() > DURATION_MAX_S:
         raise UsageError(f"{text!r:.60} is more than a thousand years")
     return int(match[1]) * unit
 
@@ -222,9 +224,19 @@ def snapshot_id(text: str, found: Repository) -> int:
         if not ids:
             raise SnapshotNotFound(text, ids)
         return max(ids) if text == "latest" else min(ids)
-    if not text.isdecimal() or len(text) > ID_DIGITS_MAX:
-        raise UsageError(f"not a snapshot id: {text!r:.60}", hint="a number, latest or oldest")
-    return int(text)
+    return given_id(text, "a number, latest or oldest")
+
+
+def given_id(text: str, hint: str) -> int:
+    """The id that a text is; zeros before it mean nothing.
+
+    Raises:
+        UsageError: it is none.
+    """
+    number = parse_id(text.lstrip("0") or text[-1:])
+    if number is None:
+        raise UsageError(f"not a snapshot id: {text!r:.60}", hint=hint)
+    return number
 
 
 def snapshot_ids(texts: Sequence[str], found: Repository) -> list[int]:

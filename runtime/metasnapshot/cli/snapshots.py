@@ -1,9 +1,18 @@
-"""A snapshot of the manifest as JSON, as several verbs show it."""
+"""What several verbs say of the snapshots of a manifest: each as JSON, and whose time cannot be."""
 
 from __future__ import annotations
 
 from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.cli.text import Document
+from metasnapshot.catalogue.records import Records
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.cli.text import Document, note
+
+
+def warn_of_clocks(found: Repository) -> None:
+    """Tell which snapshots are ahead of all clocks."""
+    records = Records(found)
+    for text in records.ahead(records.clocks()):
+        note(text)
 
 
 def snapshot_document(found: ManifestEntry) -> Document:

@@ -19,6 +19,7 @@ from metasnapshot.errors import ChecksumMismatch, ObjectMissing, VersionError
 from metasnapshot.format import messages
 from metasnapshot.format.hummock_version import decode
 from metasnapshot.format.layout import is_since
+from metasnapshot.store.document import read_document
 from metasnapshot.store.port import Store, join
 from metasnapshot_models.definitions import Layout
 
@@ -30,6 +31,13 @@ ENVELOPE_SINCE = "3.0.0"
 NONE, ZSTD, LZ4 = 0, 1, 2
 _lz4: Any = lz4.frame  # it has no type stubs
 ZSTD_LEVEL = 3
+SIZE_MAX = (1 << 31) - 1
+"""Of a checkpoint: a protobuf message has no more."""
+SIZE_MIN = 64 << 20
+"""What any payload may hold, however small it is."""
+RATIO_MAX = 100
+"""How much a larger one may hold, in its own sizes: keys and ids shrink to a tenth at best."""
+CHUNK_SIZE = 1 << 20
 
 
 def read_checkpoint_bytes(store: Store, directory: str) -> bytes:
@@ -45,7 +53,7 @@ def read_checkpoint_bytes(store: Store, directory: str) -> bytes:
     """
     path = join(directory, CHECKPOINT_NAME)
     try:
-        return store.read(path).data
+        return read_document(store, path, SIZE_MAX).data
     except ObjectMissing as error:
         raise ObjectMissing(
             path,
@@ -152,8 +160,26 @@ def _payload(data: bytes) -> bytes:
     return _decompress(envelope.payload, envelope.compression_algorithm)
 
 
+def _require_within(size: int, payload: bytes) -> None:
+    """What some bytes hold is bounded: RisingWave's own frames do not say how much it is, and a few
+    of them can hold any amount of nothing.
+    """
+    size_max = min(max(SIZE_MIN, len(payload) * RATIO_MAX), SIZE_MAX)
+    if size > size_max:
+        raise VersionError(
+            f"checkpoint does not decompress: {len(payload)} bytes hold {size} or more, and no "
+            f"checkpoint of theirs has more than {size_max}"
+        )
+
+
 def _decompress_zstd(payload: bytes) -> bytes:
     """One frame after the other; a frame that is cut is an error, not an end."""
+    _require_within(max(0, zstandard.frame_content_size(payload)), payload)
+    size = 0
+    with zstandard.ZstdDecompressor().stream_reader(payload, read_across_frames=True) as frames:
+        while count := len(frames.read(CHUNK_SIZE)):
+            size += count
+            _require_within(size, payload)
     parts: list[bytes] = []
     while payload:
         frame = zstandard.ZstdDecompressor().decompressobj()
@@ -164,12 +190,27 @@ def _decompress_zstd(payload: bytes) -> bytes:
     return b"".join(parts)
 
 
+def _decompress_lz4(payload: bytes) -> bytes:
+    """One frame, in pieces."""
+    _require_within(_lz4.get_frame_info(payload)["content_size"], payload)
+    frame: Any = _lz4.LZ4FrameDecompressor()
+    parts: list[bytes] = [frame.decompress(payload, max_length=CHUNK_SIZE)]
+    size = len(parts[0])
+    while not frame.eof and not frame.needs_input:
+        parts.append(frame.decompress(b"", max_length=CHUNK_SIZE))
+        size += len(parts[-1])
+        _require_within(size, payload)
+    if not frame.eof:
+        raise VersionError("checkpoint does not decompress: the lz4 frame is cut")
+    return b"".join(parts)
+
+
 def _decompress(payload: bytes, algorithm: int) -> bytes:
     try:
         if algorithm == ZSTD:
             return _decompress_zstd(payload)
         if algorithm == LZ4:
-            return bytes(_lz4.decompress(payload))
+            return _decompress_lz4(payload)
     except (zstandard.ZstdError, RuntimeError) as error:
         raise VersionError(f"checkpoint does not decompress: {error}") from error
     if algorithm != NONE:

@@ -6,11 +6,11 @@ It reads the manifest, the notes and the newest file, and so is cheap enough for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from metasnapshot.catalogue.ledger import read_ledger
+from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import newest_first, taken_at
+from metasnapshot.catalogue.times import newest_first
 from metasnapshot.errors import MetasnapshotError
 
 
@@ -20,13 +20,14 @@ class Health:
 
     Attributes:
         count: snapshots in the manifest.
-        newest_id: the newest snapshot whose file verifies, or None.
-        newest_at: when it was taken, if its epochs say.
+        newest_id: the newest snapshot, by id, whose file verifies, or None.
+        newest_at: when it was taken, if anything says so.
         newest_size: bytes of its file.
         damaged: newer ones that do not verify, and why.
         vanished: ids that were entered by us and never deleted by us, and that the manifest lacks,
             or has for another snapshot: somebody rewrote it from memory.
-        problems: why it is not well; empty if it is.
+        problems: why it is not well; empty if it is. A snapshot of the future is one: it would
+            be young enough for ever.
     """
 
     count: int
@@ -52,18 +53,20 @@ def check(
         min_count: how many snapshots there must be.
         now: by default the clock's.
     """
-    manifest = repository.manifest()
+    manifest, records = repository.manifest(), Records(repository)
     newest_id, newest_at, size = None, None, 0
     damaged: dict[int, str] = {}
     for entry in newest_first(manifest.entries):
         try:
             with repository.open(entry.id) as reader:
                 reader.require_known()
-                newest_id, newest_at, size = entry.id, taken_at(entry), reader.size
+                newest_id, size = entry.id, reader.size
+            taken = records.taken(entry)
+            newest_at = None if taken is None else taken.time
             break
         except MetasnapshotError as error:
             damaged[entry.id] = str(error)
-    ledger = read_ledger(repository.store, repository.directory)
+    ledger = records.ledger
     versions = {entry.id: entry.hummock_version_id for entry in manifest.entries}
     vanished = tuple(
         number
@@ -71,8 +74,10 @@ def check(
         if number not in versions
         or ledger.versions.get(number, versions[number]) != versions[number]
     )
-    age = None if newest_at is None else (now or datetime.now(UTC)) - newest_at
-    problems = [f"snapshot {number}: {why}" for number, why in damaged.items()]
+    clocks = records.clocks(now)
+    age = None if newest_at is None else clocks.host - newest_at
+    problems = [*records.problems, *records.ahead(clocks)]
+    problems += [f"snapshot {number}: {why}" for number, why in damaged.items()]
     problems += [f"snapshot {number} vanished from the manifest" for number in vanished]
     if len(manifest.entries) < min_count:
         problems.append(f"{len(manifest.entries)} snapshots, not {min_count}")

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from metasnapshot.catalogue.facts import CLOCK, Facts, facts_in
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.notes import note_facts
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import drop_stale, sole_writer
@@ -75,7 +76,7 @@ def _copy(known: Records, source: Repository, target: Repository, entry: Manifes
     if entry.id not in target.refresh_manifest().ids:
         target.enter(entry, facts)
     elif known.facts(entry) is not None and Records(target).facts(entry) is None:
-        target.record(entry.id, facts)
+        note_facts(target.store, target.directory, entry.id, facts)
     return Copied(entry.id, size, was_there=True)
 
 

@@ -1,8 +1,9 @@
 """expire: which snapshots a retention policy lets go, each with the reasons why it stays or goes.
 
 A rule keeps the newest snapshot of each of the last so many hours, days, weeks or months that have
-one, by the time of the snapshots' epochs (UTC). Whatever the rules say, these stay: what is marked
-as kept, what has no time, the newest one that verifies, and the newest of a number.
+one, by the time when they were taken (UTC). Whatever the rules say, these stay: what is marked as
+kept, what has no time, the newest one that verifies, and the newest of a number; and everything
+while rules of time meet a snapshot that is ahead of all clocks.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from datetime import datetime, timedelta
 
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import newest_first, taken_at
+from metasnapshot.catalogue.times import newest_first
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, UsageError
 from metasnapshot.operations.delete import delete
 
@@ -71,6 +73,11 @@ class Policy:
         """Whether it would keep nothing."""
         return not any(self._numbers) and self.keep_within is None
 
+    @property
+    def is_by_time(self) -> bool:
+        """Whether it keeps by time and not only by number, so that what is left goes by time."""
+        return self.keep_within is not None or any(self._numbers[1:])
+
 
 @dataclass
 class Judged:
@@ -81,8 +88,13 @@ class Judged:
     reasons: list[str] = field(default_factory=list[str])
 
 
-def judge(repository: Repository, policy: Policy) -> list[Judged]:
+def judge(repository: Repository, policy: Policy, now: datetime | None = None) -> list[Judged]:
     """Say of every snapshot why it stays, newest first.
+
+    Args:
+        repository: the directory.
+        policy: what to keep.
+        now: by default the clock's.
 
     Raises:
         UsageError: the policy would keep nothing.
@@ -92,9 +104,10 @@ def judge(repository: Repository, policy: Policy) -> list[Judged]:
         raise UsageError(
             "a policy that keeps nothing", hint="--keep-last 7, --keep-daily 14 or the like"
         )
-    entries = newest_first(repository.manifest().entries)
-    found = [Judged(entry, taken_at(entry)) for entry in entries]
     kept = read_ledger(repository.store, repository.directory).kept
+    records = Records(repository)
+    found = [_judged(records, entry) for entry in newest_first(repository.manifest().entries)]
+    is_future = policy.is_by_time and bool(records.ahead(records.clocks(now)))
     for number, item in enumerate(found):
         if number < policy.keep_last:
             item.reasons.append(f"last {policy.keep_last}")
@@ -104,6 +117,8 @@ def judge(repository: Repository, policy: Policy) -> list[Judged]:
             item.reasons.append("marked as kept")
         if item.taken_at is None:
             item.reasons.append("no epoch says when it was taken")
+        if is_future:
+            item.reasons.append("a snapshot is of the future: nothing goes by time")
     _judge_by_time(found, policy)
     if any(not item.reasons for item in found):
         _newest_sound(repository, found).reasons.append("the newest that verifies")
@@ -127,8 +142,14 @@ def expire(repository: Repository, judged: list[Judged]) -> list[ManifestEntry]:
     return delete(repository, [number for number in gone if number in present]) if gone else []
 
 
+def _judged(records: Records, entry: ManifestEntry) -> Judged:
+    taken = records.taken(entry)
+    return Judged(entry, None if taken is None else taken.time)
+
+
 def _judge_by_time(found: list[Judged], policy: Policy) -> None:
     timed = [(item, item.taken_at) for item in found if item.taken_at is not None]
+    timed.sort(key=lambda pair: (pair[1], pair[0].entry.id), reverse=True)
     for name, bucket in BUCKETS.items():
         left, seen = int(getattr(policy, f"keep_{name}")), set[object]()
         for item, time in timed:

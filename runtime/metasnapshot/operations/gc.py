@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from metasnapshot.catalogue.facts import FACTS_NAME
+from metasnapshot.catalogue.ids import id_in
 from metasnapshot.catalogue.ledger import LEDGER_NAME
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
@@ -29,9 +30,8 @@ OURS = re.compile(
     rf"{re.escape(MANIFEST_NAME)}|{re.escape(PREVIOUS_NAME)}|{re.escape(LEDGER_NAME)}"
     rf"|{re.escape(FACTS_NAME)}|{re.escape(WATCHER_NAME)}|checkpoint\.[0-9a-f]{{16}}\.replaced"
 )
-LEFTOVERS = re.compile(rf"\d{{1,18}}\.{RESERVED}|{re.escape(TRIAL_PREFIX)}.*|{LEASE_NAME}/.*")
-SNAPSHOT = re.compile(r"(\d{1,18})\.snapshot")
-NUMBERED = re.compile(rf"(\d{{1,18}})\.(?:snapshot|{RESERVED})")
+LEFTOVERS = re.compile(rf"{re.escape(TRIAL_PREFIX)}.*|{LEASE_NAME}/.*")
+SNAPSHOT = "snapshot"
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
     found: list[Stray] = []
     for head in repository.store.list(prefix):
         name = head.path.removeprefix(prefix)
-        if match := SNAPSHOT.fullmatch(name):
-            files.add(int(match[1]))
+        if (number := id_in(name, SNAPSHOT)) is not None:
+            files.add(number)
         if kind := _kind(name, repository.manifest().ids):
             found.append(_stray(kind, head, None if _is_held(repository, name) else before))
     leftovers = repository.store.leftovers(repository.directory)
@@ -92,8 +92,8 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
         name = stray.path.rpartition("/")[2]
         if _is_held(repository, name):  # since we looked
             continue
-        match = SNAPSHOT.fullmatch(name)
-        if match and int(match[1]) in repository.refresh_manifest().ids:
+        number = id_in(name, SNAPSHOT)
+        if number is not None and number in repository.refresh_manifest().ids:
             continue  # whoever made it has entered it
         repository.store.delete(stray.path)
         gone.append(stray)
@@ -102,17 +102,19 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
 
 def _is_held(repository: Repository, name: str) -> bool:
     """Whether an object is a snapshot, or the reservation of one, that is being written here."""
-    match = NUMBERED.fullmatch(name)
-    return match is not None and is_held(repository.store, repository.directory, int(match[1]))
+    found = (id_in(name, suffix) for suffix in (SNAPSHOT, RESERVED))
+    number = next((number for number in found if number is not None), None)
+    return number is not None and is_held(repository.store, repository.directory, number)
 
 
 def _kind(name: str, ids: tuple[int, ...]) -> str | None:
     """What an object is; None if it belongs."""
-    if match := SNAPSHOT.fullmatch(name):
-        return None if int(match[1]) in ids else ORPHAN
+    if (number := id_in(name, SNAPSHOT)) is not None:
+        return None if number in ids else ORPHAN
     if OURS.fullmatch(name):
         return None
-    return LEFTOVER if LEFTOVERS.fullmatch(name) else FOREIGN
+    is_ours = LEFTOVERS.fullmatch(name) or id_in(name, RESERVED) is not None
+    return LEFTOVER if is_ours else FOREIGN
 
 
 def _stray(kind: str, head: ObjectHead, before: datetime | None) -> Stray:

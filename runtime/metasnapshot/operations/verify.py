@@ -104,7 +104,7 @@ def verify(
 
     try:
         change_ledger(repository.store, repository.directory, change)
-    except StorageError:  # a directory that cannot be written can still be verified
+    except (StorageError, DamageError):  # what cannot be written can still be verified
         return replace(result, remembered=False)
     return result
 

@@ -41,7 +41,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """What decides about keys and depth; a list of numbers, which can be very long, is one token."""
-_FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, TypeError)
+FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, TypeError)
+"""What decoding raises for bytes that are no such document; two of them are no MsgspecError."""
 
 
 def read_document(store: Store, path: str, size_max: int = SIZE_MAX) -> StoredObject:
@@ -77,7 +78,7 @@ def decode_document(path: str, data: bytes, decoder: msgspec.json.Decoder[T], hi
     try:
         check_text(data)
         return decoder.decode(data)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise damage(path, error, hint) from error
 
 

@@ -19,7 +19,14 @@ from uuid import uuid4
 
 import msgspec
 
-from metasnapshot.errors import ConflictError, InconsistentStore, ObjectMissing, StorageError
+from metasnapshot.errors import (
+    ConflictError,
+    DamageError,
+    InconsistentStore,
+    ObjectMissing,
+    StorageError,
+)
+from metasnapshot.store.document import SIZE_MAX, decode_document
 from metasnapshot.store.lock import LOCK_WAIT_S, Holder, this_holder
 from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
 
@@ -90,6 +97,7 @@ class _Held(threading.local):
 
 
 _held = _Held()
+_decoder = msgspec.json.Decoder(Claim)
 
 
 @contextmanager
@@ -179,13 +187,13 @@ def _claims(store: PlainStore, directory: str) -> list[tuple[str, Claim]]:
     found: list[tuple[str, Claim]] = []
     for head in store.list(join(directory, f"{LEASE_NAME}/x")[:-1]):
         try:
-            data = store.read(head.path).data
+            data = store.read(head.path).data if head.size <= SIZE_MAX else b""
         except ObjectMissing:
             continue
         try:
-            claim = msgspec.json.decode(data, type=Claim)
-        except (msgspec.MsgspecError, UnicodeError):
-            claim = Claim(0, Holder(0, "somebody", "unknown"))
+            claim = decode_document(head.path, data, _decoder)
+        except DamageError:
+            claim = Claim(0, Holder(1, "somebody", "unknown"))
         found.append((head.path.rpartition("/")[2], claim))
     return found
 

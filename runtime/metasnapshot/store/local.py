@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
+from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError
 from metasnapshot.store.lock import LOCK_WAIT_S, locked
 from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
 
@@ -43,6 +43,10 @@ class LocalStore:
     def head(self, path: str) -> ObjectHead | None:
         target = self._path(path)
         with _translated(path):
+            try:
+                _require_file(target)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
             return _head(target, normalise(path))
 
     def read(self, path: str) -> StoredObject:
@@ -52,9 +56,10 @@ class LocalStore:
 
     @contextmanager
     def open_reader(self, path: str) -> Generator[BinaryIO]:
+        target = self._path(path)
         try:
-            file = self._path(path).open("rb", buffering=BUFFER_SIZE)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            file = _opened(target)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectMissing(normalise(path), where=self.url) from error
         except OSError as error:
             raise _storage_error(path, error) from error
@@ -164,9 +169,47 @@ def _head(target: Path, path: str) -> ObjectHead | None:
         found = target.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads in circles, to no file
+            return None
+        raise
     if not stat.S_ISREG(found.st_mode):
         return None
     return ObjectHead(path, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def _require_file(target: Path) -> None:
+    """Look before opening: a pipe would never answer, a device may do anything.
+
+    Raises:
+        NoObject: something has the name that is no regular file.
+        FileNotFoundError: nothing has.
+    """
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        if target.is_symlink():
+            raise NoObject(f"{target} is a link to nothing", hint="take it away") from None
+        raise
+    if not stat.S_ISREG(mode):
+        raise NoObject(f"{target} is {_kind(mode)}, not a file", hint="take it away")
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a directory"
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    return "a socket" if stat.S_ISSOCK(mode) else "a device"
+
+
+def _opened(target: Path) -> BinaryIO:
+    """A file to read; it is not waited for whoever may be at the other end, should it be a pipe
+    since we looked.
+    """
+    _require_file(target)
+    descriptor = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.fdopen(descriptor, "rb", buffering=BUFFER_SIZE)
 
 
 def _mode(target: Path) -> int:

@@ -7,33 +7,38 @@ people: who holds it, or held it and died.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import random
 import socket
+import stat
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
 
-from metasnapshot.errors import ConflictError
+from metasnapshot.errors import ConflictError, DamageError, NoObject
+from metasnapshot.store.document import decode_document
 
 LOCK_NAME = ".metasnapshot.lock"
 LOCK_WAIT_S = 300.0
 """How long to wait for a lock or a lease. It is held while a small object is changed, no longer."""
 POLL_MAX_S = 0.02
 HOLDER_SIZE_MAX = 4096
+PID_MAX = (1 << 31) - 1
+"""The largest number that a process can have. 0 and what is negative mean groups of them."""
 
 
 class Holder(msgspec.Struct, frozen=True):
     """Who holds a lock, or is at work on something: process, host, since when (UTC, ISO 8601)."""
 
-    pid: int
+    pid: Annotated[int, msgspec.Meta(ge=1, le=PID_MAX)]
     host: str
     since: str
 
@@ -67,6 +72,7 @@ class _Held(threading.local):
 
 
 _held = _Held()
+_decoder = msgspec.json.Decoder(Holder)
 
 
 def this_holder() -> Holder:
@@ -78,8 +84,8 @@ def this_holder() -> Holder:
 def parse_holder(data: bytes) -> Holder | None:
     """The holder that a lock or reservation names, or None if it names none."""
     try:
-        return msgspec.json.decode(data, type=Holder)
-    except (msgspec.MsgspecError, UnicodeError):
+        return decode_document("holder", data, _decoder)
+    except DamageError:
         return None
 
 
@@ -93,7 +99,7 @@ def locked(directory: Path, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
     if directory in _held.directories:
         yield
         return
-    with (directory / LOCK_NAME).open("a+b") as file:
+    with _opened(directory / LOCK_NAME) as file:
         _acquire(file, directory, wait_s)
         file.truncate(0)
         file.write(msgspec.json.encode(this_holder()))
@@ -104,6 +110,26 @@ def locked(directory: Path, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
         finally:
             _held.directories.discard(directory)
             file.truncate(0)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The lock's file, made if need be; whoever made a link of it means another file, which must
+    not be emptied.
+
+    Raises:
+        NoObject: it is a link, or no regular file.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
+            raise
+        raise NoObject(f"{path} is no file of ours", hint="take it away") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NoObject(f"{path} is no file of ours", hint="take it away")
+    return os.fdopen(descriptor, "a+b")
 
 
 def _acquire(file: BinaryIO, directory: Path, wait_s: float) -> None:

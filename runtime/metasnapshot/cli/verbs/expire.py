@@ -8,6 +8,7 @@ from typing import Annotated
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.cli.options import DRY, FLAT, Commit, Directory, Json
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
+from metasnapshot.cli.snapshots import warn_of_clocks
 from metasnapshot.cli.text import Document, say, say_json, table
 from metasnapshot.operations import expire as expiring
 from metasnapshot.operations.expire import Judged
@@ -27,6 +28,7 @@ def expire(
     """
     found = directory.open()
     judged = expiring.judge(found, policy)
+    warn_of_clocks(found)
     deleted = expiring.expire(found, judged) if commit else []
     if json:
         say_json(document(judged, deleted, committed=commit))

@@ -6,13 +6,14 @@ import builtins
 from collections.abc import Sequence
 from typing import Annotated
 
-from metasnapshot.catalogue.ledger import Ledger, read_ledger
+from metasnapshot.catalogue.ledger import Ledger
 from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
+from metasnapshot.catalogue.records import Records
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
 from metasnapshot.cli.snapshots import snapshot_document
-from metasnapshot.cli.text import Document, say, say_json, table
+from metasnapshot.cli.text import Document, note, say, say_json, table
 
 V1_FORMATS = (0, 1)
 HEAD = (
@@ -40,7 +41,10 @@ def list(  # noqa: A001 - the verb
     if via_meta is not None:
         return live.list_snapshots(via_meta, json=json)
     found = directory.open()
-    manifest, ledger = found.manifest(), read_ledger(found.store, found.directory)
+    manifest, records = found.manifest(), Records(found)
+    ledger = records.ledger
+    for text in (*records.problems, *records.ahead(records.clocks())):
+        note(text)
     if json:
         say_json(document(manifest, ledger))
         return 0
@@ -68,12 +72,12 @@ def document(manifest: Manifest, ledger: Ledger) -> Document:
     snapshots: builtins.list[Document] = []
     for item in manifest.entries:
         verified = ledger.verified.get(item.id)
-        note = (
+        known = (
             {"at": verified.at, "level": verified.level, "checksum": verified.checksum}
             if verified
             else None
         )
         snapshots.append(
-            snapshot_document(item) | {"kept": item.id in ledger.kept, "verified": note}
+            snapshot_document(item) | {"kept": item.id in ledger.kept, "verified": known}
         )
     return {"manifest_id": manifest.manifest_id, "snapshots": snapshots}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.catalogue.ledger import read_ledger
+from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.options import (
     AS_SAID,
@@ -91,7 +91,10 @@ def _verify_each(
     state: tuple[str, str] | None,
 ) -> Iterator[tuple[VerifyResult, bool]]:
     """Results, as they come, and whether each was skipped because it was verified not long ago."""
-    verified = read_ledger(found.store, found.directory).verified
+    records = Records(found)
+    for text in records.problems:
+        note(text)
+    verified = records.ledger.verified
     for number in dict.fromkeys(wanted):
         if age_max is not None and operation.is_fresh(verified.get(number), level, age_max):
             yield VerifyResult(number, level), True
@@ -110,7 +113,7 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
         complain(text if text.startswith(f"{name}:") else f"{name}: {text}", result.error.hint)
         return
     if not result.remembered:
-        note("the directory cannot be written: nobody will remember this verification")
+        note("the notes cannot be written: nobody will remember this verification")
     if result.unknown_migrations:
         note(f"snapshot {result.snapshot_id}: {beyond(result.layout, result.unknown_migrations)}")
     say(

@@ -20,6 +20,7 @@ from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import AS_SAID, DURATION, FLAT, Directory, StateStore
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
+from metasnapshot.cli.snapshots import warn_of_clocks
 from metasnapshot.cli.text import complain, note, say
 from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
 from metasnapshot.operations import expire as expiring
@@ -130,4 +131,5 @@ class Round:
     def _expire(self) -> list[ManifestEntry]:
         if self.policy.is_empty:
             return []
+        warn_of_clocks(self.found)
         return expiring.expire(self.found, expiring.judge(self.found, self.policy))
