@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import certificates
 import pymysql
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -84,8 +85,9 @@ class Server:
 
 
 @contextmanager
-def postgres(directory: Path, *, durable: bool = False) -> Generator[Server]:
-    """A PostgreSQL server; one that is durable waits for the disk at each commit.
+def postgres(directory: Path, *, durable: bool = False, tls: bool = False) -> Generator[Server]:
+    """A PostgreSQL server; one that is durable waits for the disk at each commit; one with TLS has
+    a certificate for its address, by the authority in ca.pem.
 
     Raises:
         ServerMissing: its programs are not installed.
@@ -125,6 +127,7 @@ def postgres(directory: Path, *, durable: bool = False) -> Generator[Server]:
         "-c",
         f"unix_socket_directories={directory}",
         *([] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]),
+        *(_postgres_tls(directory, account) if tls else []),
     ]
     with _started(command, account, directory / "postgres.log") as process:
         server = Server("postgresql", port)
@@ -133,8 +136,8 @@ def postgres(directory: Path, *, durable: bool = False) -> Generator[Server]:
 
 
 @contextmanager
-def mariadb(directory: Path, *, durable: bool = False) -> Generator[Server]:
-    """A MariaDB server; one that is durable waits for the disk at each commit.
+def mariadb(directory: Path, *, durable: bool = False, tls: bool = False) -> Generator[Server]:
+    """A MariaDB server, likewise.
 
     Raises:
         ServerMissing: its programs are not installed.
@@ -157,6 +160,7 @@ def mariadb(directory: Path, *, durable: bool = False) -> Generator[Server]:
         f"--innodb-flush-log-at-trx-commit={int(durable)}",
         "--skip-log-bin",
         f"--pid-file={directory}/pid",
+        *(_mariadb_tls(directory, account) if tls else []),
     ]
     with _started(command, account, directory / "mariadb.log") as process:
         _make_mysql_user(socket_path, process)
@@ -192,6 +196,26 @@ def _postgres_programs() -> Path:
     if not found and on_path is None:
         raise ServerMissing("postgresql is not installed")
     return (found[-1] if found else Path(str(on_path))).parent
+
+
+def _postgres_tls(directory: Path, account: pwd.struct_passwd | None) -> list[str]:
+    certificate, key = _certified(directory, account)
+    files = (f"ssl_cert_file={certificate}", f"ssl_key_file={key}")
+    return ["-c", "ssl=on", "-c", files[0], "-c", files[1]]
+
+
+def _mariadb_tls(directory: Path, account: pwd.struct_passwd | None) -> list[str]:
+    certificate, key = _certified(directory, account)
+    return [f"--ssl-cert={certificate}", f"--ssl-key={key}", f"--ssl-ca={directory / 'ca.pem'}"]
+
+
+def _certified(directory: Path, account: pwd.struct_passwd | None) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key, which only the server reads."""
+    certificates.write_server(directory, "server", "127.0.0.1")
+    key = directory / "server.key"
+    key.chmod(0o600)
+    _own(key, account)
+    return directory / "server.pem", key
 
 
 def _account(name: str) -> pwd.struct_passwd | None:

@@ -166,7 +166,7 @@ def test_mysqls_password_variable(mariadb_store: str) -> None:
     [
         ("sslmode=require", 18),
         ("sslmode=verify-full", 18),
-        ("sslmode=perhaps", 18),
+        ("sslmode=perhaps", 2),
         ("sslmode=disable", 0),
         ("sslmode=prefer", 0),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from metasnapshot_codegen import (
     check,
+    connectors,
     ddl,
     ddl_check,
     frozen,
@@ -80,7 +81,8 @@ def _run(options: argparse.Namespace) -> int:
         ddl_check.check(registry, found_ddl)
     found_v1 = v1.read(schema / "v1.yaml", found_messages)
     expanded = history.expand(registry, found_ddl, found_v1)
-    files = render.render(registry, expanded, found_messages, found_ddl, found_v1)
+    found_connectors = connectors.read(schema / "connectors.yaml")
+    files = render.render(registry, expanded, found_messages, found_ddl, found_v1, found_connectors)
     if not _is_append_only(schema, expanded):
         return 1
     if options.freeze:

@@ -128,7 +128,7 @@ def test_a_signal_in_a_callback_is_not_lost(
 
     def broken(*_: object) -> None:
         exec(f"import signal\n{IN_CALLBACK[kind]}", {})  # noqa: S102 - of the table above
-        threading.Event().wait(TIMEOUT_S)
+        threading.Event().wait(10)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr("metasnapshot.cli.options.repository", broken)

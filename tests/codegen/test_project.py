@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metasnapshot_codegen import check, cli, ddl, history, messages, parse, render, v1
+from metasnapshot_codegen import check, cli, connectors, ddl, history, messages, parse, render, v1
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def names(repo_root: Path) -> list[str]:
     check.check(registry, found)
     tables = ddl.read(repo_root / "schema" / "ddl.yaml", registry.releases)
     old = v1.read(repo_root / "schema" / "v1.yaml", found)
-    files = render.render(registry, history.expand(registry), found, tables, old)
+    keys = connectors.read(repo_root / "schema" / "connectors.yaml")
+    files = render.render(registry, history.expand(registry), found, tables, old, keys)
     return [f"generated/{name}" for name in files]
 
 

@@ -10,8 +10,8 @@ from metasnapshot.store.location import (
     Location,
     parse_location,
     same_place,
-    without_credentials,
 )
+from metasnapshot.store.shown_url import shown_url
 from metasnapshot.store.url import open_store
 
 OF_RISINGWAVE = {
@@ -153,7 +153,7 @@ def test_keys_stay_out_of_a_location_that_is_printed_for_people() -> None:
 )
 def test_a_url_is_shown_without_keys(url: str, shown: str) -> None:
     """Where @ parts bucket and root there is nothing to hide."""
-    assert without_credentials(url) == shown
+    assert shown_url(url) == shown
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from metasnapshot.cli.text import (
     flush,
     lament,
     nagios,
+    noted,
     say_json,
 )
 from metasnapshot.cli.verbs import find_verbs
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     metrics.path, metrics.verb, metrics.values = None, "none", {}
     given = list(sys.argv[1:] if arguments is None else arguments)
     start = time.monotonic()
-    with interrupts.arranged():
+    with interrupts.arranged(), noted():
         code = _run(given)
     if metrics.path is None:
         return code

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from metasnapshot.cli.options import given_id
 from metasnapshot.cli.text import confirm, note, say, say_json, table
 from metasnapshot.errors import MetasnapshotError, UsageError
+from metasnapshot.store.shown_url import shown_url
 
 if TYPE_CHECKING:
     from metasnapshot.live.meta_node import MetaNode
@@ -54,7 +55,7 @@ def backup(url: str, options: BackupOptions, *, json: bool) -> int:
     with _meta_node(url) as node:
         number = node.backup(options.remarks, JOB_WAIT_S)
     if json:
-        say_json({"snapshot_id": number, "via_meta": url, "pinned": True})
+        say_json({"snapshot_id": number, "via_meta": shown_url(url), "pinned": True})
     else:
         say(f"backup {number}, made and pinned by the meta node")
     return 0
@@ -77,7 +78,7 @@ def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
     gone = [number for number in numbers if number in known]
     unknown = [number for number in numbers if number not in known]
     if json:
-        say_json({"deleted_ids": gone, "unknown_ids": unknown, "via_meta": url})
+        say_json({"deleted_ids": gone, "unknown_ids": unknown, "via_meta": shown_url(url)})
         return 0
     for number in unknown:
         note(f"the meta node has no snapshot {number}")
@@ -92,7 +93,7 @@ def list_snapshots(url: str, *, json: bool) -> int:
     if json:
         fields = ("id", "hummock_version_id", "format_version", "state_tables", "rw_version")
         snapshots = [{name: getattr(item, name) for name in (*fields, "remarks")} for item in found]
-        say_json({"manifest_id": manifest_id, "via_meta": url, "snapshots": snapshots})
+        say_json({"manifest_id": manifest_id, "via_meta": shown_url(url), "snapshots": snapshots})
         return 0
     rows = [
         [

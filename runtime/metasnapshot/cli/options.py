@@ -20,6 +20,7 @@ from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.progress import with_progress
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve
 from metasnapshot.errors import SnapshotNotFound, UsageError
+from metasnapshot.store.modes import OURS, set_file_mode
 from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.url import open_store, set_retries
 
@@ -27,6 +28,8 @@ DIGITS_MAX = 19
 """Of a number of seconds, days, …: enough for any that makes sense."""
 DURATION_MAX_S = timedelta(days=366_000).total_seconds()
 RETRIES_MAX = 100
+_EXECUTE_OR_UNREADABLE = 0o711
+"""Bits of a mode that files of ours have as OURS has them."""
 FLAT = Parameter(name="*")
 """The fields of a dataclass are the options."""
 Json = Annotated[bool, Parameter("--json", help="Print JSON, as docs/guide.md describes it.")]
@@ -115,6 +118,7 @@ class GlobalOptions:
         storage_timeout: time limit of such a request, as 30s.
         storage_list_timeout: time limit of one page of a listing.
         retry_lock: how long to wait for a lock that somebody else holds, as 10m.
+        file_mode: mode of manifest and snapshots in a local directory without a manifest, as 0640.
         metrics_file: write the outcome of the run to this file, for Prometheus' node exporter.
     """
 
@@ -123,6 +127,7 @@ class GlobalOptions:
     storage_timeout: str | None = None
     storage_list_timeout: str | None = None
     retry_lock: str | None = None
+    file_mode: str | None = None
     metrics_file: Path | None = None
 
     def apply(self, configuration: Any) -> None:
@@ -137,6 +142,8 @@ class GlobalOptions:
         metrics.path = self.metrics_file
         configuration.load(self.config)
         settings = resolve(configuration.values)
+        modes = [value.text for item, value in settings.items() if item.option == "--file-mode"]
+        set_file_mode(mode_of(self.file_mode or str(*modes)))
         values = {item.option: str(value.text) for item, value in settings.items()}
         set_retries(
             retry_policy(
@@ -210,6 +217,20 @@ def retry_policy(retries: str, timeout: str, listing: str, lock: str) -> RetryPo
         list_timeout_s=duration(listing).total_seconds(),
         lock_wait_s=duration(lock).total_seconds(),
     )
+
+
+def mode_of(text: str) -> int:
+    """A file's mode, in octal digits as chmod has them.
+
+    Raises:
+        UsageError: it is none, or one in which we could not read the file ourselves.
+    """
+    is_mode = re.fullmatch(r"0?[0-7]{3}", text, re.ASCII) is not None
+    if not is_mode or int(text, 8) & _EXECUTE_OR_UNREADABLE != OURS:
+        raise UsageError(
+            f"not a mode for files: {text!r:.60}", hint="octal digits from 0600 to 0666"
+        )
+    return int(text, 8)
 
 
 def snapshot_id(text: str, found: Repository) -> int:

@@ -75,9 +75,11 @@ interrupts = Interrupts()
 """Of this process."""
 
 
-def leave_at_once(number: int, frame: FrameType | None) -> NoReturn:
-    """The handler of signals while nothing is open yet."""
+def leave_at_once(number: int, frame: FrameType | None) -> None:
+    """The handler of signals while nothing is open yet, or when all is told."""
     del number, frame
+    if interrupts.seen:
+        return
     os.write(2, b"error: interrupted\n")
     os._exit(INTERRUPTED)
 
@@ -91,10 +93,9 @@ def begin() -> None:
 
 
 def end() -> None:
-    """From here on a signal only ends the process; there is nothing left to clean up."""
+    """From here on signals are ignored: all is told, and the exit code is the one that was told."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def open_standard_files() -> None:

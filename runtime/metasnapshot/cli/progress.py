@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from metasnapshot.cli.text import printable
 from metasnapshot.store.port import Store
 
 STEP = 1 << 20
@@ -85,14 +86,14 @@ class _Bars:
     """The bars of files that are open at the same time; a terminal takes one display only."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._open = 0
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Generator[Callable[[int], None]]:
         """A bar for the block; gives what moves it to a place in bytes."""
-        task = self._progress.add_task(title, total=total)
+        task = self._progress.add_task(printable(title), total=total)
         self._open += 1
         self._progress.start()
         try:

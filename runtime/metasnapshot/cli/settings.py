@@ -54,6 +54,7 @@ SETTINGS = (
     Setting("storage", "timeout", "--storage-timeout", "60s"),
     Setting("storage", "list_timeout", "--storage-list-timeout", "10m"),
     Setting("storage", "retry_lock", "--retry-lock", "5m"),
+    Setting("storage", "file_mode", "--file-mode", "0600"),
     Setting("backup", "rw_version", "--rw-version"),
     Setting("verify", "level", "--level", "rows"),
     Setting("verify", "if_older_than", "--if-older-than"),

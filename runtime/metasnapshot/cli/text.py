@@ -7,15 +7,17 @@ another line: names and remarks are anybody's.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import zip_longest
 from typing import Any
 
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.operations.findings import Finding
+from metasnapshot.store.shown_url import shown_text
 
 Document = dict[str, Any]
 """What --json prints: one object a command, as docs/guide.md says. Keys are only ever added."""
@@ -64,7 +66,36 @@ def flush() -> None:
 
 def note(text: str) -> None:
     """Something the operator should know."""
-    _remark(f"warning: {text}")
+    _remark(f"warning: {shown_text(text)}")
+
+
+class Notes(logging.Handler):
+    """The way of warnings of the library: each is said once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it, if it was not yet said."""
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            note(text)
+
+
+@contextmanager
+def noted() -> Generator[None]:
+    """Say the warnings of the library that come in the block."""
+    logger = logging.getLogger("metasnapshot")
+    handler = Notes()
+    logger.addHandler(handler)
+    before, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.propagate = before
+        logger.removeHandler(handler)
 
 
 def tell(finding: Finding) -> None:
@@ -74,16 +105,16 @@ def tell(finding: Finding) -> None:
 
 def complain(text: str, hint: str = "") -> None:
     """What went wrong, and what to do next."""
-    _remark(f"error: {text}")
+    _remark(f"error: {shown_text(text)}")
     if hint:
-        _remark(f"hint: {hint}")
+        _remark(f"hint: {shown_text(hint)}")
 
 
 def lament(error: BaseException) -> None:
     """Where a bug is, for whoever mends it."""
     for text in traceback.format_exception(error):
         for line in text.rstrip("\n").split("\n"):
-            _remark(line)
+            _remark(shown_text(line))
 
 
 def printable(text: str) -> str:
@@ -147,8 +178,8 @@ def error_document(found: MetasnapshotError) -> Document:
     return {
         "error": {
             "kind": type(found).__name__,
-            "message": str(found),
-            "hint": found.hint,
+            "message": shown_text(str(found)),
+            "hint": shown_text(found.hint),
             "exit_code": found.exit_code,
         }
     }

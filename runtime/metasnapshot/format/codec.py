@@ -21,7 +21,7 @@ from msgspec import UNSET
 import metasnapshot_models.enums as enums_module
 from metasnapshot.errors import RowError
 from metasnapshot.format import blobs
-from metasnapshot.format.scalars import U64_MAX, Blob, Fixed, Timestamp
+from metasnapshot.format.scalars import U64_MAX, Blob, Fixed, Timestamp, described
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Column, ColumnType, Layout, Shape
 
@@ -34,6 +34,7 @@ INTEGER_RANGES: dict[str, tuple[int, int]] = {
 }
 """Smallest and largest value of each integer type of the registry."""
 _PATH = re.compile(r"at `\$\.([A-Za-z0-9_]+)")
+_ENUM = "Invalid enum value"
 _FIELD = re.compile(r"field `([A-Za-z0-9_]+)`")
 _NO_BLOB: list[int] = []
 FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
@@ -221,7 +222,7 @@ def _from_wire(column_type: ColumnType) -> Callable[[Any], Any] | None:
 def _uuid(text: str) -> UUID:
     value = UUID(text)
     if str(value) != text:
-        raise ValueError(f"{text!r} is not a uuid as RisingWave writes it")
+        raise ValueError(f"{described(text)} is not a uuid as RisingWave writes it")
     return value
 
 
@@ -250,4 +251,6 @@ def _row_error(error: Exception) -> RowError:
     column = match[1] if match else ""
     if isinstance(error, RecursionError):
         text = "JSON nested too deep"
+    if text.startswith(_ENUM):  # the value would follow
+        text = _ENUM + text[len(text.partition(" - at `$")[0]) :]
     return RowError(text.partition(" - at `$")[0], column=column)

@@ -94,6 +94,12 @@ def as_chrono(text: str) -> str:
     return f"{second}.{fraction}" if fraction else second
 
 
+def described(value: Any) -> str:
+    """A value for messages: what it is, never what it says. It may be a secret."""
+    size = f" of {len(value)}" if isinstance(value, (str, bytes)) else ""
+    return f"a {type(value).__name__}{size}"
+
+
 @total_ordering
 class Timestamp:
     """A point in time without zone, exact to the nanosecond and to its text:
@@ -112,8 +118,11 @@ class Timestamp:
             ValueError: it is no such timestamp.
         """
         if TIMESTAMP.fullmatch(text) is None:
-            raise ValueError(f"{text!r} is not a timestamp such as 2024-07-01T08:00:00.123456")
-        datetime.fromisoformat(text[:SECOND])  # a day that there is
+            raise ValueError(f"{described(text)} is not a timestamp as 2024-07-01T08:00:00.123456")
+        try:
+            datetime.fromisoformat(text[:SECOND])
+        except ValueError as error:
+            raise ValueError("a timestamp of a day or time that there is not") from error
         self.text = text
 
     @classmethod

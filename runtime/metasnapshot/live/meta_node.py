@@ -23,6 +23,7 @@ from metasnapshot.errors import (
     UsageError,
 )
 from metasnapshot.format.messages import NEWEST, message_class
+from metasnapshot.store.shown_url import shown_url
 
 SERVICE = "backup_service.BackupService"
 RUNNING, SUCCEEDED, NOT_FOUND, FAILED = 1, 2, 3, 4
@@ -52,7 +53,7 @@ class MetaNode:
     """A meta node's backup service. `url` is where it is."""
 
     def __init__(self, url: str, channel: Any) -> None:
-        self.url = url
+        self.url = shown_url(url)
         self._channel = channel
 
     def backup(self, remarks: str | None, wait_s: float) -> int:
@@ -184,7 +185,9 @@ def _channel(url: str) -> Any:
     scheme, separator, address = url.partition("://")
     address = address.rstrip("/")
     if not separator or scheme not in ("http", "https") or "/" in address or not address:
-        raise UsageError(f"not the address of a meta node: {url!r:.100}", hint="http://host:5690")
+        raise UsageError(
+            f"not the address of a meta node: {shown_url(url)}", hint="http://host:5690"
+        )
     if scheme == "http":
         return _grpc.insecure_channel(address)
     return _grpc.secure_channel(address, _grpc.ssl_channel_credentials())

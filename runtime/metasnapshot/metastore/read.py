@@ -14,6 +14,7 @@ from metasnapshot.errors import DatabaseError, RowError, UnknownFormat
 from metasnapshot.format.codec import is_blob, row_codec
 from metasnapshot.format.columns import SHORT_ROW, encode_columns
 from metasnapshot.format.layout import Candidates, candidates, shape_of
+from metasnapshot.format.scalars import described
 from metasnapshot.metastore.bulk.reading import reader_of
 from metasnapshot.metastore.results import FEW_ROWS, MANY_ROWS, stream
 from metasnapshot.metastore.values import POSTGRES, engine_of, from_db
@@ -183,6 +184,6 @@ def _typed(value: Any, kind: type[T], column: str) -> T:
     if not isinstance(value, kind):
         table, _, name = column.partition(".")
         raise RowError(
-            f"not a {kind.__name__}: {value!r:.60}", section=f"table {table}", column=name
+            f"not a {kind.__name__}: {described(value)}", section=f"table {table}", column=name
         )
     return value

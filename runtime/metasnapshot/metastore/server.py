@@ -38,6 +38,13 @@ _DENIED = re.compile(
     r"failed|role .* does not exist",
     re.IGNORECASE,
 )
+_MYSQL_VALUE = re.compile(
+    r"(?<=entry )'.*'(?= for key)|(?<=value: )'.*'(?= for )|(?<=value )'.*'(?= for )"
+    r"|(?<=CONVERT_VALUE: )'.*'|(?<=json text: ).*(?= for column)",
+    re.DOTALL | re.IGNORECASE,
+)
+_POSTGRES_VALUE = re.compile(r': ".*"$', re.DOTALL)
+"""What a server repeats of a value: `invalid input syntax for type integer: "..."`."""
 _COPY_PLACE = re.compile(r"COPY [^,:]+, line \d+(, column [^,:]+)?")
 _MYSQL_SESSION = (
     "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', "
@@ -61,18 +68,18 @@ class ServerStore:
         """
         self.url = shown(url)
         self._is_postgres = url.get_backend_name() == "postgresql"
-        plain, arguments = connect_arguments(url)
-        arguments["connect_timeout"] = CONNECT_TIMEOUT_S
-        if not self._is_postgres:
-            arguments |= {"charset": "utf8mb4", "init_command": _MYSQL_SESSION}
         try:
+            plain, arguments = connect_arguments(url)
+            arguments["connect_timeout"] = CONNECT_TIMEOUT_S
+            if not self._is_postgres:
+                arguments |= {"charset": "utf8mb4", "init_command": _MYSQL_SESSION}
             self._engine = sa.create_engine(
                 plain, connect_args=arguments, poolclass=sa.NullPool, hide_parameters=True
             )
         except (ImportError, exc.ArgumentError) as error:
             extra = "postgres" if self._is_postgres else "mysql"
             raise UsageError(
-                f"no driver for {plain.get_backend_name()}: {error}",
+                f"no driver for {url.get_backend_name()}: {error}",
                 hint=f"install metasnapshot[{extra}]",
             ) from error
 
@@ -175,6 +182,7 @@ def _without_values(error: Any) -> str:
     diagnosis: Any = getattr(error, "diag", None)
     said = getattr(diagnosis, "message_primary", None)
     if said is None:
-        return " ".join(str(error).split())
+        return " ".join(_MYSQL_VALUE.sub("(a value)", str(error)).split())
+    said = _POSTGRES_VALUE.sub("", said)
     place = _COPY_PLACE.match(diagnosis.context or "")
     return f"{place[0]}: {said}" if place else said

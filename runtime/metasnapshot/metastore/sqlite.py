@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -22,10 +21,13 @@ from sqlalchemy import event, exc
 
 from metasnapshot.errors import DatabaseError, InconsistentStore, UsageError
 from metasnapshot.metastore.results import closing_results
+from metasnapshot.metastore.url_options import require_sqlite_options
+from metasnapshot.store.scratch import scratch_directory
 
 BUSY_TIMEOUT_S = 30.0
 """How long to wait for another process's lock."""
 COPY_ATTEMPTS_MAX = 10
+SCRATCH_PREFIX = "metasnapshot-meta-"
 WAL_OFFSET, WAL_VERSIONS = 18, b"\x02\x02"
 """Where a SQLite file says its write and read version, and what they are in WAL mode."""
 
@@ -48,10 +50,10 @@ class SqliteStore:
         with _translated(self.url), ExitStack() as stack:
             path = self._path
             if self.is_missing:
-                path = Path(stack.enter_context(_scratch())) / "empty.db"
+                path = stack.enter_context(_scratch()) / "empty.db"
                 sqlite3.connect(path).close()
             elif not self._is_open_in_wal_mode():
-                scratch = Path(stack.enter_context(_scratch()))
+                scratch = stack.enter_context(_scratch())
                 with _files_translated(self.url):
                     path = self._copy(scratch / "meta.db")
             with _transaction(path, "ro", "BEGIN") as connection:
@@ -165,6 +167,7 @@ def open_sqlite(url: sa.URL, *, may_create: bool = False) -> SqliteStore:
         raise UsageError("a SQLite meta store needs a path", hint="--meta-store sqlite:///path")
     if url.host:
         raise UsageError("a SQLite URL has three slashes", hint="--meta-store sqlite:///path")
+    require_sqlite_options(url.query)
     path = Path(url.database)
     try:
         is_file = path.is_file()
@@ -234,13 +237,13 @@ def _hint(error: sqlite3.Error) -> str:
 
 
 @contextmanager
-def _scratch() -> Generator[str]:
+def _scratch() -> Generator[Path]:
     """A temporary directory, gone after the block."""
-    try:
-        directory = tempfile.TemporaryDirectory(prefix="metasnapshot-")
-    except OSError as error:
-        raise DatabaseError(
-            f"no room for a copy of the meta store: {error}", hint="set TMPDIR to a directory"
-        ) from error
-    with directory as name:
-        yield name
+    with ExitStack() as stack:
+        try:
+            directory = stack.enter_context(scratch_directory(SCRATCH_PREFIX))
+        except OSError as error:
+            raise DatabaseError(
+                f"no room for a copy of the meta store: {error}", hint="set TMPDIR to a directory"
+            ) from error
+        yield directory

@@ -1,20 +1,20 @@
 """URLs of meta stores, as SQLAlchemy, libpq and RisingWave's drivers write them -> SQLAlchemy's.
 
-Options of TLS have other names in each: those of libpq go to psycopg as they are; those of MySQL
-(sqlx: ssl-mode, ssl-ca, …) become PyMySQL's.
+Their options have other names in each: see url_options.py.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from metasnapshot.errors import UsageError
+from metasnapshot.metastore.url_options import mysql_options, postgres_options
 
 DRIVERS = {
     "sqlite": "sqlite",
@@ -25,6 +25,7 @@ DRIVERS = {
 }
 """Known schemes and the driver that each is reached by."""
 MYSQL_PASSWORD_VARIABLE = "MYSQL_PWD"  # noqa: S105 - a variable's name, as MySQL's own clients have
+OPTION_NAME = re.compile(r"[\w.\-\[\]]+")
 URL_HINT = "--meta-store sqlite:///path, postgresql://user@host/db or mysql://user@host/db"
 
 
@@ -42,6 +43,9 @@ def parse_url(url: str, password: str | None = None) -> sa.URL:
         parsed = sa.make_url(url)
     except (exc.ArgumentError, ValueError) as error:
         raise UsageError("not a database URL", hint=URL_HINT) from error
+    for name, value in parse_qsl(url.rpartition("?")[2], keep_blank_values=True):
+        if not value and OPTION_NAME.fullmatch(name) and name not in parsed.query and "?" in url:
+            raise UsageError(f"option {name} of the database URL has no value")
     engine = parsed.drivername.partition("+")[0]
     if engine not in DRIVERS:
         raise UsageError(f"meta store engine {engine} is not supported", hint=URL_HINT)
@@ -68,39 +72,20 @@ def shown(url: sa.URL) -> str:
 
 
 def connect_arguments(url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
-    """The URL without options that its driver does not take as they are, and what they come to.
+    """The URL without options, and what they come to for its driver.
 
     Raises:
-        UsageError: an option of TLS has a value that it cannot have.
+        UsageError: an option is unknown, or has a value that it cannot have.
+        DatabaseError: a file of TLS cannot be read.
+        ImportError: the driver is not installed.
     """
-    if url.get_backend_name() != "mysql":
-        return url, {}
-    options = {
-        name.replace("_", "-"): value if isinstance(value, str) else value[-1]
-        for name, value in url.query.items()
-    }
-    found = {name: value for name, value in options.items() if name.startswith("ssl-")}
-    left = {name: value for name, value in url.query.items() if not name.startswith("ssl")}
-    return url.set(query=left), _pymysql_tls(found)
+    plain = url.set(query={})
+    if url.get_backend_name() == "mysql":
+        return plain, mysql_options(url.query)
+    from psycopg import pq  # noqa: PLC0415 - an extra
 
-
-def _pymysql_tls(options: Mapping[str, str]) -> dict[str, Any]:
-    mode = options.get("ssl-mode", "").upper().replace("-", "_")
-    if mode not in ("", "DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"):
-        raise UsageError(
-            f"unknown ssl-mode {mode}",
-            hint="DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY",
-        )
-    if mode == "DISABLED":
-        return {"ssl_disabled": True}
-    found: dict[str, Any] = {
-        f"ssl_{name}": options[f"ssl-{name}"]
-        for name in ("ca", "cert", "key")
-        if f"ssl-{name}" in options
-    }
-    if mode in ("VERIFY_CA", "VERIFY_IDENTITY"):
-        found["ssl_verify_cert"] = True
-        found["ssl_verify_identity"] = mode == "VERIFY_IDENTITY"
-    elif mode == "REQUIRED" and not found:
-        found["ssl"] = {"check_hostname": False, "verify_mode": "none"}
-    return found
+    hosts = {name: url.query[name] for name in ("host", "port") if name in url.query}
+    plain = url.set(query=hosts)  # SQLAlchemy reads several of them
+    keywords = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
+    others = {name: value for name, value in url.query.items() if name not in hosts}
+    return plain, dict(postgres_options(others, keywords))

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from metasnapshot.errors import RowError, ValueUnfit
 from metasnapshot.format import messages
 from metasnapshot.format.codec import INTEGER_RANGES, enum_class, is_blob, wire_type
-from metasnapshot.format.scalars import Blob, Timestamp
+from metasnapshot.format.scalars import Blob, Timestamp, described
 from metasnapshot_models.definitions import Column, ColumnType
 
 FromDb = Callable[[Any], Any]
@@ -64,8 +64,8 @@ def from_db(column: Column, era: str, engine: str) -> FromDb:
             RecursionError,
             msgspec.MsgspecError,
         ) as error:
-            text = f"{value!r:.60}" if not is_blob(column.type) else "a value that is no blob"
-            raise RowError(f"not a {column.type.name}: {text}", column=column.name) from error
+            text = f"not a {column.type.name}: {described(value)}"
+            raise RowError(text, column=column.name) from error
 
     return checked
 

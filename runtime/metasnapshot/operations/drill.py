@@ -6,9 +6,7 @@ memory; that is backed up again, and every row of the two snapshots is compared.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import UsageError
@@ -23,6 +21,7 @@ from metasnapshot.operations.restore_plan import RestoreOptions
 from metasnapshot.operations.sequences import SEQUENCES_SECTION
 from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot.store.memory import MemoryStore
+from metasnapshot.store.scratch import scratch_directory
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
         DamageError: it is damaged.
         UnknownFormat: it is a V1 snapshot.
     """
-    with tempfile.TemporaryDirectory(prefix="metasnapshot-drill-") as scratch:
+    with scratch_directory("metasnapshot-drill-") as scratch:
         with repository.open(snapshot_id) as reader:
             values = _parameters(reader)
         url = values.get("state_store", "").removeprefix(HUMMOCK_PREFIX)
@@ -52,7 +51,7 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
         if not url or not directory:
             raise UsageError(f"snapshot {snapshot_id} has no state_store and data_directory")
         state, again = MemoryStore(), Repository(MemoryStore(), "drill")
-        path = Path(scratch) / "meta.db"
+        path = scratch / "meta.db"
         with open_meta_store(f"sqlite:///{path}", may_create=True) as meta_store:
             options = RestoreOptions(url, directory, create_schema=True)
             restore(repository, meta_store, snapshot_id, options, store=state)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import os
 import sqlite3
-import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -27,7 +26,14 @@ from metasnapshot.format.scalars import Blob, Timestamp
 from metasnapshot.operations.fields import field_names, fields_of
 from metasnapshot.operations.secrets import redact_message, redact_row
 from metasnapshot.operations.sequences import I64_MAX
+from metasnapshot.store.scratch import scratch_directory
 
+FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With their wide forms, which some programs take for the same."""
+BLANKS = " \u00a0\u3000\ufeff"
+LINE_SIGNS = ("\t", "\r", "\n")
+"""A cell that begins with one begins another where it is pasted."""
+SCRATCH_PREFIX = ".metasnapshot-export-"
 Row = dict[str, Any]
 
 
@@ -80,10 +86,16 @@ def write_jsonl(
 
 
 def write_csv(
-    reader: SnapshotReader, section: str, file: Output, *, with_secrets: bool = False
+    reader: SnapshotReader,
+    section: str,
+    file: Output,
+    *,
+    with_secrets: bool = False,
+    safe: bool = False,
 ) -> int:
     """Write a section as CSV with a head: every value in quotes, NULL as nothing, blobs as base64,
-    lists and maps as JSON. Returns its rows.
+    lists and maps as JSON. Where it shall be safe, a text that a spreadsheet would take for a
+    formula has an apostrophe before it. Returns its rows.
 
     Raises:
         DamageError: the section is damaged; what was written is not to be trusted.
@@ -92,7 +104,7 @@ def write_csv(
     file.write(",".join(map(_quoted, names)) + "\n")
     count = 0
     for row in export_rows(reader, section, with_secrets=with_secrets):
-        file.write(",".join(_cell(row[name]) for name in names) + "\n")
+        file.write(",".join(_cell(row[name], safe=safe) for name in names) + "\n")
         count += 1
     return count
 
@@ -130,10 +142,12 @@ def new_path(path: Path) -> Generator[Path]:
     """
     try:
         _require_absent(path)
-        with tempfile.TemporaryDirectory(prefix=".metasnapshot-", dir=path.parent) as scratch:
-            yield Path(scratch) / path.name
+        with scratch_directory(SCRATCH_PREFIX, path.parent) as scratch:
+            yield scratch / path.name
+            for made in (scratch / path.name, *(scratch / path.name).rglob("*")):
+                made.chmod(0o700 if made.is_dir() else 0o600)  # they say what passwords open
             _require_absent(path)  # somebody may have been faster
-            (Path(scratch) / path.name).rename(path)
+            (scratch / path.name).rename(path)
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise MetasnapshotError(f"cannot write {path}: {reason}") from error
@@ -190,10 +204,13 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, *, safe: bool) -> str:
     if value is None:
         return ""
-    return _quoted(value if isinstance(value, str) else _json(value))
+    if not isinstance(value, str):
+        return _quoted(_json(value))
+    is_formula = safe and value.lstrip(BLANKS).startswith(FORMULA_SIGNS)
+    return _quoted(f"'{value}" if is_formula or (safe and value[:1] in LINE_SIGNS) else value)
 
 
 def _sqlite(value: Any) -> Any:

@@ -37,8 +37,9 @@ from metasnapshot.operations.sequences import (
     raise_sequences,
     require_superset,
 )
-from metasnapshot.store.location import HUMMOCK_PREFIX, without_credentials
+from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot.store.port import Store, join
+from metasnapshot.store.shown_url import shown_url
 from metasnapshot_models.models import HummockSequence
 
 PARAMETERS_SECTION = "system_parameters"
@@ -175,7 +176,7 @@ class RestorePlanner:
         if options.overwrite is None:
             _require(values, STATE_STORE, state_store, "--hummock-storage-url")
             _require(values, DATA_DIRECTORY, directory, "--hummock-storage-directory")
-            return f"{without_credentials(state_store)}, {directory}, as the snapshot says"
+            return f"{shown_url(state_store)}, {directory}, as the snapshot says"
         wanted = {
             STATE_STORE: state_store,
             DATA_DIRECTORY: directory,
@@ -186,7 +187,7 @@ class RestorePlanner:
             if name not in values:
                 raise InconsistentStore(f"{name} not found in system_parameter table")
             values[name].value = value
-        return f"overwritten: {without_credentials(state_store)}, {directory}"
+        return f"overwritten: {shown_url(state_store)}, {directory}"
 
     def _cluster_id(self) -> str:
         """The data directory belongs to this cluster, or to none yet."""
@@ -239,8 +240,8 @@ def _require(values: dict[str, Any], name: str, wanted: str, option: str) -> Non
     found = values[name].value
     if found != wanted:
         raise UsageError(
-            f"{name} mismatch: the snapshot has {without_credentials(found)}, "
-            f"{option} means {without_credentials(wanted)}",
+            f"{name} mismatch: the snapshot has {shown_url(found)}, "
+            f"{option} means {shown_url(wanted)}",
             hint="give the snapshot's place; or, if its objects were moved, "
             "--overwrite-hummock-storage-endpoint, --overwrite-backup-storage-url and "
             "--overwrite-backup-storage-directory",

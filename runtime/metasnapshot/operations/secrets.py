@@ -7,12 +7,15 @@ system parameters, and inside protobuf blobs. A blob that can hold any is not sh
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from metasnapshot.format.scalars import Blob
+from metasnapshot.operations.properties import REDACTED, redact_properties
+from metasnapshot.operations.sql_secrets import redact_statement
+from metasnapshot.store.shown_url import shown_value
 
-REDACTED = "(redacted)"
 SECRET_BLOBS = frozenset(
     {
         "AuthInfo",
@@ -38,13 +41,6 @@ _OPTION = re.compile(
     rf"""(?P<name>[\w.\-]+|"[^"]+")(?P<equals>(?:\s|/\*.*?\*/)*=\s*)(?:{_TEXT}|[\w.+\-]+)""",
     re.DOTALL,
 )
-_FILE_SCAN = re.compile(
-    r"""(file_scan\s*\((?:\s*'(?:[^']|'')*'\s*,){3})\s*'(?:[^']|'')*'\s*,\s*'(?:[^']|'')*'""",
-    re.IGNORECASE,
-)
-"""Its fourth and fifth arguments are keys of the object store."""
-_URL_USERINFO = re.compile(r"(\w+://)[^\s'\"]*@")
-_URL_OPTION = re.compile(r"([?&;]([\w.\-]+)=)[^&;\s'\"]+")
 _BEARER = re.compile(r"(authorization\s*[=:]|bearer\s)[^'\",]+", re.IGNORECASE)
 
 
@@ -88,31 +84,39 @@ def redact(name: str, value: Any) -> Any:
         return f"{REDACTED} {len(value.bytes)} bytes" if secret else value
     if isinstance(value, dict):
         pairs: dict[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return {key: redact(str(key), item) for key, item in pairs.items()}
+        return _redact_map(pairs)
     if isinstance(value, list):
         items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
         return [redact(name, item) for item in items]
     if not isinstance(value, str):
         return value
-    if is_secret_name(name) and value:
-        return REDACTED
-    return redact_sql(value)
+    return REDACTED if is_secret_name(name) and value else redact_sql(value)
 
 
 def redact_sql(text: str) -> str:
-    """A text without the values of options that name a secret, and without credentials in URLs."""
+    """A text without the values of options that can hold a secret, and without secrets in URLs."""
 
     def option(match: re.Match[str]) -> str:
         if not is_secret_name(match["name"]):
             return match[0]
         return f"{match['name']}{match['equals']}'{REDACTED}'"
 
-    def url_option(match: re.Match[str]) -> str:
-        return f"{match[1]}{REDACTED}" if is_secret_name(match[2]) else match[0]
+    if "(" in text:
+        text = redact_statement(text)
+    return _BEARER.sub(rf"\1{REDACTED}", shown_value(_OPTION.sub(option, text)))
 
-    text = _FILE_SCAN.sub(rf"\1 '{REDACTED}', '{REDACTED}'", _OPTION.sub(option, text))
-    text = _URL_USERINFO.sub(r"\1****@", text)
-    return _BEARER.sub(rf"\1{REDACTED}", _URL_OPTION.sub(url_option, text))
+
+def _redact_map(pairs: dict[Any, Any]) -> dict[Any, Any]:
+    if _are_properties(pairs):
+        return redact_properties(pairs)
+    return {key: redact(str(key), item) for key, item in pairs.items()}
+
+
+def _are_properties(pairs: Mapping[Any, Any]) -> TypeGuard[Mapping[str, str]]:
+    """Whether a map is one of texts by texts: whatever its column is called, it is free to hold
+    what a connector asks for.
+    """
+    return all(isinstance(text, str) for pair in pairs.items() for text in pair)
 
 
 def is_secret_name(name: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
-from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger
+from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger, read_ledger
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import (
     DamageError,
@@ -103,6 +103,9 @@ def verify(
             ledger.verified.pop(snapshot_id, None)
 
     try:
+        known = read_ledger(repository.store, repository.directory).verified
+        if result.error is not None and snapshot_id not in known:
+            return result  # nothing is remembered that would have to be forgotten
         change_ledger(repository.store, repository.directory, change)
     except (StorageError, DamageError):  # what cannot be written can still be verified
         return replace(result, remembered=False)

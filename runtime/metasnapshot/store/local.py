@@ -20,13 +20,12 @@ from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError
 from metasnapshot.store.lock import LOCK_WAIT_S, locked
+from metasnapshot.store.modes import give_mode
 from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
 
 BUFFER_SIZE = 1 << 16
 """A larger buffer would only be copied twice: rows larger than it go around it."""
 TEMPORARY_PREFIX = ".metasnapshot-"
-_UMASK = os.umask(0o077)
-os.umask(_UMASK)  # there is no other way to learn it
 
 
 class LocalStore:
@@ -132,7 +131,7 @@ class LocalStore:
             descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=directory)
             temporary = Path(name)
             try:
-                os.fchmod(descriptor, _mode(self._path(path)))
+                give_mode(descriptor, self._path(path))
                 with os.fdopen(descriptor, "wb", buffering=BUFFER_SIZE) as file:
                     yield file, temporary
             finally:
@@ -210,14 +209,6 @@ def _opened(target: Path) -> BinaryIO:
     _require_file(target)
     descriptor = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     return os.fdopen(descriptor, "rb", buffering=BUFFER_SIZE)
-
-
-def _mode(target: Path) -> int:
-    """The mode of the file that is replaced, or what the umask leaves of 0666."""
-    try:
-        return stat.S_IMODE(target.stat().st_mode)
-    except OSError:
-        return 0o666 & ~_UMASK
 
 
 def _create(temporary: Path, target: Path, path: str) -> None:

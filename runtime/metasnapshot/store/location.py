@@ -146,15 +146,6 @@ def _bucket(scheme: str, rest: str) -> Location:
     return Location(SERVICES[scheme], bucket, clean(tail))
 
 
-def without_credentials(url: str) -> str:
-    """The URL with asterisks in the place of user and password, for messages."""
-    scheme, separator, rest = url.partition("://")
-    service = SERVICES.get(scheme.removeprefix(HUMMOCK_PREFIX), "")
-    has_keys = ":" in rest.partition("@")[0] and service not in HOSTS
-    is_secret = "@" in rest and (not service or has_keys)
-    return f"{scheme}://****@{rest.rpartition('@')[2]}" if separator and is_secret else url
-
-
 def same_place(url: str, directory: str, other_url: str, other_directory: str) -> bool:
     """Whether two directories of object stores are one, however they are spelt."""
     return _place(url, directory) == _place(other_url, other_directory)

@@ -10,7 +10,7 @@ from metasnapshot.cli.configuration import configuration
 from metasnapshot.cli.options import Json
 from metasnapshot.cli.settings import Setting, Value, resolve
 from metasnapshot.cli.text import Document, say_json, table
-from metasnapshot.store.location import without_credentials
+from metasnapshot.store.shown_url import shown_url
 
 config = cyclopts.App(name="config", help="Say what is configured.")
 
@@ -26,8 +26,7 @@ def show(*, json: Json = False) -> int:
         say_json(document(found))
         return 0
     rows = [
-        [item.option, without_credentials(value.text or "-"), value.origin]
-        for item, value in found.items()
+        [item.option, shown_url(value.text or "-"), value.origin] for item, value in found.items()
     ]
     table([["option", "value", "origin"], *rows])
     return 0
@@ -41,7 +40,7 @@ def document(found: Mapping[Setting, Value]) -> Document:
                 "option": item.option,
                 "key": f"{item.table}.{item.key}",
                 "variable": item.variable,
-                "value": None if value.text is None else without_credentials(value.text),
+                "value": None if value.text is None else shown_url(value.text),
                 "origin": value.origin,
             }
             for item, value in found.items()

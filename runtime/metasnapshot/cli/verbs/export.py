@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, WithSecrets, snapshot_id
-from metasnapshot.cli.text import note, say, say_json
+from metasnapshot.cli.text import note, printable, say, say_json
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.operations.etcd import CHECKPOINT_FILE, LOAD_NAME, export_etcd
@@ -32,6 +32,10 @@ class Stdout:
 
     def write(self, text: str) -> None:
         """Write, or say that one cannot; a pipe that broke is for whoever made it."""
+        if sys.stdout.isatty() and not text.removesuffix("
+").isprintable():
+            text = "".join(char if char == "
+" else printable(char) for char in text)
         try:
             sys.stdout.write(text)
         except BrokenPipeError:
@@ -62,6 +66,9 @@ def export(
         ),
     ] = None,
     with_secrets: WithSecrets = False,
+    csv_safe: Annotated[
+        bool, Parameter(help="Defuse cells that a spreadsheet would take for formulas.")
+    ] = False,
     json: Json = False,
 ) -> int:
     r"""Write the rows of a snapshot for other programs, without secret values.
@@ -71,6 +78,8 @@ def export(
     """
     wanted = tuple(dict.fromkeys(section))
     _check(format, wanted, to, json=json)
+    if csv_safe and format != "csv":
+        raise UsageError(f"--csv-safe is not for --format {format}", hint="give --format csv")
     found = directory.open()
     if format == "etcd" and to is not None:
         return _to_etcd(found, snapshot_id(id, found), to, json=json)
@@ -81,10 +90,12 @@ def export(
         if reader.opaque_size:
             note(f"not exported: {reader.opaque_size} bytes beyond layout {reader.layout}")
         if to is None:
-            _to_stdout(reader, sections, format, with_secrets=with_secrets)
+            _to_stdout(reader, sections, format, with_secrets=with_secrets, safe=csv_safe)
             return 0
         with new_path(to) as path:
-            counts = _to_path(reader, sections, format, path, with_secrets=with_secrets)
+            counts = _to_path(
+                reader, sections, format, path, with_secrets=with_secrets, safe=csv_safe
+            )
     if json:
         say_json({"snapshot_id": reader.id, "format": format, "path": str(to), "rows": counts})
     else:
@@ -128,10 +139,15 @@ def _to_etcd(found: Repository, number: int, to: Path, *, json: bool) -> int:
 
 
 def _to_stdout(
-    reader: SnapshotReader, sections: tuple[str, ...], form: Format, *, with_secrets: bool
+    reader: SnapshotReader,
+    sections: tuple[str, ...],
+    form: Format,
+    *,
+    with_secrets: bool,
+    safe: bool,
 ) -> None:
     if form == "csv":
-        write_csv(reader, sections[0], Stdout(), with_secrets=with_secrets)
+        write_csv(reader, sections[0], Stdout(), with_secrets=with_secrets, safe=safe)
     else:
         write_jsonl(reader, sections, Stdout(), with_secrets=with_secrets)
 
@@ -143,6 +159,7 @@ def _to_path(
     path: Path,
     *,
     with_secrets: bool,
+    safe: bool,
 ) -> dict[str, int]:
     """Write a file, or for csv a directory; returns rows by section."""
     if form == "sqlite":
@@ -154,5 +171,5 @@ def _to_path(
     counts: dict[str, int] = {}
     for name in sections:
         with (path / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            counts[name] = write_csv(reader, name, file, with_secrets=with_secrets)
+            counts[name] = write_csv(reader, name, file, with_secrets=with_secrets, safe=safe)
     return counts

@@ -1,0 +1,59 @@
+"""Who may read the files that are made in a local directory.
+
+A snapshot holds the cluster's passwords in clear. What RisingWave reads too (the manifest and the
+snapshots) has mode, group and, where this process may give it away, owner of the manifest that is
+there; in a new directory the mode that was asked for. What it reads of its state store keeps its
+own. All else is ours alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+OURS = 0o600
+MANIFEST = "manifest.json"
+SNAPSHOT = ".snapshot"
+STATE = ("checkpoint", "cluster_id")
+"""Directories of a state store whose objects a meta node reads."""
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)  # there is no other way to learn it
+_new_mode = OURS
+
+
+def set_file_mode(mode: int) -> None:
+    """Mode of manifests and snapshots in directories that have no manifest, for this process."""
+    global _new_mode  # noqa: PLW0603 - one setting for all verbs, made before any of them runs
+    _new_mode = mode
+
+
+def give_mode(descriptor: int, target: Path) -> None:
+    """Give an open file the mode that it shall have as this one."""
+    model, mode = _model(target)
+    try:
+        found = None if model is None else model.stat()
+    except OSError:
+        found = None
+    if found is None:
+        os.fchmod(descriptor, mode)
+        return
+    owner = found.st_uid if os.geteuid() == 0 else -1
+    own = os.fstat(descriptor)
+    if (own.st_gid, own.st_uid) != (found.st_gid, found.st_uid if owner != -1 else own.st_uid):
+        try:
+            os.fchown(descriptor, owner, found.st_gid)
+        except OSError:
+            logger.warning("%s cannot be given the group of %s", target, model)
+    os.fchmod(descriptor, stat.S_IMODE(found.st_mode))  # after the group: a change clears bits
+
+
+def _model(target: Path) -> tuple[Path | None, int]:
+    """The file whose mode it takes, if there is one, and its mode if that is not there."""
+    if target.name == MANIFEST or target.suffix == SNAPSHOT:
+        return target.parent / MANIFEST, _new_mode
+    if target.parent.name in STATE:
+        return target, 0o666 & ~_UMASK
+    return None, OURS
