@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import os
-import pty
 import re
 import sqlite3
 import stat
@@ -157,26 +156,6 @@ def test_the_mode_of_new_files(given: str, code: int, cluster: Path) -> None:
         path = cluster / "backups/backup/manifest.json"
         assert stat.S_IMODE(path.stat().st_mode) == int(given, 8)
     main(("list", *BACKUPS))
-
-
-def test_a_terminal_gets_no_control_characters_of_an_export(
-    cluster: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """CSV goes as it is into a file or a pipe, and harmless onto a screen."""
-    with sqlite3.connect(cluster / "meta.db") as connection:
-        connection.execute(f"UPDATE database SET name = ? WHERE {ONE}", ("\x1b[31m\u202e",))
-    connection.close()
-    assert main(("backup", *STORE, *BACKUPS)) == 0
-    controller, terminal = pty.openpty()
-    with os.fdopen(terminal, "w", encoding="utf-8") as screen:
-        monkeypatch.setattr("sys.stdout", screen)
-        export = ("export", "latest", "--format", "csv", "--section", "databases", *BACKUPS)
-        assert main(export) == 0
-        screen.flush()
-        monkeypatch.undo()
-        shown = os.read(controller, 1 << 16).decode()
-    os.close(controller)
-    assert ("?[31m?" in shown, "\x1b" in shown) == (True, False)
 
 
 VERBS: list[tuple[str, ...]] = [

@@ -184,10 +184,13 @@ def _answers(channel: Any) -> bool:
 def _channel(url: str) -> Any:
     scheme, separator, address = url.partition("://")
     address = address.rstrip("/")
-    if not separator or scheme not in ("http", "https") or "/" in address or not address:
-        raise UsageError(
-            f"not the address of a meta node: {shown_url(url)}", hint="http://host:5690"
-        )
+    if (
+        not separator
+        or scheme not in ("http", "https")
+        or set("/@?#%") & set(address)
+        or not address
+    ):
+        raise UsageError("not the address of a meta node", hint="http://host:5690")
     if scheme == "http":
         return _grpc.insecure_channel(address)
     return _grpc.secure_channel(address, _grpc.ssl_channel_credentials())

@@ -192,7 +192,7 @@ class _Tls:
             raise UsageError(f"option {name} of the database URL is neither true nor false")
         if word not in _MODE_OF:
             raise UsageError(
-                f"unknown {name} {value!r:.40}",
+                f"unknown value of {name}",
                 hint="disable, prefer, require, verify-ca or verify-full; MySQL's words too",
             )
         return _MODE_OF[word]

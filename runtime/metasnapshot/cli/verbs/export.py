@@ -91,9 +91,7 @@ def export(
             _to_stdout(reader, sections, format, with_secrets=with_secrets, safe=csv_safe)
             return 0
         with new_path(to) as path:
-            counts = _to_path(
-                reader, sections, format, path, with_secrets=with_secrets, safe=csv_safe
-            )
+            counts = _to_path(reader, sections, format, path, with_secrets, csv_safe)
     if json:
         say_json({"snapshot_id": reader.id, "format": format, "path": str(to), "rows": counts})
     else:
@@ -155,7 +153,6 @@ def _to_path(
     sections: tuple[str, ...],
     form: Format,
     path: Path,
-    *,
     with_secrets: bool,
     safe: bool,
 ) -> dict[str, int]:
