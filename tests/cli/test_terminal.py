@@ -236,4 +236,4 @@ def test_nothing_that_is_said_of_a_url_has_its_secret(
     for more in ((), ("--json",)):
         assert main(("config", "show", *more)) == 0
         shown = capsys.readouterr().out
-        assert ("hunter2" in shown, shown.count("****") > 0) == (False, "nonsense;" not in where)
+        assert ("hunter2" in shown, "****" in shown) == (False, True)

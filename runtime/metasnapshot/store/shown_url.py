@@ -15,6 +15,9 @@ _URL = re.compile(r"""[A-Za-z][\w+.\-]*(?::[\w+.\-]+)*://[^\s'"<>`]*""")
 _BEGINNING = re.compile(r"\s*[A-Za-z][\w+.\-:]*://")
 _ORACLE = re.compile(r"""(jdbc:oracle:\w+:)[^\s'"]*@""", re.IGNORECASE)
 _AT = re.compile(r"@|%40", re.IGNORECASE)
+_DSN = re.compile(r"[;\s]\w+=|^\w+=")
+"""A source of data by words: `host=h password=p`, `Server=h;Password=p`."""
+_SETTING = re.compile(r"(\w+)=[^;\s]*")
 _TAIL = re.compile(r"[?;#&]")
 FILES = ("fs", "file", "local")
 """Schemes of plain paths, in which every character is one of a name."""
@@ -24,7 +27,8 @@ def shown_url(url: str) -> str:
     """A URL without its secrets; what is no URL stays as it is."""
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return _ORACLE.sub(rf"\1{HIDDEN}@", url)
+        plain = _ORACLE.sub(rf"\1{HIDDEN}@", url)
+        return _SETTING.sub(rf"\1={HIDDEN}", plain) if _DSN.search(plain) else plain
     plain = scheme.removeprefix(HUMMOCK_PREFIX).lower()
     if plain in FILES:
         return url

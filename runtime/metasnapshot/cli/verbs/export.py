@@ -75,9 +75,7 @@ def export(
         --backup-storage-url fs:///srv/backups
     """
     wanted = tuple(dict.fromkeys(section))
-    _check(format, wanted, to, json=json)
-    if csv_safe and format != "csv":
-        raise UsageError(f"--csv-safe is not for --format {format}", hint="give --format csv")
+    _check(format, wanted, to, json=json, safe=csv_safe)
     found = directory.open()
     if format == "etcd" and to is not None:
         return _to_etcd(found, snapshot_id(id, found), to, json=json)
@@ -92,14 +90,20 @@ def export(
             return 0
         with new_path(to) as path:
             counts = _to_path(reader, sections, format, path, with_secrets, csv_safe)
-    if json:
-        say_json({"snapshot_id": reader.id, "format": format, "path": str(to), "rows": counts})
-    else:
-        say(f"{to}: {sum(counts.values())} rows of {len(counts)} sections of snapshot {reader.id}")
+    _tell(reader.id, format, to, counts, json=json)
     return 0
 
 
-def _check(form: Format, wanted: tuple[str, ...], to: Path | None, *, json: bool) -> None:
+def _tell(number: int, form: Format, to: Path, counts: dict[str, int], *, json: bool) -> None:
+    if json:
+        say_json({"snapshot_id": number, "format": form, "path": str(to), "rows": counts})
+    else:
+        say(f"{to}: {sum(counts.values())} rows of {len(counts)} sections of snapshot {number}")
+
+
+def _check(
+    form: Format, wanted: tuple[str, ...], to: Path | None, *, json: bool, safe: bool
+) -> None:
     """What goes together.
 
     Raises:
@@ -109,6 +113,8 @@ def _check(form: Format, wanted: tuple[str, ...], to: Path | None, *, json: bool
         raise UsageError(f"--format {form} needs --to", hint="a path that is not there yet")
     if to is None and json:
         raise UsageError("--json describes a file", hint="give --to, or leave --json")
+    if safe and form != "csv":
+        raise UsageError(f"--csv-safe is not for --format {form}", hint="give --format csv")
     if form == "etcd" and wanted:
         raise UsageError("--format etcd takes every section", hint="leave --section")
 
