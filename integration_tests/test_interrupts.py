@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import goldens
 import pytest
 import sqlalchemy as sa
 import worlds
@@ -44,13 +45,12 @@ def test_a_restore_that_waits_for_a_lock(
         if server.engine == "postgresql":
             holder.exec_driver_sql("BEGIN")
         holder.exec_driver_sql(LOCK[server.engine])
-        options = backups.options()
-        command = [sys.executable, "-m", "metasnapshot", "restore", str(options.snapshot_id)]
+        command = [sys.executable, "-m", "metasnapshot", "restore", "2"]
         command += ["--meta-store", url, "--cut-timestamps"]
         command += ["--backup-storage-url", backups.repository.store.url]
         command += ["--backup-storage-directory", backups.repository.directory]
-        command += ["--hummock-storage-url", options.hummock_storage_url]
-        command += ["--hummock-storage-directory", options.hummock_storage_directory]
+        command += ["--hummock-storage-url", f"fs://{backups.state}"]
+        command += ["--hummock-storage-directory", goldens.DATA_DIRECTORY]
         environment = {name: value for name, value in os.environ.items() if "PG" not in name}
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -44,7 +44,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def patched(text: str) -> dict[str, str]:
     """The environment in which a text of Python runs before the command."""
     Path("sitecustomize/sitecustomize.py").write_text(text, encoding="utf-8")
-    return {"PYTHONPATH": str(Path("sitecustomize").absolute())}
+    found = (str(Path("sitecustomize").absolute()), os.environ.get("PYTHONPATH", ""))
+    return {"PYTHONPATH": os.pathsep.join(filter(None, found))}
 
 
 INTERRUPT_AT_IMPORT = """
@@ -125,10 +126,11 @@ def test_a_signal_in_a_callback_is_not_lost(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Python cannot raise there; the interrupt comes again, and no "Exception ignored" is said."""
+    lost: list[bool] = []
 
     def broken(*_: object) -> None:
         exec(f"import signal\n{IN_CALLBACK[kind]}", {})  # noqa: S102 - of the table above
-        threading.Event().wait(10)
+        lost.append(threading.Event().wait(10))
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr("metasnapshot.cli.options.repository", broken)
@@ -136,6 +138,7 @@ def test_a_signal_in_a_callback_is_not_lost(
         assert main(LIST) == 130
     finally:
         signal.signal(signal.SIGINT, before)
+    assert lost == []
     assert capsys.readouterr() == ("", "error: interrupted\n")
 
 
