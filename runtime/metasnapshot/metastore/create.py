@@ -14,9 +14,8 @@ import sqlalchemy as sa
 from metasnapshot.errors import TargetNotEmpty, UnknownFormat
 from metasnapshot.metastore.ddl import MIGRATIONS_TABLE, Schema
 from metasnapshot.metastore.load import nonempty_tables
-from metasnapshot.metastore.misfits import strays
+from metasnapshot.metastore.misfits import live_tables, misfits_there
 from metasnapshot.metastore.read import quoted
-from metasnapshot.metastore.schema import live_schema
 
 
 def tables_there(connection: sa.Connection, schema: Schema) -> list[str]:
@@ -28,12 +27,8 @@ def tables_there(connection: sa.Connection, schema: Schema) -> list[str]:
     """
     if rows := nonempty_tables(connection):
         raise TargetNotEmpty(rows)
-    live = live_schema(connection)
-    if found := strays(live, schema.release):
-        raise UnknownFormat(
-            f"tables that {schema.release} does not have are there: {', '.join(found)}",
-            hint="drop them, or give another database",
-        )
+    tables = live_tables(connection)
+    live = tables.columns
     there = [table for table in schema.tables if table.name in live]
     for table in there:
         found = tuple(column.name for column in live[table.name])
@@ -43,6 +38,11 @@ def tables_there(connection: sa.Connection, schema: Schema) -> list[str]:
                 f"table {table.name} is there and not that of {schema.release}: {differing}",
                 hint="drop it, or give another database",
             )
+    if found := misfits_there(tables, schema):
+        raise UnknownFormat(
+            f"tables are there that are not those of {schema.release}: {', '.join(found)}",
+            hint="drop them, or give another database",
+        )
     return [table.name for table in there]
 
 

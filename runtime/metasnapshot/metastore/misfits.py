@@ -6,12 +6,12 @@ columns that no release has ever had are somebody else's: they may stand beside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from metasnapshot.metastore.ddl import CreateTable, Reference, is_binary, schema_of
+from metasnapshot.metastore.ddl import CreateTable, Reference, Schema, is_binary, schema_of
 from metasnapshot.metastore.schema import LiveColumn, live_foreign_keys, live_schema
 from metasnapshot.metastore.values import engine_of
 from metasnapshot_models.codecs import CODECS
@@ -53,21 +53,20 @@ def live_tables(connection: sa.Connection) -> LiveTables:
 def misfits(live: LiveTables, release: str) -> list[str]:
     """What is not as a release's own migrations would have made it, one phrase each."""
     schema = schema_of(release, live.engine)
-    wanted = {table.name: table for table in schema.tables}
-    found = [f"table {name} is another release's" for name in strays(live.columns, release)]
-    for name, table in wanted.items():
-        if name in live.columns:
-            found += _of_table(table, live.columns[name], live.foreign_keys.get(name, set()))
-        else:
-            found.append(f"no table {name}")
+    missing = [table.name for table in schema.tables if table.name not in live.columns]
+    return [*(f"no table {name}" for name in missing), *misfits_there(live, schema)]
+
+
+def misfits_there(live: LiveTables, schema: Schema) -> list[str]:
+    """The same of the tables that are there, whatever else is missing."""
+    known = {table.name for table in schema.tables}
+    known |= set(LAYOUTS[RELEASES[schema.release].layout].excluded_tables)
+    strays = [name for name in live.columns if name in RISINGWAVE_TABLES and name not in known]
+    found = [f"table {name} is another release's" for name in strays]
+    for table in schema.tables:
+        if (columns := live.columns.get(table.name)) is not None:
+            found += _of_table(table, columns, live.foreign_keys.get(table.name, set()))
     return found
-
-
-def strays(tables: Iterable[str], release: str) -> list[str]:
-    """Which of these tables are RisingWave's, but not of this release."""
-    known = {table.name for table in schema_of(release, "sqlite").tables}
-    known |= set(LAYOUTS[RELEASES[release].layout].excluded_tables)
-    return [name for name in tables if name in RISINGWAVE_TABLES and name not in known]
 
 
 def _of_table(table: CreateTable, columns: list[LiveColumn], keys: set[Reference]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+import xxhash
 from sqlalchemy import exc
 
 from metasnapshot.errors import (
@@ -22,15 +23,18 @@ from metasnapshot.errors import (
     InconsistentStore,
     UsageError,
 )
+from metasnapshot.metastore.lock_holders import POSTGRES_KEY, of_mysql, of_postgres
 from metasnapshot.metastore.results import closing_results
 from metasnapshot.metastore.url import connect_arguments, shown
+from metasnapshot.store.lock import this_holder
 
 CONNECT_TIMEOUT_S = 10
 RESTORE_LOCK = "metasnapshot-restore"
-"""Name of the lock that a writing transaction holds."""
-_POSTGRES_LOCK = f"SELECT pg_try_advisory_xact_lock({0x6D657461736E6170})"
-"""PostgreSQL's advisory locks are numbers; this one reads `metasnap`."""
-_MYSQL_LOCK = f"SELECT GET_LOCK('{RESTORE_LOCK}', 0)"
+"""What the name of MySQL's lock begins with. Its locks are the whole server's, and have 64
+characters at most: a hash of the database's name follows.
+"""
+_POSTGRES_LOCK = f"SELECT pg_try_advisory_xact_lock({POSTGRES_KEY})"
+_APPLICATION_BYTES = 63
 _MYSQL_DENIED = (1044, 1045, 1698)
 _MYSQL_HUNG_UP = (1153, 2006, 2013)
 _DENIED = re.compile(
@@ -108,19 +112,35 @@ class ServerStore:
         with self._connection() as connection:
             if self._is_postgres:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-                self._take_lock(connection, _POSTGRES_LOCK)
+                self._lock_postgres(connection)
                 yield connection
                 return
-            self._take_lock(connection, _MYSQL_LOCK)
+            self._lock_mysql(connection)
             connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
             yield connection
             self._check_foreign_keys(connection)
 
-    def _take_lock(self, connection: sa.Connection, statement: str) -> None:
-        if not connection.exec_driver_sql(statement).scalar():
-            raise ConflictError(
-                f"another restore is at work on {self.url}", hint="wait until it has ended"
-            )
+    def _lock_postgres(self, connection: sa.Connection) -> None:
+        if not connection.exec_driver_sql(_POSTGRES_LOCK).scalar():
+            raise self._locked_by(of_postgres(connection))
+        name = f"metasnapshot, {this_holder()}".encode("ascii", "replace")[:_APPLICATION_BYTES]
+        connection.exec_driver_sql(
+            "SELECT set_config('application_name', %s, true)", (name.decode(),)
+        )
+
+    def _lock_mysql(self, connection: sa.Connection) -> None:
+        """Where names of databases know no case, nor does the lock's."""
+        statement = "SELECT database(), @@lower_case_table_names"
+        database, folds = connection.exec_driver_sql(statement).one()
+        database = str(database).lower() if folds else str(database)
+        name = f"{RESTORE_LOCK}-{xxhash.xxh64_hexdigest(database)}"
+        if not connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar():
+            raise self._locked_by(of_mysql(connection, name))
+
+    def _locked_by(self, holder: str) -> ConflictError:
+        return ConflictError(
+            f"another restore is at work on {self.url}: {holder}", hint="wait until it has ended"
+        )
 
     def _check_foreign_keys(self, connection: sa.Connection) -> None:
         """What MySQL would have refused row by row, had it looked; it cannot look at the end."""

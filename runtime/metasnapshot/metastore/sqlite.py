@@ -9,17 +9,19 @@ with it even a read-only connection makes files beside the store, which would be
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Generator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-from metasnapshot.errors import DatabaseError, InconsistentStore, UsageError
+from metasnapshot.errors import ConflictError, DatabaseError, InconsistentStore, UsageError
+from metasnapshot.metastore.lock_holders import of_sqlite
 from metasnapshot.metastore.results import closing_results
 from metasnapshot.metastore.url_options import require_sqlite_options
 from metasnapshot.store.scratch import scratch_directory
@@ -28,6 +30,9 @@ BUSY_TIMEOUT_S = 30.0
 """How long to wait for another process's lock."""
 COPY_ATTEMPTS_MAX = 10
 SCRATCH_PREFIX = "metasnapshot-meta-"
+OPEN_ATTEMPTS_MAX = 100
+PRIMARY_CODE = 0xFF
+"""What SQLite's error codes have in common that differ in the details."""
 WAL_OFFSET, WAL_VERSIONS = 18, b"\x02\x02"
 """Where a SQLite file says its write and read version, and what they are in WAL mode."""
 
@@ -56,7 +61,7 @@ class SqliteStore:
                 scratch = stack.enter_context(_scratch())
                 with _files_translated(self.url):
                     path = self._copy(scratch / "meta.db")
-            with _transaction(path, "ro", "BEGIN") as connection:
+            with transaction(path, "ro", "BEGIN") as connection:
                 yield connection
 
     @contextmanager
@@ -66,14 +71,12 @@ class SqliteStore:
         Foreign keys are enforced, at the commit.
 
         Raises:
+            ConflictError: somebody else goes on writing.
             DatabaseError: the store cannot be written.
             InconsistentStore: rows refer to rows that are not there.
         """
-        with (
-            _translated(self.url),
-            self._made() if self.is_missing else nullcontext(),
-            _transaction(self._path, "rw", "BEGIN IMMEDIATE") as connection,
-        ):
+        with _translated(self.url), _busy_named(self._path, self.url), ExitStack() as stack:
+            connection = self._begin_writing(stack)
             connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
             yield connection
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
@@ -86,16 +89,50 @@ class SqliteStore:
         """Whether there is no such file yet."""
         return not self._path.exists()
 
-    @contextmanager
-    def _made(self) -> Generator[None]:
-        """An empty file, which goes again if nothing came into it."""
-        with _files_translated(self.url):
-            self._path.touch(mode=0o600, exist_ok=False)
+    def _begin_writing(self, stack: ExitStack) -> sa.Connection:
+        """A transaction on the file that has the path now: one that fails may take away the empty
+        file that it made, and then whoever waited for it holds the lock of a file without a name.
+
+        Raises:
+            ConflictError: the file goes away again and again.
+        """
+        for _ in range(OPEN_ATTEMPTS_MAX):
+            with ExitStack() as attempt, _files_translated(self.url):
+                is_made = self._make()
+                try:
+                    own = attempt.enter_context(_pinned(self._path))
+                except FileNotFoundError:
+                    continue
+                if is_made:
+                    attempt.push(lambda kind, *_, it=own: self._unmake(it) if kind else None)
+                writing = transaction(self._path, "rw", "BEGIN IMMEDIATE")
+                try:
+                    connection = attempt.enter_context(writing)
+                except exc.OperationalError:
+                    if _has_name(own, self._path):
+                        raise
+                    continue
+                if _has_name(own, self._path):
+                    stack.enter_context(attempt.pop_all())
+                    return connection
+        raise ConflictError(f"{self.url} is made and removed by others", hint="try again")
+
+    def _make(self) -> bool:
+        """Make the file if there is none; whether we did."""
         try:
-            yield
-        except BaseException:
-            self._path.unlink(missing_ok=True)
-            raise
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            return False
+        return True
+
+    def _unmake(self, own: int) -> None:
+        """Remove the file that we made, if it still is ours and empty. SQLite's lock keeps others
+        out meanwhile; who has it open already looks for its name, as above.
+        """
+        with suppress(sqlite3.Error, OSError), closing(_connect(self._path, "rw", 0)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            if _has_name(own, self._path) and not os.fstat(own).st_size:
+                self._path.unlink()
 
     def _is_open_in_wal_mode(self) -> bool:
         """In WAL mode readers block nobody; whoever has the store open made the file for it."""
@@ -179,7 +216,8 @@ def open_sqlite(url: sa.URL, *, may_create: bool = False) -> SqliteStore:
 
 
 @contextmanager
-def _transaction(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
+def transaction(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
+    """One on a file: mode ro or rw, and the statement that it begins with."""
     engine = sa.create_engine(
         "sqlite://", creator=lambda: _connect(path, mode), poolclass=sa.NullPool
     )
@@ -195,16 +233,50 @@ def _transaction(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
         engine.dispose()
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+@contextmanager
+def _pinned(path: Path) -> Generator[int]:
+    """Hold a file, so that no other gets its number. To close a file that was opened for reading
+    would end all locks that this process has on it; O_PATH opens nothing.
+    """
+    number = os.open(path, getattr(os, "O_PATH", os.O_RDONLY))
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _has_name(own: int, path: Path) -> bool:
+    """Whether a path names the file that we hold."""
+    try:
+        return os.path.samestat(os.fstat(own), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _connect(path: Path, mode: str, timeout: float | None = None) -> sqlite3.Connection:
     """Open by URI: with mode ro or rw a missing file is an error, not a new file."""
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}",
         uri=True,
         isolation_level=None,
-        timeout=BUSY_TIMEOUT_S,
+        timeout=BUSY_TIMEOUT_S if timeout is None else timeout,
     )
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
+
+
+@contextmanager
+def _busy_named(path: Path, url: str) -> Generator[None]:
+    """Say who keeps us from writing."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY_CODE
+        if code != sqlite3.SQLITE_BUSY:
+            raise
+        raise ConflictError(
+            f"{url} is locked by {of_sqlite(path)}", hint="wait until it has ended"
+        ) from error
 
 
 @contextmanager
