@@ -12,12 +12,15 @@ import pytest
 import worlds
 from servers import PASSWORD, Server
 
+import metasnapshot
 from metasnapshot.errors import (
     AuthenticationError,
     ConflictError,
+    DamageError,
     DatabaseError,
     InconsistentStore,
     TargetNotEmpty,
+    UnknownFormat,
     ValueUnfit,
 )
 from metasnapshot.metastore.connect import open_meta_store
@@ -152,14 +155,119 @@ def test_tables_come_back_in_the_form_in_which_they_were_sent(
     backups.restore(target, cut_timestamps=True)
 
 
-def test_two_restores_at_once(backups: worlds.Backups, target: str) -> None:
-    """The second is told so, at once."""
+HOLDERS = {
+    "postgresql": r"another restore .*: user metasnapshot from 127\.0\.0\.1 "
+    r"\(metasnapshot, process \d+ on .*\), server process \d+ since 20",
+    "mysql": r"another restore .*: user metasnapshot from .*, connection \d+, in \w+ for \d+ s",
+}
+
+
+def test_two_restores_at_once(backups: worlds.Backups, target: str, server: Server) -> None:
+    """The second is told so, at once, and who holds the lock, since when."""
     with (
         open_meta_store(target) as store,
         store.write_transaction(),
-        pytest.raises(ConflictError, match="another restore"),
+        pytest.raises(ConflictError, match=HOLDERS[server.engine]),
     ):
         backups.restore(target, cut_timestamps=True)
+
+
+def test_two_restores_into_two_databases(
+    backups: worlds.Backups, target: str, server: Server
+) -> None:
+    """A lock is of one database, whatever its name: the other does not wait."""
+    for name in ("other", "Target2", "target2", "x" * 60, "metasnapshot-restore"):
+        with (
+            open_meta_store(server.create(name)) as store,
+            store.write_transaction(),
+            open_meta_store(target) as second,
+            second.write_transaction(),
+        ):
+            pass
+    with open_meta_store(server.url("other")) as store, store.write_transaction():
+        assert backups.restore(target, cut_timestamps=True).rows
+
+
+FUNCTION = """
+CREATE FUNCTION meddle() RETURNS trigger AS $$ BEGIN {action}; RETURN NULL; END $$ LANGUAGE plpgsql
+"""
+AFTER = 'AFTER INSERT ON "{table}"'
+EACH_ROW = "FOR EACH ROW EXECUTE FUNCTION meddle()"
+TRIGGERS = {
+    "postgresql": [
+        [FUNCTION, f"CREATE TRIGGER meddler {AFTER} {EACH_ROW}"],
+        [
+            FUNCTION,
+            f"CREATE CONSTRAINT TRIGGER meddler {AFTER} DEFERRABLE INITIALLY DEFERRED {EACH_ROW}",
+        ],
+    ],
+    "mysql": [["CREATE TRIGGER meddler AFTER INSERT ON `{table}` FOR EACH ROW {action}"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "action"),
+    [
+        ("session_parameter", "UPDATE catalog_version SET version = 0"),
+        ("system_parameter", "DELETE FROM worker_property"),
+        ("session_parameter", "UPDATE seaql_migrations SET applied_at = 1"),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_a_trigger_changes_is_seen(
+    backups: worlds.Backups, target: str, server: Server, table: str, action: str, number: int
+) -> None:
+    """In a table whose turn is over, and by a trigger that waits for the commit; it is named."""
+    if number >= len(TRIGGERS[server.engine]):
+        pytest.skip("no deferred triggers")
+    with server.admin("target").connect() as connection:
+        for statement in TRIGGERS[server.engine][number]:
+            connection.exec_driver_sql(statement.format(table=table, action=action))
+    with open_meta_store(target) as store:
+        plan = plan_restore(backups.repository, store, 2, backups.options(cut_timestamps=True))
+    (line,) = [check for check in plan.checks if check.name == "triggers and rules"]
+    assert (plan.error, line.result) == (None, "warning")
+    assert f"trigger meddler on {table}" in line.reason
+    with pytest.raises(InconsistentStore, match="gives back"):
+        backups.restore(target, cut_timestamps=True)
+    assert rows_in(target) == 0
+
+
+def test_a_rule_is_named(backups: worlds.Backups, postgres_server: Server) -> None:
+    """PostgreSQL's rules act as well; COPY passes them by."""
+    url = postgres_server.create("target", worlds.schema(TAG, postgres_server))
+    with postgres_server.admin("target").connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE RULE meddler AS ON INSERT TO session_parameter DO ALSO NOTHING"
+        )
+    with open_meta_store(url) as store:
+        plan = plan_restore(backups.repository, store, 2, backups.options(cut_timestamps=True))
+    assert any("rule meddler on session_parameter" in check.reason for check in plan.checks)
+
+
+@pytest.mark.parametrize("tag", worlds.TAGS, ids=goldens.name)
+def test_another_releases_tables_are_refused(tag: Path, server: Server, tmp_path: Path) -> None:
+    """Those of every other release that has golden data, with --clean too; its own are taken."""
+    found = worlds.Backups(tag, tmp_path)
+    for other in worlds.TAGS:
+        if sorted(goldens.migrations(other)) == sorted(goldens.migrations(tag)):
+            continue
+        url = server.create("others", worlds.schema(other, server))
+        with pytest.raises(UnknownFormat):
+            found.restore(url, cut_timestamps=True, clean=True)
+        assert rows_in(url) == 0
+
+
+def test_a_row_that_stands_twice_is_damage(
+    backups: worlds.Backups, target: str, tmp_path: Path
+) -> None:
+    """Exit 4, not the database's own words, and nothing is committed."""
+    snapshot = backups.repository.get(2)
+    snapshot.sections["objects"].append(snapshot.sections["objects"][0])
+    (tmp_path / "backup" / "2.snapshot").write_bytes(metasnapshot.dumps(snapshot))
+    with pytest.raises(DamageError, match="section objects: 2 rows have oid"):
+        backups.restore(target, cut_timestamps=True)
+    assert rows_in(target) == 0
 
 
 def test_a_restore_that_died_before_its_checkpoint_is_finished(

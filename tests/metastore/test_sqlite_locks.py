@@ -145,10 +145,8 @@ def test_two_restores_into_a_file_that_is_not_there(
 
     def run(number: int) -> None:
         with open_meta_store(f"sqlite:///{path}", may_create=True) as store:
-            options = RestoreOptions(
-                number, f"fs://{tmp_path}/state", "hummock_001", create_schema=True
-            )
-            restore(backups, store, options)
+            options = RestoreOptions(f"fs://{tmp_path}/state", create_schema=True)
+            restore(backups, store, number, options)
 
     before_begin(monkeypatch, lambda: run(first))
     with pytest.raises(TargetNotEmpty):

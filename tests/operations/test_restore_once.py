@@ -39,16 +39,16 @@ class World:
         self.backups = goldens.copy_backups(tag, path)
         goldens.point_to_state(self.backups, self.state, (2, 7))
 
-    def options(self, number: int = 2, **options: Any) -> RestoreOptions:
-        return RestoreOptions(number, f"fs://{self.state}", goldens.DATA_DIRECTORY, **options)
+    def options(self, **options: Any) -> RestoreOptions:
+        return RestoreOptions(f"fs://{self.state}", goldens.DATA_DIRECTORY, **options)
 
     def restore(self, number: int = 2, **options: Any) -> RestorePlan:
         with open_meta_store(f"sqlite:///{self.store}") as store:
-            return restore(self.backups, store, self.options(number, **options)).plan
+            return restore(self.backups, store, number, self.options(**options)).plan
 
     def plan(self, number: int = 2, **options: Any) -> RestorePlan:
         with open_meta_store(f"sqlite:///{self.store}") as store:
-            return plan_restore(self.backups, store, self.options(number, **options))
+            return plan_restore(self.backups, store, number, self.options(**options))
 
     def command(self, *more: str) -> int:
         where = ["--meta-store", f"sqlite:///{self.store}", "--hummock-storage-url"]
@@ -89,7 +89,8 @@ class Meter:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened: Counter[str] = Counter()
         self.total = 0
-        honest_open, honest_pass = LocalStore.open_reader, FrameReader._pass  # noqa: SLF001
+        frame_reader: Any = FrameReader
+        honest_open, honest_pass = LocalStore.open_reader, frame_reader._pass  # noqa: SLF001
 
         def open_reader(store: LocalStore, path: str) -> Any:
             self.opened[path] += 1
@@ -257,7 +258,7 @@ def test_what_changes_between_plan_and_load_is_refused(
     def agree(*_: object, **__: object) -> None:
         world.execute("INSERT INTO hummock_sequence VALUES ('meta_backup', 5)")
 
-    monkeypatch.setattr("metasnapshot.cli.restore.confirm", agree)
+    monkeypatch.setattr("metasnapshot.cli.verbs.restore.confirm", agree)
     assert world.command("--clean") == 11
     with closing(sqlite3.connect(world.store)) as connection:
         assert connection.execute("SELECT * FROM hummock_sequence").fetchall() == [

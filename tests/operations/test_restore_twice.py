@@ -34,10 +34,10 @@ class World:
 
     def restore(self, number: int = 2, **options: Any) -> RestoreResult:
         with open_meta_store(f"sqlite:///{self.store}") as store:
-            return restore(self.backups, store, self.options(number, **options))
+            return restore(self.backups, store, number, self.options(**options))
 
-    def options(self, number: int, **options: Any) -> RestoreOptions:
-        return RestoreOptions(number, f"fs://{self.state}", FOLDER, **options)
+    def options(self, **options: Any) -> RestoreOptions:
+        return RestoreOptions(f"fs://{self.state}", FOLDER, **options)
 
     def files(self) -> dict[Path, tuple[bytes, int]]:
         """Every file with its bytes and the time of its last change."""
@@ -70,7 +70,7 @@ def test_a_restore_that_ended_well_is_recognised(
     assert world.files() == before
     assert (again.plan.done, again.plan.loaded, again.replaced_checkpoint) == (True, True, None)
     with open_meta_store(f"sqlite:///{world.store}") as store:
-        plan = plan_restore(world.backups, store, world.options(number, **options))
+        plan = plan_restore(world.backups, store, number, world.options(**options))
     assert (plan.done, plan.error, plan.empties, plan.replaces_checkpoint) == (
         True,
         None,

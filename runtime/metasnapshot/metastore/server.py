@@ -133,7 +133,7 @@ class ServerStore:
         statement = "SELECT database(), @@lower_case_table_names"
         database, folds = connection.exec_driver_sql(statement).one()
         database = str(database).lower() if folds else str(database)
-        name = f"{RESTORE_LOCK}-{xxhash.xxh64_hexdigest(database)}"
+        name = f"{RESTORE_LOCK}-{xxhash.xxh64_hexdigest(database.encode())}"
         if not connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar():
             raise self._locked_by(of_mysql(connection, name))
 

@@ -104,7 +104,7 @@ class SqliteStore:
                 except FileNotFoundError:
                     continue
                 if is_made:
-                    attempt.push(lambda kind, *_, it=own: self._unmake(it) if kind else None)
+                    attempt.enter_context(self._unmade_on_failure(own))
                 writing = transaction(self._path, "rw", "BEGIN IMMEDIATE")
                 try:
                     connection = attempt.enter_context(writing)
@@ -125,14 +125,19 @@ class SqliteStore:
             return False
         return True
 
-    def _unmake(self, own: int) -> None:
-        """Remove the file that we made, if it still is ours and empty. SQLite's lock keeps others
-        out meanwhile; who has it open already looks for its name, as above.
+    @contextmanager
+    def _unmade_on_failure(self, own: int) -> Generator[None]:
+        """Remove the file that we made if the block fails, and it still is ours and empty. SQLite's
+        lock keeps others out meanwhile; who has it open already looks for its name, as above.
         """
-        with suppress(sqlite3.Error, OSError), closing(_connect(self._path, "rw", 0)) as connection:
-            connection.execute("BEGIN EXCLUSIVE")
-            if _has_name(own, self._path) and not os.fstat(own).st_size:
-                self._path.unlink()
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error, OSError), closing(_connect(self._path, "rw", 0)) as found:
+                found.execute("BEGIN EXCLUSIVE")
+                if _has_name(own, self._path) and not os.fstat(own).st_size:
+                    self._path.unlink()
+            raise
 
     def _is_open_in_wal_mode(self) -> bool:
         """In WAL mode readers block nobody; whoever has the store open made the file for it."""
