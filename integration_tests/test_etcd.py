@@ -21,7 +21,7 @@ from metasnapshot.errors import InconsistentStore, UnknownFormat
 from metasnapshot.format.messages import era_of
 from metasnapshot.format.v1 import Pair
 from metasnapshot.hummock.checkpoint import decode_checkpoint
-from metasnapshot.operations.etcd import EtcdExport, etcd_pairs, export_etcd
+from metasnapshot.operations.export_etcd import EtcdExport, etcd_pairs, export_etcd
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.v1 import V1_LAYOUTS
 

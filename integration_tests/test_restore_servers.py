@@ -25,8 +25,8 @@ from metasnapshot.errors import (
 )
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.values import Fit
-from metasnapshot.operations import restore_load as loading
-from metasnapshot.operations.restore import plan_restore
+from metasnapshot.operations.restore import load as loading
+from metasnapshot.operations.restore.restoration import plan_restore
 
 TAG = worlds.TAGS[-1]
 

@@ -14,8 +14,8 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.load import TableDigest, Target, digest_rows, digest_table
 from metasnapshot.metastore.values import SQLITE, Fit
-from metasnapshot.operations.restore import RestoreResult, restore
-from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.restore.plan import RestoreOptions
+from metasnapshot.operations.restore.restoration import RestoreResult, restore
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from metasnapshot.contents.cluster import V2Catalog
 from metasnapshot.format.layout import model_of, section_names, shape_of
-from metasnapshot.operations.catalog import V2Catalog
 from metasnapshot_models.definitions import Layout
 
 

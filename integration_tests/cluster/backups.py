@@ -21,7 +21,7 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import MetasnapshotError
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.backup import BackupOptions, backup
-from metasnapshot.operations.backup_reader import BackupReader
+from metasnapshot.operations.epoch import BackupReader
 from metasnapshot.operations.pins import pinned_ids
 from metasnapshot.store.url import open_store
 

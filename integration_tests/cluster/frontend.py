@@ -17,7 +17,7 @@ from cluster.meta import MetaNode
 from cluster.sst import Entry
 from cluster.storage import Row, entries_of_change
 from cluster.tables import Database, column_definitions, mentioned, view_columns
-from metasnapshot.operations.backup_reader import EpochNotFound
+from metasnapshot.operations.epoch import EpochNotFound
 
 Answer = list[tuple[Any, ...]]
 

@@ -23,9 +23,9 @@ from metasnapshot.format.layout import HUMMOCK_VERSION, section_names
 from metasnapshot.format.writer import SnapshotWriter
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import backup as backup_operation
-from metasnapshot.operations import restore as restore_operation
 from metasnapshot.operations import verify as verify_operation
-from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.restore import restoration as restore_operation
+from metasnapshot.operations.restore.plan import RestoreOptions
 from metasnapshot.operations.verify import Level
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS

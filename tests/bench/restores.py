@@ -37,8 +37,8 @@ from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.load import Target, fitted_rows
 from metasnapshot.metastore.values import SQLITE, Fit, to_db
 from metasnapshot.operations import backup as backup_operation
-from metasnapshot.operations import restore as restore_operation
-from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.restore import restoration as restore_operation
+from metasnapshot.operations.restore.plan import RestoreOptions
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.enums import ObjectType

@@ -17,7 +17,7 @@ import pytest
 
 from metasnapshot.cli import text
 from metasnapshot.cli.app import main
-from metasnapshot.operations.findings import ERROR, Finding
+from metasnapshot.contents.findings import ERROR, Finding
 
 STORE = ("--meta-store", "sqlite:///meta.db")
 BACKUPS = ("--backup-storage-url", "fs://backups")

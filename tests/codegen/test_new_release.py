@@ -19,8 +19,8 @@ from shell import BACKUPS, STORE, TARGET
 from metasnapshot.cli.app import main
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.coverage import cover
-from metasnapshot.operations.declarations import read_tables
-from metasnapshot.operations.scaffold import scaffold
+from metasnapshot.scaffold.declarations import read_tables
+from metasnapshot.scaffold.models import scaffold
 from metasnapshot_codegen import cli
 
 ROOT = Path(__file__).parents[2]

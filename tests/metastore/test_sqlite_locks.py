@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from metasnapshot.errors import ConflictError, DatabaseError, MetasnapshotError, TargetNotEmpty
 from metasnapshot.metastore import lock_holders, sqlite
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.operations.restore import restore
-from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.restore.plan import RestoreOptions
+from metasnapshot.operations.restore.restoration import restore
 
 TAG = goldens.SHIPPED / "v3.0.3"
 

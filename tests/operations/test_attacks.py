@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -18,13 +17,13 @@ from metasnapshot.catalogue.ledger import Verified
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import epoch_time
 from metasnapshot.cli.app import main
+from metasnapshot.contents.secrets import redact
 from metasnapshot.errors import RowError, StorageError, UsageError, VersionError
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations import backup as operation
 from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.operations.delete import keep
-from metasnapshot.operations.secrets import redact
 from metasnapshot.operations.verify import is_fresh
 from metasnapshot.store.local import LocalStore
 
@@ -87,16 +86,17 @@ def test_notes_do_not_pass_to_another_snapshot_of_the_same_id(store: Path) -> No
     assert (ledger["kept"], ledger["verified"]) == ([], {})
 
 
-def test_files_are_as_open_as_the_umask_lets_them(store: Path) -> None:
-    """The meta node may run as another user; a replaced file keeps its mode."""
+def test_files_are_as_open_as_the_manifest_that_is_there(store: Path) -> None:
+    """A new directory is its user's alone; where RisingWave's user may read, it goes on reading."""
     run(store)
     folder = store.parent / "backups" / "backup"
-    mask = os.umask(0)
-    os.umask(mask)
-    assert (folder / "9.snapshot").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert (folder / "9.snapshot").stat().st_mode & 0o777 == 0o600
     (folder / "manifest.json").chmod(0o640)
     run(store)
-    assert (folder / "manifest.json").stat().st_mode & 0o777 == 0o640
+    modes = {
+        name: (folder / name).stat().st_mode & 0o777 for name in ("manifest.json", "10.snapshot")
+    }
+    assert set(modes.values()) == {0o640}
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.operations.delete import delete
 from metasnapshot.operations.drill import drill
-from metasnapshot.operations.restore import restore
-from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.restore.plan import RestoreOptions
+from metasnapshot.operations.restore.restoration import restore
 from metasnapshot.operations.verify import verify
 from metasnapshot.store.local import LocalStore
 

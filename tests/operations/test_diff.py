@@ -18,13 +18,13 @@ from msgspec import UNSET, structs
 
 import metasnapshot
 from metasnapshot import Blob, MetaSnapshot, SnapshotReader
+from metasnapshot.contents.cluster import KINDS
 from metasnapshot.errors import ChecksumMismatch
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.operations import diff as operation
-from metasnapshot.operations.catalog import KINDS
-from metasnapshot.operations.diff import (
+from metasnapshot.operations.diff import compare as operation
+from metasnapshot.operations.diff.compare import (
     ADDED,
     CHANGED,
     PARAMETERS,
@@ -35,7 +35,7 @@ from metasnapshot.operations.diff import (
     diff_objects,
     diff_rows,
 )
-from metasnapshot.operations.diff_sides import MetaStoreSide, SnapshotSide
+from metasnapshot.operations.diff.sides import MetaStoreSide, SnapshotSide
 from metasnapshot_models.layouts import LAYOUTS
 
 TAG = goldens.SHIPPED / "v3.0.3"

@@ -18,9 +18,10 @@ from v1_snapshots import bare, cluster, row
 
 import metasnapshot
 from metasnapshot import Blob, MetaSnapshot, SnapshotReader
+from metasnapshot.contents.fields import fields_of
 from metasnapshot.format.messages import message_class
-from metasnapshot.operations import diff as operation
-from metasnapshot.operations.diff import (
+from metasnapshot.operations.diff import compare as operation
+from metasnapshot.operations.diff.compare import (
     ADDED,
     CHANGED,
     REMOVED,
@@ -31,8 +32,7 @@ from metasnapshot.operations.diff import (
     diff_objects,
     diff_rows,
 )
-from metasnapshot.operations.diff_sides import SnapshotSide
-from metasnapshot.operations.fields import fields_of
+from metasnapshot.operations.diff.sides import SnapshotSide
 from metasnapshot_models.v1 import V1_LAYOUTS
 
 LAYOUT = "v1-0.19"
@@ -45,8 +45,8 @@ V2_PAIR = [goldens.SHIPPED / tag / "backup" / "2.snapshot" for tag in ("v2.2.0",
 IN_ORDER = """
 import sys
 from metasnapshot import SnapshotReader
-from metasnapshot.operations import diff
-from metasnapshot.operations.diff_sides import SnapshotSide
+from metasnapshot.operations.diff import compare as diff
+from metasnapshot.operations.diff.sides import SnapshotSide
 diff.PART_ROWS = 2
 with open(sys.argv[1], "rb") as one, open(sys.argv[2], "rb") as other:
     sides = [SnapshotSide(SnapshotReader(file)) for file in (one, other)]

@@ -24,8 +24,8 @@ from metasnapshot.errors import (
 from metasnapshot.hummock.checkpoint import decode_checkpoint
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.backup import backup
-from metasnapshot.operations.restore import RestoreResult, restore
-from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.restore.plan import RestoreOptions
+from metasnapshot.operations.restore.restoration import RestoreResult, restore
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS
 

@@ -15,13 +15,13 @@ import pytest
 
 import metasnapshot
 from metasnapshot.cli.app import main
+from metasnapshot.contents.unique_keys import keys_of
 from metasnapshot.errors import DamageError, InconsistentStore, UnknownFormat
 from metasnapshot.format.framing import FrameReader
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.check import check
-from metasnapshot.operations.restore import plan_restore, restore
-from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
-from metasnapshot.operations.unique_keys import keys_of
+from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
+from metasnapshot.operations.restore.restoration import plan_restore, restore
 from metasnapshot.operations.verify import verify
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS

@@ -24,10 +24,10 @@ from metasnapshot.hummock.checkpoint import decode_checkpoint
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.bulk.sqlite import SqliteTable
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.operations import restore as operation
-from metasnapshot.operations import restore_load as loading
-from metasnapshot.operations.restore import RestoreResult, plan_restore, restore
-from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
+from metasnapshot.operations.restore import load as loading
+from metasnapshot.operations.restore import restoration as operation
+from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
+from metasnapshot.operations.restore.restoration import RestoreResult, plan_restore, restore
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 

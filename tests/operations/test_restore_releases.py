@@ -15,8 +15,8 @@ from metasnapshot.errors import TargetNotEmpty, UnknownFormat
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.misfits import LiveTables, live_tables, misfits
 from metasnapshot.operations.create_schema import create_schema
-from metasnapshot.operations.restore import plan_restore, restore
-from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.restore.plan import RestoreOptions
+from metasnapshot.operations.restore.restoration import plan_restore, restore
 from metasnapshot_models.layouts import MIGRATIONS, RELEASES
 
 FIRST = [

@@ -15,8 +15,8 @@ from metasnapshot.cli.app import main
 from metasnapshot.errors import TargetNotEmpty
 from metasnapshot.hummock.checkpoint import NONE, decode_checkpoint, encode_checkpoint
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.operations.restore import RestoreResult, plan_restore, restore
-from metasnapshot.operations.restore_plan import RestoreOptions
+from metasnapshot.operations.restore.plan import RestoreOptions
+from metasnapshot.operations.restore.restoration import RestoreResult, plan_restore, restore
 from metasnapshot_models.layouts import LAYOUTS
 
 TAG = goldens.SHIPPED / "v3.0.3"

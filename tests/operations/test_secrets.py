@@ -12,15 +12,15 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import metasnapshot
+from metasnapshot.contents.properties import REDACTED, is_harmless, redact_properties
+from metasnapshot.contents.secrets import redact, redact_sql
 from metasnapshot.errors import RowError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import described
 from metasnapshot.metastore.values import from_db
-from metasnapshot.operations.diff import diff_names, diff_rows
-from metasnapshot.operations.diff_sides import SnapshotSide
+from metasnapshot.operations.diff.compare import diff_names, diff_rows
+from metasnapshot.operations.diff.sides import SnapshotSide
 from metasnapshot.operations.export import export_rows, write_csv, write_jsonl
-from metasnapshot.operations.properties import REDACTED, is_harmless, redact_properties
-from metasnapshot.operations.secrets import redact, redact_sql
 from metasnapshot.store.shown_url import shown_text, shown_url, shown_value
 from metasnapshot_models.connectors import COMMON, CONNECTORS
 from metasnapshot_models.definitions import Column, ColumnType

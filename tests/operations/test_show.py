@@ -13,9 +13,9 @@ import pytest
 import metasnapshot
 from metasnapshot import Blob, SnapshotReader
 from metasnapshot.catalogue.times import epoch_time
+from metasnapshot.contents.secrets import redact, redact_row, redact_sql
 from metasnapshot.errors import ChecksumMismatch, UnknownFormat
 from metasnapshot.operations.export import export_rows
-from metasnapshot.operations.secrets import redact, redact_row, redact_sql
 from metasnapshot.operations.show import summarise
 
 TAG = goldens.SHIPPED / "v3.0.3"

@@ -14,13 +14,13 @@ from v1_snapshots import GENERATORS, cluster, deep_fragments, row
 import metasnapshot
 from metasnapshot import Blob, HummockVersion, MetaSnapshot
 from metasnapshot.catalogue.entry import describe
+from metasnapshot.contents.findings import ERROR, WARNING
+from metasnapshot.contents.references import check_references
+from metasnapshot.contents.version_findings import check_version
 from metasnapshot.errors import TooDeep
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.v1 import Pair
-from metasnapshot.operations.findings import ERROR, WARNING
-from metasnapshot.operations.references import check_references
 from metasnapshot.operations.verify import find_lost_objects
-from metasnapshot.operations.version_check import check_version
 from metasnapshot_models.v1 import V1_LAYOUTS
 
 NEWEST = "v1-2.0"

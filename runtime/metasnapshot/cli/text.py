@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from itertools import zip_longest
 from typing import Any
 
+from metasnapshot.contents.findings import Finding
 from metasnapshot.errors import MetasnapshotError, UsageError
-from metasnapshot.operations.findings import Finding
 from metasnapshot.store.shown_url import shown_text
 
 Document = dict[str, Any]

@@ -17,6 +17,14 @@ import sqlalchemy as sa
 from metasnapshot.catalogue.entry import new_entry
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.contents.ownership import (
+    DATA_DIRECTORY,
+    STATE_STORE,
+    check_cluster,
+    check_directory,
+    parameter,
+)
+from metasnapshot.contents.sequences import BACKUP_SEQUENCE, SEQUENCES_SECTION
 from metasnapshot.errors import InconsistentStore, UsageError
 from metasnapshot.format.framing import WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
@@ -35,16 +43,8 @@ from metasnapshot.metastore.read import (
     system_parameters,
     version_deltas,
 )
-from metasnapshot.operations.collector import rare_collections
 from metasnapshot.operations.coverage import cover
-from metasnapshot.operations.places import (
-    DATA_DIRECTORY,
-    STATE_STORE,
-    check_cluster,
-    check_directory,
-    parameter,
-)
-from metasnapshot.operations.sequences import BACKUP_SEQUENCE, SEQUENCES_SECTION
+from metasnapshot.operations.cycles import rare_collections
 from metasnapshot.store.port import Store
 from metasnapshot.store.url import open_store
 from metasnapshot_models.codecs import CODECS

@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.contents.cluster import catalog_of
+from metasnapshot.contents.sequences import SEQUENCES_SECTION
 from metasnapshot.errors import UsageError
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.load import Target, digest_rows
 from metasnapshot.operations.backup import BackupOptions, backup
-from metasnapshot.operations.catalog import catalog_of
-from metasnapshot.operations.restore import restore
-from metasnapshot.operations.restore_plan import RestoreOptions
-from metasnapshot.operations.sequences import SEQUENCES_SECTION
+from metasnapshot.operations.restore.plan import RestoreOptions
+from metasnapshot.operations.restore.restoration import restore
 from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.scratch import scratch_directory

@@ -18,14 +18,14 @@ from uuid import UUID
 
 import msgspec
 
+from metasnapshot.contents.fields import field_names, fields_of
+from metasnapshot.contents.secrets import redact_message, redact_row
+from metasnapshot.contents.sequences import I64_MAX
 from metasnapshot.errors import ConflictError, MetasnapshotError, RowError
 from metasnapshot.format.hummock_version import VERSION
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob, Timestamp
-from metasnapshot.operations.fields import field_names, fields_of
-from metasnapshot.operations.secrets import redact_message, redact_row
-from metasnapshot.operations.sequences import I64_MAX
 from metasnapshot.store.scratch import scratch_directory
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")

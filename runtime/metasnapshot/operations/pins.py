@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.contents.findings import Finding, Findings
 from metasnapshot.hummock.objects import NeededObjects, needed_by
-from metasnapshot.operations.findings import Finding, Findings
 from metasnapshot.operations.verify import find_lost_objects
 
 

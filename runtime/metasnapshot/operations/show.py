@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.operations.catalog import KINDS, SINK, Catalog, catalog_of
-from metasnapshot.operations.secrets import redact
+from metasnapshot.contents.cluster import KINDS, SINK, Catalog, catalog_of
+from metasnapshot.contents.secrets import redact
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,13 @@ from typing import Literal, get_args
 
 from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger, read_ledger
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.contents.cluster import catalog_of
+from metasnapshot.contents.fields import row_count
+from metasnapshot.contents.findings import ERROR, Finding, Findings
+from metasnapshot.contents.object_findings import look_for
+from metasnapshot.contents.ownership import DATA_DIRECTORY, STATE_STORE, parameter
+from metasnapshot.contents.references import check_references
+from metasnapshot.contents.version_findings import check_version
 from metasnapshot.errors import (
     DamageError,
     MetasnapshotError,
@@ -26,14 +33,7 @@ from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.v1 import V1
 from metasnapshot.hummock.objects import needed_by
-from metasnapshot.operations.catalog import catalog_of
-from metasnapshot.operations.collector import rare_collections
-from metasnapshot.operations.fields import row_count
-from metasnapshot.operations.findings import ERROR, Finding, Findings
-from metasnapshot.operations.object_check import look_for
-from metasnapshot.operations.places import DATA_DIRECTORY, STATE_STORE, parameter
-from metasnapshot.operations.references import check_references
-from metasnapshot.operations.version_check import check_version
+from metasnapshot.operations.cycles import rare_collections
 from metasnapshot.store.url import open_store
 
 Level = Literal["file", "rows", "refs", "objects"]

@@ -12,8 +12,8 @@ from metasnapshot.cli.options import FLAT, Json
 from metasnapshot.cli.text import Document, complain, releases, say, say_json, say_page
 from metasnapshot.errors import UnknownFormat
 from metasnapshot.operations.coverage import ADD_RELEASE, Coverage, cover
-from metasnapshot.operations.declarations import read_tables
-from metasnapshot.operations.scaffold import check_release, scaffold
+from metasnapshot.scaffold.declarations import read_tables
+from metasnapshot.scaffold.models import check_release, scaffold
 
 Scaffold = Annotated[
     str | None,

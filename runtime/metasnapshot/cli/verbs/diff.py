@@ -13,9 +13,9 @@ from metasnapshot.cli.meta_store import ComparedStore, Typed
 from metasnapshot.cli.options import FLAT, Directory, Json, snapshot_id
 from metasnapshot.cli.text import Document, note, printable, say, say_json, table
 from metasnapshot.errors import UsageError
-from metasnapshot.operations import diff as operation
-from metasnapshot.operations.diff import Change
-from metasnapshot.operations.diff_sides import MetaStoreSide, SnapshotSide
+from metasnapshot.operations.diff import compare as operation
+from metasnapshot.operations.diff.compare import Change
+from metasnapshot.operations.diff.sides import MetaStoreSide, SnapshotSide
 
 SIGNS = {operation.ADDED: "+", operation.REMOVED: "-", operation.CHANGED: "~"}
 

@@ -11,7 +11,7 @@ from metasnapshot.cli.options import FLAT, Directory, Json
 from metasnapshot.cli.snapshots import snapshot_document
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import UsageError
-from metasnapshot.operations.backup_reader import U64_MAX, BackupReader
+from metasnapshot.operations.epoch import U64_MAX, BackupReader
 from metasnapshot_models.layouts import RELEASES
 
 NEWEST = [name for name in RELEASES if name[0].isdigit()][-1]

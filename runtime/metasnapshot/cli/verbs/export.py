@@ -14,8 +14,8 @@ from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, WithSecr
 from metasnapshot.cli.text import note, printable, say, say_json
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.operations.etcd import CHECKPOINT_FILE, LOAD_NAME, export_etcd
 from metasnapshot.operations.export import new_path, write_csv, write_jsonl, write_sqlite
+from metasnapshot.operations.export_etcd import CHECKPOINT_FILE, LOAD_NAME, export_etcd
 
 Format = Literal["jsonl", "sqlite", "csv", "etcd"]
 

@@ -9,10 +9,10 @@ from cyclopts import Parameter
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes, snapshot_id
 from metasnapshot.cli.text import Document, confirm, say, say_json
-from metasnapshot.operations import restore as operation
-from metasnapshot.operations.restore import RestoreResult
-from metasnapshot.operations.restore_checks import OBJECTS_CHECK
-from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
+from metasnapshot.operations.restore import restoration as operation
+from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
+from metasnapshot.operations.restore.planner import OBJECTS_CHECK
+from metasnapshot.operations.restore.restoration import RestoreResult
 
 INTEGRITY = {"ok": "Succeed integrity validation.", "failed": "Fail integrity validation."}
 """Upstream's own words, which scripts look for."""

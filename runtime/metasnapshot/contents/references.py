@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from metasnapshot.contents.findings import ERROR, WARNING, Finding
+from metasnapshot.contents.references_v1 import check_v1_references
+from metasnapshot.contents.unique_keys import UniqueKeys
 from metasnapshot.errors import RowError, TooDeep
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob
-from metasnapshot.operations.findings import ERROR, WARNING, Finding
-from metasnapshot.operations.references_v1 import check_v1_references
-from metasnapshot.operations.unique_keys import UniqueKeys
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.enums import ObjectType
 

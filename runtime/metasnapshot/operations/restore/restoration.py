@@ -25,11 +25,11 @@ from metasnapshot.hummock.checkpoint import (
     write_checkpoint,
 )
 from metasnapshot.metastore.connect import MetaStore
-from metasnapshot.operations.collector import rare_collections
-from metasnapshot.operations.restore_checks import RestorePlanner
-from metasnapshot.operations.restore_load import load
-from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan
-from metasnapshot.operations.restore_source import Source
+from metasnapshot.operations.cycles import rare_collections
+from metasnapshot.operations.restore.load import load
+from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
+from metasnapshot.operations.restore.planner import RestorePlanner
+from metasnapshot.operations.restore.source import Source
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.url import open_store
 

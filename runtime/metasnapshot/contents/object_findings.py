@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from metasnapshot.contents.cluster import catalog_of
+from metasnapshot.contents.findings import ERROR, WARNING, Finding
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.hummock.paths import is_prefixed, object_path, object_prefix, parse_path
-from metasnapshot.operations.catalog import catalog_of
-from metasnapshot.operations.findings import ERROR, WARNING, Finding
 from metasnapshot.store.port import Store, normalise
 
 LOST_HINT = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from metasnapshot.contents.fields import key_names
+from metasnapshot.contents.findings import ERROR, WARNING, Finding
 from metasnapshot.errors import TooDeep
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.operations.fields import key_names
-from metasnapshot.operations.findings import ERROR, WARNING, Finding
 
 DATABASE, SCHEMA, TABLE, USER = "database", "schema", "table", "user_info"
 _PLACED = {"database_id": DATABASE, "schema_id": SCHEMA, "owner": USER}

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeGuard
 
+from metasnapshot.contents.properties import REDACTED, redact_properties
+from metasnapshot.contents.sql_secrets import redact_statement
 from metasnapshot.format.scalars import Blob
-from metasnapshot.operations.properties import REDACTED, redact_properties
-from metasnapshot.operations.sql_secrets import redact_statement
 from metasnapshot.store.shown_url import shown_value
 
 SECRET_BLOBS = frozenset(

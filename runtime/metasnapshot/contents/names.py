@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from metasnapshot.operations.catalog import Catalog, Item
+from metasnapshot.contents.cluster import Catalog, Item
 
 
 class Named(NamedTuple):

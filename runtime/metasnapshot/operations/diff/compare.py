@@ -17,16 +17,16 @@ from typing import Any
 import msgspec
 import xxhash
 
+from metasnapshot.contents.cluster import KINDS
+from metasnapshot.contents.fields import fields_of, fields_of_message
+from metasnapshot.contents.names import label, named_objects
+from metasnapshot.contents.secrets import redact
 from metasnapshot.errors import UsageError
 from metasnapshot.format import messages
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.scalars import Blob, Timestamp
 from metasnapshot.hummock.objects import needed_by
-from metasnapshot.operations.catalog import KINDS
-from metasnapshot.operations.diff_sides import Side, SnapshotSide
-from metasnapshot.operations.fields import fields_of, fields_of_message
-from metasnapshot.operations.names import label, named_objects
-from metasnapshot.operations.secrets import redact
+from metasnapshot.operations.diff.sides import Side, SnapshotSide
 
 PART_ROWS = 100_000
 """Rows whose hashes are held at once."""

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
-from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.operations.sequences import (
+from metasnapshot.contents.sequences import (
     BACKUP_SEQUENCE,
     GROUP_SEQUENCE,
     OBJECT_SEQUENCE,
     SEQUENCES_SECTION,
 )
+from metasnapshot.format.reader import SnapshotReader
 from metasnapshot_models.enums import TableType
 
 TABLES_SECTION = "tables"

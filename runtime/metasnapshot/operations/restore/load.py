@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from metasnapshot.contents.unique_keys import UniqueKeys
 from metasnapshot.errors import InconsistentStore
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.layout import shape_of
@@ -28,9 +29,8 @@ from metasnapshot.metastore.load import (
     table_of,
 )
 from metasnapshot.metastore.triggers import fire_deferred
-from metasnapshot.operations.restore_source import Source
-from metasnapshot.operations.restore_target import TargetChecks
-from metasnapshot.operations.unique_keys import UniqueKeys
+from metasnapshot.operations.restore.source import Source
+from metasnapshot.operations.restore.target import TargetChecks
 from metasnapshot_models.enums import ObjectType
 
 OBJECTS_SECTION = "objects"

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.format.layout import HUMMOCK_VERSION
-from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.hummock.keys import ends_before
-from metasnapshot.hummock.objects import needed_by, sst_ids
-from metasnapshot.operations.catalog import catalog_of
-from metasnapshot.operations.findings import ERROR, WARNING, Finding
-from metasnapshot.operations.sequences import (
+from metasnapshot.contents.cluster import catalog_of
+from metasnapshot.contents.findings import ERROR, WARNING, Finding
+from metasnapshot.contents.sequences import (
     FIRST_IDS,
     SEQUENCES_SECTION,
     STATIC_GROUPS_END,
     ids_in_use,
 )
+from metasnapshot.format.layout import HUMMOCK_VERSION
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.hummock.keys import ends_before
+from metasnapshot.hummock.objects import needed_by, sst_ids
 
 NONOVERLAPPING = 1
 V1_SEQUENCES = "default_cf"

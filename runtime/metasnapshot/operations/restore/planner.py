@@ -14,6 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.contents.findings import Findings
+from metasnapshot.contents.object_findings import largest_object, look_for
+from metasnapshot.contents.ownership import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
+from metasnapshot.contents.sequences import (
+    SEQUENCES_SECTION,
+    ids_in_use,
+    raise_sequences,
+    require_superset,
+)
 from metasnapshot.errors import (
     ConflictError,
     DamageError,
@@ -25,18 +34,9 @@ from metasnapshot.errors import (
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME, holds_checkpoint, plain_checkpoint
 from metasnapshot.hummock.objects import needed_by
-from metasnapshot.operations.findings import Findings
-from metasnapshot.operations.object_check import largest_object, look_for
-from metasnapshot.operations.places import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
-from metasnapshot.operations.restore_plan import Check, RestoreOptions, RestorePlan, Warned
-from metasnapshot.operations.restore_source import Source
-from metasnapshot.operations.restore_target import TargetChecks
-from metasnapshot.operations.sequences import (
-    SEQUENCES_SECTION,
-    ids_in_use,
-    raise_sequences,
-    require_superset,
-)
+from metasnapshot.operations.restore.plan import Check, RestoreOptions, RestorePlan, Warned
+from metasnapshot.operations.restore.source import Source
+from metasnapshot.operations.restore.target import TargetChecks
 from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.shown_url import shown_url

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metasnapshot.metastore.ddl import alive_at
-from metasnapshot.operations.declarations import Field, Index, Key, Table
+from metasnapshot.scaffold.declarations import Field, Index, Key, Table
 from metasnapshot_models.ddl import CHARSETS, RELEASES, TABLES, TYPES, DdlTable
 
 HEAD = """\

@@ -19,11 +19,11 @@ import msgspec
 from google.protobuf import wrappers_pb2
 
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.contents.cluster import parameter_texts
 from metasnapshot.errors import InconsistentStore, UnknownFormat
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.v1 import Pair
 from metasnapshot.hummock.checkpoint import plain_checkpoint
-from metasnapshot.operations.catalog import parameter_texts
 from metasnapshot_models.v1 import V1_LAYOUTS, V1Family
 
 LOAD_NAME = "load.sh"

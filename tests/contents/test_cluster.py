@@ -11,10 +11,7 @@ from v1_snapshots import GENERATORS, bare, row
 
 import metasnapshot
 from metasnapshot import Blob, MetaSnapshot
-from metasnapshot.format.messages import message_class
-from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.format.v1 import Pair
-from metasnapshot.operations.catalog import (
+from metasnapshot.contents.cluster import (
     KINDS,
     SECTIONS,
     SINK,
@@ -26,7 +23,10 @@ from metasnapshot.operations.catalog import (
     catalog_of,
     parameter_texts,
 )
-from metasnapshot.operations.names import named_objects
+from metasnapshot.contents.names import named_objects
+from metasnapshot.format.messages import message_class
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.format.v1 import Pair
 from metasnapshot_models.v1 import V1_LAYOUTS
 
 LAYOUT = "v1-2.0"

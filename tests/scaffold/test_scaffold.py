@@ -14,8 +14,8 @@ from metasnapshot.errors import UsageError
 from metasnapshot.format.layout import shape_of
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.coverage import cover
-from metasnapshot.operations.declarations import read_tables, suggest
-from metasnapshot.operations.scaffold import scaffold
+from metasnapshot.scaffold.declarations import read_tables, suggest
+from metasnapshot.scaffold.models import scaffold
 
 WIDGET = """
 CREATE TABLE widget (

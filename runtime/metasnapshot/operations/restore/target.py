@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from metasnapshot.contents.unique_keys import UniqueKeys
 from metasnapshot.errors import TargetNotEmpty, UnknownFormat
 from metasnapshot.format.layout import shape_of
 from metasnapshot.metastore.bulk.table import fitted_batches
@@ -18,9 +19,8 @@ from metasnapshot.metastore.misfits import live_tables, misfits
 from metasnapshot.metastore.triggers import triggers_on
 from metasnapshot.metastore.values import MYSQL, engine_of
 from metasnapshot.operations.create_schema import release_of
-from metasnapshot.operations.restore_plan import RestoreOptions, RestorePlan, Warned
-from metasnapshot.operations.restore_source import Source
-from metasnapshot.operations.unique_keys import UniqueKeys
+from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan, Warned
+from metasnapshot.operations.restore.source import Source
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.layouts import RELEASES
 

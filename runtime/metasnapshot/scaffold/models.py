@@ -16,8 +16,8 @@ from graphlib import CycleError, TopologicalSorter
 from metasnapshot.errors import UsageError
 from metasnapshot.format.layout import shape_of
 from metasnapshot.operations.coverage import Coverage
-from metasnapshot.operations.declarations import Field, Table, family, suggest
-from metasnapshot.operations.scaffold_ddl import Block, DdlScaffold, word
+from metasnapshot.scaffold.ddl import Block, DdlScaffold, word
+from metasnapshot.scaffold.declarations import Field, Table, family, suggest
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Column, Layout
 from metasnapshot_models.layouts import LAYOUTS, RELEASES

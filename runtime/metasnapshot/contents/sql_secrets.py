@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from metasnapshot.operations.properties import REDACTED, is_harmless
+from metasnapshot.contents.properties import REDACTED, is_harmless
 from metasnapshot.store.shown_url import shown_text
 
 _TOKEN = re.compile(

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from metasnapshot.contents.cluster import Catalog, V2Catalog, catalog_of
+from metasnapshot.contents.fields import key_names
 from metasnapshot.format.layout import model_of, section_names, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.read import count_rows, find_layouts, read_rows
-from metasnapshot.operations.catalog import Catalog, V2Catalog, catalog_of
 from metasnapshot.operations.coverage import cover
-from metasnapshot.operations.fields import key_names
 from metasnapshot_models.codecs import CODECS
 
 

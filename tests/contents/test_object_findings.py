@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metasnapshot
+from metasnapshot.contents.findings import ERROR, WARNING, Finding
+from metasnapshot.contents.object_findings import check_objects, largest_object, look_for
 from metasnapshot.errors import UsageError
 from metasnapshot.hummock.objects import NeededObject, NeededObjects, needed_by
 from metasnapshot.hummock.paths import DATA, GRAPH, VECTOR, object_path
-from metasnapshot.operations.findings import ERROR, WARNING, Finding
-from metasnapshot.operations.object_check import check_objects, largest_object, look_for
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import ObjectHead, Store
@@ -195,8 +195,8 @@ LISTING = """
 import json, sys
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.hummock.paths import DATA, object_path
-from metasnapshot.operations.findings import Findings
-from metasnapshot.operations.object_check import check_objects
+from metasnapshot.contents.findings import Findings
+from metasnapshot.contents.object_findings import check_objects
 from metasnapshot.store.port import ObjectHead
 
 COUNT = int(sys.argv[1])

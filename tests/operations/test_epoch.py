@@ -14,7 +14,7 @@ import pytest
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import SnapshotNotFound, UsageError
-from metasnapshot.operations.backup_reader import BackupReader, EpochNotFound
+from metasnapshot.operations.epoch import BackupReader, EpochNotFound
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
 

@@ -14,13 +14,13 @@ import pytest
 
 import metasnapshot
 from metasnapshot.catalogue.manifest import ManifestEntry, parse
+from metasnapshot.contents.findings import ERROR, WARNING, Finding
+from metasnapshot.contents.sequences import FIRST_IDS, raise_sequences
+from metasnapshot.contents.version_findings import check_version
 from metasnapshot.errors import InconsistentStore
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot
-from metasnapshot.operations.findings import ERROR, WARNING, Finding
-from metasnapshot.operations.sequences import FIRST_IDS, raise_sequences
-from metasnapshot.operations.version_check import check_version
 from metasnapshot_models.layouts import LAYOUTS
 from metasnapshot_models.models import HummockSequence
 

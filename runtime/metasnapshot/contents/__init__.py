@@ -1,0 +1,1 @@
+"""What a snapshot says of its cluster, and whether that is sound. Nothing here changes anything."""
