@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from exhaustive import WHOLE
@@ -68,24 +69,34 @@ class Steps:
 
 
 def in_child(job: Callable[[], object], die_at: int | None) -> int:
-    """Run a job in a forked process that dies at a step; returns its steps, or -1 if it died."""
+    """Run a job in a forked process that dies at a step; returns its steps, or -1 if it died.
+
+    It has scratch of its own: what others left dead there would be cleared by it, in more steps.
+    """
     reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        steps = Steps(die_at)
-        steps.watch()
-        steps.watch_store()
-        try:
-            job()
-            os.write(writer, str(steps.count).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as file:
-        said = file.read()
-    _, status = os.waitpid(child, 0)
+    with tempfile.TemporaryDirectory() as scratch:
+        child = os.fork()
+        if child == 0:
+            tempfile.tempdir = scratch
+            _run(job, die_at, writer)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as file:
+            said = file.read()
+        _, status = os.waitpid(child, 0)
     assert (os.WIFSIGNALED(status), os.WIFEXITED(status)) == (not said, bool(said))
     return int(said) if said else -1
+
+
+def _run(job: Callable[[], object], die_at: int | None, writer: int) -> NoReturn:
+    """The forked process: it says its steps if it lives."""
+    steps = Steps(die_at)
+    steps.watch()
+    steps.watch_store()
+    try:
+        job()
+        os.write(writer, str(steps.count).encode())
+    finally:
+        os._exit(0)
 
 
 def deaths(

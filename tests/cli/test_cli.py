@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -27,11 +28,24 @@ def test_a_backup_there_and_back(shell: Shell) -> None:
     assert "layout 3.0.1 (RisingWave 3.0.1 to 3.0.3), Hummock version 105 (checkpoint 105 " in out
     code, out, err = shell.run("list", *BACKUPS)
     assert (code, err) == (0, "")
-    assert out.splitlines() == [
-        "id  format  hummock version  objects  tables  release  verified  remarks",
-        "9   V2      105              18       5       -        never     nightly",
-        "1 snapshots, manifest 1",
+    head, row, foot = out.splitlines()
+    assert head.split() == [
+        "id",
+        "format",
+        "taken",
+        "age",
+        "size",
+        "cluster",
+        "release",
+        "verified",
+        "remarks",
     ]
+    assert re.fullmatch(
+        r"9   V2      20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  \d+ seconds?  131\.\d kB  \w{8}  "
+        r"3\.0\.1 to 3\.0\.3 +never     nightly",
+        row,
+    )
+    assert foot == "1 snapshot, manifest 1"
     for level in ("file", "rows"):
         code, out, err = shell.run("verify", "latest", *BACKUPS, "--level", level)
         assert (code, err) == (0, "")

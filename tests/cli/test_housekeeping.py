@@ -86,7 +86,7 @@ def test_expire(run: Run) -> None:
     lines = run(*EXPIRE).out.splitlines()
     assert lines[1].endswith("  keep    last 1, at least 1, the newest that verifies")
     assert (lines[2].split()[-1], lines[3].endswith("  marked as kept")) == ("delete", True)
-    assert run(*EXPIRE, "--commit").out.splitlines()[-1] == "deleted 1 snapshots"
+    assert run(*EXPIRE, "--commit").out.splitlines()[-1] == "deleted 1 snapshot"
     assert ids(run) == [9, 11]
     assert run(*EXPIRE, "--commit", "--json").json["deleted"] == []
 
@@ -112,7 +112,7 @@ def test_each_rule_is_heard(run: Run) -> None:
         (kept,) = (item for item in judged["snapshots"] if item["reasons"])
         assert (kept["id"], kept["reasons"][0].split()[0]) == (11, kind)
     judged = run("expire", *BACKUPS, "--keep-within", "7d", "--json").json
-    assert all("within 7 days, 0:00:00" in item["reasons"] for item in judged["snapshots"])
+    assert all("within 7 days" in item["reasons"] for item in judged["snapshots"])
 
 
 def test_gc(run: Run) -> None:
@@ -191,7 +191,7 @@ def test_check(run: Run) -> None:
     assert run(*CHECK, "--max-age", "9999w").code == 0
     ran = run(*CHECK, "--max-age", "0s", "--min-count", "4")
     assert (ran.code, ran.out) == (5, "")
-    assert re.match(r"error: 3 snapshots, not 4; the newest is .* old, more than 0:", ran.err)
+    assert re.match(r"error: 3 snapshots, not 4; the newest is .* old, more than ", ran.err)
     damage(11)
     ran = run(*CHECK, "--json")
     assert (ran.code, ran.json["ok"], ran.json["newest_id"]) == (5, False, 10)

@@ -153,10 +153,12 @@ def test_a_store_that_cannot_be_listed_says_nothing_of_the_snapshot(shell: Shell
 
 @pytest.mark.parametrize("spelling", ["hummock_001", "hummock_001/", "/hummock_001"])
 def test_the_state_store_may_be_named(shell: Shell, spelling: str) -> None:
-    """URL and directory together, however the directory is spelt."""
+    """With the directory, however it is spelt, or without: the snapshot says it."""
     named = (*STATE, "--hummock-storage-directory", spelling)
     assert verify(shell, "--level", "objects", *named).code == 0
-    assert verify(shell, "--level", "objects", *STATE).code == 2
+    assert verify(shell, "--level", "objects", *STATE).code == 0
+    assert verify(shell, "--level", "objects", *named[2:]).code == 2
+    assert verify(shell, "--level", "refs", *named[2:]).code == 0
 
 
 def test_integrity_that_succeeds(shell: Shell) -> None:

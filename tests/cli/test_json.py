@@ -51,12 +51,15 @@ def test_backup(backed_up: Shell) -> None:
     )
 
 
+LISTED = {"kept", "verified", "taken_at", "taken_by", "bytes", "cluster_id", "releases"}
+
+
 def test_list_verify_and_keep(backed_up: Shell) -> None:
     """What verify and keep note is in the list."""
     code, found = backed_up.answer("list", *BACKUPS)
     (item,) = found["snapshots"]
     assert (code, found["manifest_id"], item["kept"], item["verified"]) == (0, 1, False, None)
-    assert set(item) == SNAPSHOT_KEYS | {"kept", "verified"}
+    assert set(item) == SNAPSHOT_KEYS | LISTED
     code, found = backed_up.answer("verify", "9", *BACKUPS)
     (result,) = found["snapshots"]
     assert (code, result["ok"], result["rows"], result["skipped"]) == (0, True, 317, False)

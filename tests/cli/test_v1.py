@@ -177,9 +177,8 @@ def test_housekeeping_leaves_other_entries_as_they_are(run: Run, dialect: str) -
     assert run("keep", "1").out == "kept: 1\n"
     assert (run("delete", "1", "--yes").code, run("check").code) == (16, 0)
     judged = run("expire", "--keep-last", "1", "--json").json["snapshots"]
-    timed = dialect != REWRITTEN
-    assert [item["id"] for item in judged] == ([2, 1, 3] if timed else [3, 2, 1])
-    assert all(item["reasons"] for item in judged)
+    kept = {item["id"]: bool(item["reasons"]) for item in judged}
+    assert kept == {3: True, 2: dialect == REWRITTEN, 1: True}  # what has no time stays
     assert run("copy", "--to", "fs://safe").code == 0
     for number in (1, 2, 3):
         name = f"backup/{number}.snapshot"
@@ -195,7 +194,7 @@ def test_housekeeping_leaves_other_entries_as_they_are(run: Run, dialect: str) -
 def test_expire_lets_the_old_go(run: Run) -> None:
     """The epoch of the whole says when a V1 snapshot was taken."""
     write_backups(Path("backups"), "v1-0.1.15", "0.1.15")
-    assert "deleted 1 snapshots" in run("expire", "--keep-last", "1", "--commit").out
+    assert "deleted 1 snapshot" in run("expire", "--keep-last", "1", "--commit").out
     assert list(raw_entries()) == [2]
     ran = run("check", "--max-age", "1h", "--json")
     assert (ran.code, ran.json["newest_id"]) == (5, 2)

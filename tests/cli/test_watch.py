@@ -168,11 +168,11 @@ def test_a_failed_verification_has_its_own_code(watch: Watch) -> None:
     assert repository().store.head(f"backup/{WATCHER_NAME}") is None
 
 
-def test_half_of_a_place_is_enough_for_a_backup(watch: Watch) -> None:
-    """The other half is the cluster's own; only a look for objects wants both, and says so
-    first."""
+def test_half_of_a_place_is_enough(watch: Watch) -> None:
+    """The other half is the cluster's own; a directory of nowhere is told before anything is
+    done."""
     assert watch(*STATE, "--rounds", "1").code == 0
-    ran = watch(*STATE, "--rounds", "1", "--level", "objects")
+    ran = watch("--hummock-storage-directory", "hummock_001", "--rounds", "1", "--level", "objects")
     assert (ran.code, ran.out) == (2, "")
-    assert "go together" in ran.err
+    assert "--hummock-storage-url is not" in ran.err
     assert repository().manifest().ids == (9,)

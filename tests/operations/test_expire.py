@@ -169,9 +169,9 @@ def test_the_reasons_are_said() -> None:
             "daily 2026-03-04",
             "weekly 2026-03-04",
             "monthly 2026-03-04",
-            "within 1:00:00",
+            "within 60 minutes",
         ],
-        3: ["within 1:00:00"],
+        3: ["within 60 minutes"],
         2: ["marked as kept"],
         1: ["monthly 2026-01-23"],
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.catalogue.times import counted
 from metasnapshot.cli.options import given_id
 from metasnapshot.cli.text import confirm, note, say, say_json, table
 from metasnapshot.errors import MetasnapshotError, UsageError
@@ -82,7 +83,7 @@ def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
         return 0
     for number in unknown:
         note(f"the meta node has no snapshot {number}")
-    say(f"deleted {', '.join(map(str, gone)) or 'nothing'}; {len(left)} snapshots are left")
+    say(f"deleted {', '.join(map(str, gone)) or 'nothing'}; {counted(len(left), 'snapshot')} left")
     return 0
 
 
@@ -107,5 +108,5 @@ def list_snapshots(url: str, *, json: bool) -> int:
         for item in found
     ]
     table([["id", "format", "hummock version", "tables", "release", "remarks"], *rows])
-    say(f"{len(found)} snapshots, manifest {manifest_id}, in the meta node's memory")
+    say(f"{counted(len(found), 'snapshot')}, manifest {manifest_id}, in the meta node's memory")
     return 0

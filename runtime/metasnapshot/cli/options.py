@@ -87,21 +87,20 @@ class StateStore:
     hummock_storage_url: str | None = None
     hummock_storage_directory: str | None = None
 
-    def place(self) -> tuple[str, str] | None:
-        """URL and directory, if they are given.
+    def place(self) -> tuple[str, str | None] | None:
+        """URL and directory, if the URL is given; of the directory the snapshot says the rest.
 
         Raises:
-            UsageError: one is given without the other.
+            UsageError: a directory of nowhere.
         """
-        url, directory = self.hummock_storage_url, self.hummock_storage_directory
-        if url is None and directory is None:
+        if self.hummock_storage_url is not None:
+            return self.hummock_storage_url, self.hummock_storage_directory
+        if self.hummock_storage_directory is None:
             return None
-        if url is None or directory is None:
-            raise UsageError(
-                "--hummock-storage-url and --hummock-storage-directory go together",
-                hint="give both, or none to take them from the snapshot",
-            )
-        return url, directory
+        raise UsageError(
+            "--hummock-storage-directory is given, --hummock-storage-url is not",
+            hint="give both, or none to take them from the snapshot",
+        )
 
 
 AS_SAID = StateStore()

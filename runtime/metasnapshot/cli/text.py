@@ -21,6 +21,7 @@ from metasnapshot.store.shown_url import shown_text
 
 Document = dict[str, Any]
 """What --json prints: one object a command, as docs/guide.md says. Keys are only ever added."""
+SIZE_STEP = 1000
 NAGIOS_OK, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 2, 3
 _STATUS = {NAGIOS_OK: "OK", NAGIOS_CRITICAL: "CRITICAL", NAGIOS_UNKNOWN: "UNKNOWN"}
 
@@ -145,6 +146,15 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 def beyond(layout: str, migrations: Sequence[str]) -> str:
     """What to say of migrations that no known release has."""
     return f"read as layout {layout}, though it has migrations beyond: {', '.join(migrations)}"
+
+
+def spelt_size(size: int) -> str:
+    """Bytes in the largest unit of a thousand that leaves a number above one."""
+    value, units = float(size), iter(("kB", "MB", "GB", "TB"))
+    unit = "B"
+    while value >= SIZE_STEP and (larger := next(units, None)):
+        value, unit = value / SIZE_STEP, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def releases(names: Sequence[str]) -> str:

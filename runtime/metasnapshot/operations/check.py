@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import newest_first
+from metasnapshot.catalogue.times import counted, newest_first, spelt
 from metasnapshot.errors import MetasnapshotError
 
 
@@ -80,14 +80,10 @@ def check(
     problems += [f"snapshot {number}: {why}" for number, why in damaged.items()]
     problems += [f"snapshot {number} vanished from the manifest" for number in vanished]
     if len(manifest.entries) < min_count:
-        problems.append(f"{len(manifest.entries)} snapshots, not {min_count}")
+        problems.append(f"{counted(len(manifest.entries), 'snapshot')}, not {min_count}")
     if age_max is not None and (age is None or age > age_max):
-        what = "no sound snapshot has a time" if age is None else f"the newest is {_shown(age)} old"
-        problems.append(f"{what}, more than {_shown(age_max)}")
+        what = "no sound snapshot has a time" if age is None else f"the newest is {spelt(age)} old"
+        problems.append(f"{what}, more than {spelt(age_max)}")
     return Health(
         len(manifest.entries), newest_id, newest_at, size, damaged, vanished, tuple(problems)
     )
-
-
-def _shown(age: timedelta) -> str:
-    return str(timedelta(seconds=int(age.total_seconds())))

@@ -16,7 +16,7 @@ from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import newest_first
+from metasnapshot.catalogue.times import newest_first, spelt
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, UsageError
 from metasnapshot.operations.delete import delete
 
@@ -161,7 +161,7 @@ def _judge_by_time(found: list[Judged], policy: Policy) -> None:
         newest = timed[0][1]
         for item, time in timed:
             if newest - time <= policy.keep_within:
-                item.reasons.append(f"within {policy.keep_within}")
+                item.reasons.append(f"within {spelt(policy.keep_within)}")
 
 
 def _newest_sound(repository: Repository, found: list[Judged]) -> Judged:

@@ -60,7 +60,7 @@ def pins(
     repository: Repository,
     snapshot_ids: Iterable[int],
     *,
-    state: tuple[str, str] | None = None,
+    state: tuple[str, str | None] | None = None,
     look: bool = False,
 ) -> Pins:
     """Work out what snapshots need.

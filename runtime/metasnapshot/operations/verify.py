@@ -75,7 +75,7 @@ def verify(
     repository: Repository,
     snapshot_id: int,
     level: Level = "rows",
-    state: tuple[str, str] | None = None,
+    state: tuple[str, str | None] | None = None,
 ) -> VerifyResult:
     """Verify one snapshot. Damage is in the result, not raised; soundness goes into the ledger.
 
@@ -134,7 +134,7 @@ def is_fresh(verified: Verified | None, level: Level, age_max: timedelta) -> boo
 
 
 def _verify(
-    repository: Repository, snapshot_id: int, level: Level, state: tuple[str, str] | None
+    repository: Repository, snapshot_id: int, level: Level, state: tuple[str, str | None] | None
 ) -> VerifyResult:
     depth, findings = LEVELS.index(level), Findings()
     result = VerifyResult(snapshot_id, level, findings=findings)
@@ -171,22 +171,23 @@ def _is_unsound(result: VerifyResult) -> bool:
 
 
 def find_lost_objects(
-    reader: SnapshotReader, state: tuple[str, str] | None = None
+    reader: SnapshotReader, state: tuple[str, str | None] | None = None
 ) -> Iterator[Finding]:
     """Look for every object that a snapshot needs.
 
     Args:
         reader: the snapshot, opened.
-        state: URL and data directory of the state store; by default what the snapshot's system
-            parameters say.
+        state: URL and data directory of the state store; what is not given is as the snapshot's
+            system parameters say.
 
     Raises:
         StorageError: the store cannot be listed.
     """
-    if state is None:
+    url, directory = state or (None, None)
+    if url is None or directory is None:
         parameters = catalog_of(reader).parameters()
-        state = parameter(parameters, STATE_STORE), parameter(parameters, DATA_DIRECTORY)
-    url, directory = state
+        url = url or parameter(parameters, STATE_STORE)
+        directory = directory or parameter(parameters, DATA_DIRECTORY)
     return look_for(open_store(url), url, directory, reader, needed_by(reader))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.catalogue.times import counted
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import DURATION, FLAT, Directory, Json
 from metasnapshot.cli.text import (
@@ -82,7 +83,7 @@ def check(
 def _summary(health: operation.Health) -> str:
     newest = f"newest {health.newest_id}" if health.newest_id is not None else "no sound snapshot"
     when = f", taken {health.newest_at.isoformat(' ', 'seconds')}" if health.newest_at else ""
-    return f"{health.count} snapshots, {newest}{when}"
+    return f"{counted(health.count, 'snapshot')}, {newest}{when}"
 
 
 def document(found: operation.Health) -> Document:

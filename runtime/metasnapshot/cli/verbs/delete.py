@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from metasnapshot.catalogue.times import counted
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import (
@@ -37,10 +38,11 @@ def delete(
     wanted = named_ids(ids, found)
     entries = operation.plan_delete(found, wanted)
     names = ", ".join(str(entry.id) for entry in entries)
-    confirm(f"delete {names} of {len(found.manifest().entries)} snapshots?", yes=yes)
+    confirm(f"delete {names} of {counted(len(found.manifest().entries), 'snapshot')}?", yes=yes)
     entries = operation.delete(found, wanted)
     if json:
         say_json({"deleted": [snapshot_document(entry) for entry in entries]})
     else:
-        say(f"deleted {names}; {len(found.manifest().entries)} snapshots are left")
+        left = counted(len(found.manifest().entries), "snapshot")
+        say(f"deleted {names}; {left} left")
     return 0

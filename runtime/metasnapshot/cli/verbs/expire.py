@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.times import counted
 from metasnapshot.cli.options import DRY, FLAT, Commit, Directory, Json
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.snapshots import warn_of_clocks
@@ -44,7 +45,9 @@ def expire(
     ]
     table([["id", "taken at", "", "because"], *rows])
     gone = [item for item in judged if not item.reasons]
-    say(f"deleted {len(deleted)} snapshots" if commit else f"{len(gone)} would go: {DRY}")
+    say(
+        f"deleted {counted(len(deleted), 'snapshot')}" if commit else f"{len(gone)} would go: {DRY}"
+    )
     return 0
 
 

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
-from metasnapshot.catalogue.ledger import Ledger
-from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
-from metasnapshot.catalogue.records import Records
+from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.records import Records, Taken
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.times import counted, shown, spelt
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
 from metasnapshot.cli.snapshots import snapshot_document
-from metasnapshot.cli.text import Document, note, say, say_json, table
+from metasnapshot.cli.text import Document, note, releases, say, say_json, spelt_size, table
 
 V1_FORMATS = (0, 1)
 HEAD = (
     "id",
     "format",
-    "hummock version",
-    "objects",
-    "tables",
+    "taken",
+    "age",
+    "size",
+    "cluster",
     "release",
     "verified",
     "remarks",
 )
+CLUSTER_SHOWN = 8
+"""So many characters of a cluster's id tell it from others."""
 
 
 def list(  # noqa: A001 - the verb
@@ -42,42 +47,64 @@ def list(  # noqa: A001 - the verb
         return live.list_snapshots(via_meta, json=json)
     found = directory.open()
     manifest, records = found.manifest(), Records(found)
-    ledger = records.ledger
-    for text in (*records.problems, *records.ahead(records.clocks())):
+    clocks = records.clocks()
+    for text in (*records.problems, *records.ahead(clocks)):
         note(text)
     if json:
-        say_json(document(manifest, ledger))
+        say_json(document(found, records))
         return 0
-    table([HEAD, *(_row(entry, ledger) for entry in manifest.entries)])
-    say(f"{len(manifest.entries)} snapshots, manifest {manifest.manifest_id}")
+    table([HEAD, *(_row(found, records, entry, clocks.host) for entry in manifest.entries)])
+    say(f"{counted(len(manifest.entries), 'snapshot')}, manifest {manifest.manifest_id}")
     return 0
 
 
-def _row(entry: ManifestEntry, ledger: Ledger) -> Sequence[str]:
+def _row(found: Repository, records: Records, entry: ManifestEntry, now: datetime) -> Sequence[str]:
+    ledger, facts, taken = records.ledger, records.facts(entry), records.taken(entry)
     verified = ledger.verified.get(entry.id)
+    head = records.heads.get(found.path(entry.id))
+    cluster = facts.cluster_id if facts else None
     return [
         f"{entry.id}{' (kept)' if entry.id in ledger.kept else ''}",
         "V1" if entry.format_version in V1_FORMATS else f"V{entry.format_version}",
-        str(entry.hummock_version_id),
-        str(entry.object_count),
-        str(len(entry.state_table_info)),
-        entry.rw_version or "-",
+        _when(taken),
+        spelt(now - taken.time) if taken else "-",
+        spelt_size(head.size) if head else "lost",
+        cluster[:CLUSTER_SHOWN] if cluster else "-",
+        entry.rw_version or (releases(facts.releases) if facts and facts.releases else "-"),
         f"{verified.level} {verified.at}" if verified else "never",
         entry.remarks or "",
     ]
 
 
-def document(manifest: Manifest, ledger: Ledger) -> Document:
+def _when(taken: Taken | None) -> str:
+    """Of a time that only epochs tell it is known that it was not before."""
+    if taken is None:
+        return "-"
+    return f"{'after ' if taken.is_least else ''}{shown(taken.time)[: -len('+00:00')]}"
+
+
+def document(found: Repository, records: Records) -> Document:
     """What --json prints."""
+    manifest, ledger = found.manifest(), records.ledger
     snapshots: builtins.list[Document] = []
     for item in manifest.entries:
-        verified = ledger.verified.get(item.id)
+        verified, facts = ledger.verified.get(item.id), records.facts(item)
+        taken, head = records.taken(item), records.heads.get(found.path(item.id))
         known = (
             {"at": verified.at, "level": verified.level, "checksum": verified.checksum}
             if verified
             else None
         )
         snapshots.append(
-            snapshot_document(item) | {"kept": item.id in ledger.kept, "verified": known}
+            snapshot_document(item)
+            | {
+                "kept": item.id in ledger.kept,
+                "verified": known,
+                "taken_at": taken.time.isoformat() if taken else None,
+                "taken_by": taken.by if taken else None,
+                "bytes": head.size if head else None,
+                "cluster_id": facts.cluster_id if facts else None,
+                "releases": [*facts.releases] if facts else [],
+            }
         )
     return {"manifest_id": manifest.manifest_id, "snapshots": snapshots}

@@ -34,7 +34,7 @@ def pins(
 
     $ metasnapshot pins oldest --backup-storage-url fs:///srv/backups
     """
-    place = state.place()
+    place = state.place() if missing else None
     found = directory.open()
     wanted = snapshot_ids(ids, found)
     result = operation.pins(found, wanted, state=place, look=missing)

@@ -63,7 +63,7 @@ def verify(
     """
     if ids and all_snapshots:
         raise UsageError("--all and ids exclude each other", hint="give one of the two")
-    place = state.place()
+    place = state.place() if level == "objects" else None  # no other looks into the state store
     found = directory.open()
     wanted = snapshot_ids(ids, found)
     if not wanted:
@@ -88,7 +88,7 @@ def _verify_each(
     wanted: list[int],
     level: Level,
     age_max: timedelta | None,
-    state: tuple[str, str] | None,
+    state: tuple[str, str | None] | None,
 ) -> Iterator[tuple[VerifyResult, bool]]:
     """Results, as they come, and whether each was skipped because it was verified not long ago."""
     records = Records(found)

@@ -95,7 +95,7 @@ class Round:
     options: BackupOptions
     policy: Policy
     level: Level
-    state: tuple[str, str] | None
+    state: tuple[str, str | None] | None
 
     def run(self, renew: Callable[[], None]) -> int:
         """Do all three; returns the exit code of the round.
