@@ -23,10 +23,12 @@ from hummock_ssts import (
 )
 
 from metasnapshot.format import messages
-from metasnapshot.hummock.replay.rules import era_of_release, release_number, rules_of
-from metasnapshot.hummock.replay.stream import GROUP_VERSION_ERA
+from metasnapshot.hummock.replay.rules import era_of_release, rules_of
+from metasnapshot.hummock.replay.stream import GROUP_VERSION
+from metasnapshot_models.layouts import RELEASES
 
 LEVEL_COUNT = 3
+AXIS = list(RELEASES)
 FIRST_GROUPS = (2, 3)
 """The groups of a cluster's first version."""
 EPOCH_STEP = 1 << 16
@@ -39,13 +41,13 @@ class Cluster:
         self.rules = rules_of(release)
         self.era = era_of_release(release)
         if self.rules.group_version:
-            self.era = messages.later_era(self.era, GROUP_VERSION_ERA)
+            self.era = messages.later_era(self.era, messages.first_era_of(*GROUP_VERSION))
         self.tables_max = tables_max
         self.epoch = EPOCH_STEP
         self._next_table, self._next_group = 1, 100
         self._ssts = Ssts(self.rules, self.era)
         self._prunes = "truncate_tables" in self._new("GroupDelta").DESCRIPTOR.fields_by_name
-        self._prunes_drops = self._prunes and release_number(release) >= (2, 8, 4)
+        self._prunes_drops = self._prunes and AXIS.index(release) >= AXIS.index("2.8.4")
         self.steps: dict[str, Callable[[Any, Any, Random], None]] = {
             "commit": self._commit,
             "new group": self._commit_new_group,

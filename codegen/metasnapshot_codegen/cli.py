@@ -21,6 +21,7 @@ from metasnapshot_codegen import (
     output,
     parse,
     render,
+    rules,
     v1,
 )
 from metasnapshot_codegen.history import History
@@ -80,9 +81,15 @@ def _run(options: argparse.Namespace) -> int:
     if found_ddl is not None:
         ddl_check.check(registry, found_ddl)
     found_v1 = v1.read(schema / "v1.yaml", found_messages)
-    expanded = history.expand(registry, found_ddl, found_v1)
-    found_connectors = connectors.read(schema / "connectors.yaml")
-    files = render.render(registry, expanded, found_messages, found_ddl, found_v1, found_connectors)
+    found_rules = rules.read(schema / "rules.yaml", registry.releases)
+    expanded = history.expand(registry, found_ddl, found_v1, found_rules, found_messages)
+    parts = {
+        "ddl": found_ddl,
+        "v1": found_v1,
+        "connectors": connectors.read(schema / "connectors.yaml"),
+        "rules": found_rules,
+    }
+    files = render.render(registry, expanded, found_messages, parts)
     if not _is_append_only(schema, expanded):
         return 1
     if options.freeze:

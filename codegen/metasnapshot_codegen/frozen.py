@@ -1,5 +1,5 @@
-"""frozen.txt: one readable line per type, enum, shape, release, layout, DDL and V1 layout that was
-released, each with its digest.
+"""frozen.txt: one readable line per type, enum, shape, release, layout, DDL, V1 layout, era of
+messages and turn of a rule that was released, each with its digest.
 
 A line is `kind key digest body`. Lines are only ever appended: what a release shipped never
 changes. A registry is compared with it layout by layout, section by section, column by column, so
@@ -17,6 +17,7 @@ from metasnapshot_codegen.history import History, LayoutState, ShapeColumn, Type
 
 Frozen = dict[tuple[str, str], str]
 """Bodies of lines by kind and key."""
+ERA, RULE = "era", "rule"
 RENAMED = ("shape", "type")
 """Kinds whose keys name the first layout that has them."""
 
@@ -41,6 +42,12 @@ def lines(history: History) -> list[str]:
         for name, key, body in (*_layout_lines(layout, history), *_ddl_lines(layout, history)):
             found[name, key] = body
     found |= {("v1", name): body for name, body in history.v1.items()}
+    found |= {("v1_also", name): body for name, body in history.v1_also.items()}
+    for era, packages in history.eras.items():
+        found[ERA, era] = "; ".join(f"{package}={word}" for package, word in packages.items())
+    for rule, switches in history.rules.items():
+        found |= {(RULE, f"{rule}@{release}"): state for release, state in switches.items()}
+    found |= {("prefix", service): prefixed for service, prefixed in history.prefixes.items()}
     return [_line(kind, key, body) for (kind, key), body in _with_types(found, history)]
 
 
@@ -62,17 +69,18 @@ def changes(frozen: Frozen, history: History) -> list[Change]:
     """What of the frozen lines a history no longer says the same way."""
     now, _ = parse("\n".join(lines(history)), "now")
     found = [change for key in frozen if key[0] == "layout" for change in _layout(key, frozen, now)]
+    later = [*_eras(frozen, now), *_rules(frozen, history)]
     # A changed column shows in the lines of its type and shape as well: the layouts name it best.
     told = ("layout", "shape", "type") if found else ("layout",)
     for (kind, key), body in frozen.items():
         if kind in RENAMED and (kind, key) not in now:
             continue  # a layout that came in between is the first to have it; the layouts tell
-        if kind not in told and now.get((kind, key)) != body:
+        if kind not in (*told, ERA, RULE) and now.get((kind, key)) != body:
             what = "is gone" if (kind, key) not in now else "differs"
             found.append(
                 Change(f"{kind} {key} {what}: frozen `{body}`, now `{now.get((kind, key), '')}`")
             )
-    return found
+    return found + later
 
 
 def unfrozen(frozen: Frozen, history: History) -> list[str]:
@@ -122,6 +130,40 @@ def _columns(where: str, old: str, new: str, frozen: Frozen, now: Frozen) -> Ite
             )
     if list(before) != list(after) and set(before) == set(after):
         yield Change(f"{where}: the order of its columns changed")
+
+
+def _eras(frozen: Frozen, now: Frozen) -> Iterator[Change]:
+    """Messages that changed: each package once, with the first era that tells."""
+    told: set[str] = set()
+    for key in [key for key in frozen if key[0] == ERA]:
+        if key not in now:
+            yield Change(f"era `{key[1]}` is frozen and gone")
+            continue
+        before, after = _words(frozen[key]), _words(now[key])
+        for package in sorted(before.keys() | after.keys()):
+            old, new = before.get(package), after.get(package)
+            if old != new and package not in told:
+                told.add(package)
+                where = f"era `{key[1]}`, messages of {package}"
+                yield Change(f"{where}: frozen {_or_none(old)}, now {_or_none(new)}")
+
+
+def _rules(frozen: Frozen, history: History) -> Iterator[Change]:
+    """Rules that released releases had otherwise; a line may end or begin between two of them."""
+    turns: dict[str, dict[str, str]] = {}
+    for kind, key in frozen:
+        if kind == RULE:
+            name, _, release = key.partition("@")
+            turns.setdefault(name, {})[release] = frozen[kind, key]
+    released = [name for name in history.migrations if ("release", name) in frozen]
+    for name, states in turns.items():
+        before, after = "", ""
+        for release in history.migrations:
+            before = states.get(release, before)
+            after = history.rules.get(name, {}).get(release, after)
+            if release in released and before != after:
+                yield Change(f"rule `{name}` of {release}: frozen `{before}`, now `{after}`")
+                break
 
 
 def _shape(key: str, known: Frozen) -> dict[str, str]:

@@ -7,11 +7,13 @@ first of them (`SinkType@2.7.0`, `sink@2.8.0`). The states of a model are its sh
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from metasnapshot_codegen.ddl import Ddl
+from metasnapshot_codegen.messages import Messages
 from metasnapshot_codegen.registry import PRIMITIVES, Column, Model, Registry
+from metasnapshot_codegen.rules import Rules
 from metasnapshot_codegen.v1 import V1
 
 H = TypeVar("H", bound=Hashable)
@@ -86,6 +88,14 @@ class History:
     """By release everything that its tables are, in words; empty without ddl.yaml."""
     v1: dict[str, str]
     """By layout everything that its V1 snapshots are, in words; empty without v1.yaml."""
+    rules: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """By rule what it says, by the releases from which on; empty without rules.yaml."""
+    prefixes: dict[str, str] = field(default_factory=dict[str, str])
+    """By service whether its objects have prefixes; empty without rules.yaml."""
+    eras: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """By era and package what the messages are, in a word."""
+    v1_also: dict[str, str] = field(default_factory=dict[str, str])
+    """By V1 layout the families that its restore writes beside the others, in words."""
 
 
 PRIMITIVE_KINDS = {
@@ -97,7 +107,13 @@ PRIMITIVE_KINDS = {
 }
 
 
-def expand(registry: Registry, ddl: Ddl | None = None, v1: V1 | None = None) -> History:
+def expand(
+    registry: Registry,
+    ddl: Ddl | None = None,
+    v1: V1 | None = None,
+    rules: Rules | None = None,
+    messages: Messages | None = None,
+) -> History:
     """Work out every layout of a registry that has passed its checks."""
     types = _Types(registry)
     shapes = {model.name: _shapes(model, registry, types) for model in registry.models.values()}
@@ -109,7 +125,11 @@ def expand(registry: Registry, ddl: Ddl | None = None, v1: V1 | None = None) -> 
     }
     words = {name: ddl.words(index) for index, name in enumerate(releases)} if ddl else {}
     old = {item.name: v1.words(index) for index, item in enumerate(v1.layouts)} if v1 else {}
-    return History(layouts, migrations, words, old)
+    switches, prefixes = (rules.switches(), rules.prefixes) if rules else ({}, {})
+    eras = {era: messages.words(at) for at, era in enumerate(messages.states)} if messages else {}
+    also = {item.name: v1.also_words(at) for at, item in enumerate(v1.layouts)} if v1 else {}
+    also = {name: body for name, body in also.items() if body}
+    return History(layouts, migrations, words, old, switches, prefixes, eras, also)
 
 
 class _Types:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import xxhash
+
 from metasnapshot_codegen import source
 from metasnapshot_codegen.source import Collector, Value
 from metasnapshot_codegen.spans import LIFE, read_span
@@ -42,6 +44,29 @@ class Messages:
     states: list[str]
     messages: dict[str, list[MessageField]]
     enums: dict[str, list[EnumValue]]
+
+    def words(self, state: int) -> dict[str, str]:
+        """For each package a count of its lines in a state, and their digest: for frozen.txt."""
+        found: dict[str, list[str]] = {}
+        for name, fields in self.messages.items():
+            lines = found.setdefault(name.partition(".")[0], [])
+            lines += [
+                f"{name} {item.number} {item.name} {item.type} {item.label} {item.oneof}"
+                for item in fields
+                if item.since <= state <= item.until
+            ]
+        for name, values in self.enums.items():
+            lines = found.setdefault(name.partition(".")[0], [])
+            lines += [
+                f"{name} {item.number} {item.name}"
+                for item in values
+                if item.since <= state <= item.until
+            ]
+        return {
+            package: f"{len(lines)}:{xxhash.xxh64_hexdigest(chr(10).join(sorted(lines)).encode())}"
+            for package, lines in sorted(found.items())
+            if lines
+        }
 
 
 def read(path: Path) -> Messages:

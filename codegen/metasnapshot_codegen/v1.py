@@ -66,6 +66,7 @@ class V1:
     layouts: list[V1Layout]
     members: list[V1Member] = field(default_factory=list[V1Member])
     families: list[V1Family] = field(default_factory=list[V1Family])
+    also: list[V1Family] = field(default_factory=list[V1Family])
 
     def members_of(self, index: int) -> list[V1Member]:
         """The members of a layout in the order of its files."""
@@ -74,6 +75,15 @@ class V1:
     def families_of(self, index: int) -> list[V1Family]:
         """The families of a layout in the order of its restore."""
         return [family for family in self.families if index in family.span]
+
+    def also_of(self, index: int) -> list[V1Family]:
+        """The families that the restore of a layout writes last, of what is kept elsewhere."""
+        return [family for family in self.also if index in family.span]
+
+    def also_words(self, index: int) -> str:
+        """These, for frozen.txt; empty where there are none."""
+        found = self.also_of(index)
+        return "; ".join(f"family {item.name}={item.member}/{item.keys}" for item in found)
 
     def words(self, index: int) -> str:
         """Everything of a layout, for frozen.txt."""
@@ -96,7 +106,7 @@ def read(path: Path, messages: Messages) -> V1 | None:
     """
     if not path.exists():
         return None
-    top = source.load(path).record(["layouts", "members", "families"])
+    top = source.load(path).record(["layouts", "members", "families"], ["also"])
     reader = _Reader(top, messages)
     reader.collector.problems += _problems(reader.found, messages)
     reader.collector.raise_any()
@@ -121,6 +131,8 @@ class _Reader:
         self.axis = [layout.name for layout in layouts]
         self.found.members = self._each(top["members"], self._member)
         self.found.families = self._each(top["families"], self._family)
+        if "also" in top:
+            self.found.also = self._each(top["also"], self._family)
         self.collector.raise_any()
 
     def _each(self, values: Value, read_one: Callable[[Value], T]) -> list[T]:
@@ -180,7 +192,7 @@ def _problems(found: V1, messages: Messages) -> Iterator[Problem]:
                     f"found message `{member.message}` with key `{member.key}`, expected them in "
                     f"messages.yaml at {layout.era}, the key as field 1"
                 )
-        for family in found.families_of(index):
+        for family in (*found.families_of(index), *found.also_of(index)):
             form = members[family.member].form if family.member in members else "none"
             if form != KEYS[family.keys]:
                 yield family.place.problem(

@@ -35,6 +35,7 @@ class V1Layout(NamedTuple):
         families: in the order in which a restore writes them.
         eras: states of the protobuf messages that the files can hold, oldest first.
         releases: oldest first.
+        also: families that a restore writes last, of a member that is kept elsewhere.
     """
 
     name: str
@@ -43,6 +44,7 @@ class V1Layout(NamedTuple):
     families: tuple[V1Family, ...]
     eras: tuple[str, ...]
     releases: tuple[str, ...]
+    also: tuple[V1Family, ...] = ()
 
 
 V1_LAYOUTS: dict[str, V1Layout] = {
@@ -200,6 +202,7 @@ V1_LAYOUTS: dict[str, V1Layout] = {
             "1.7.3",
             "1.7.4",
         ),
+        also=(V1Family("cf/hummock_0", "hummock_version", "zero"),),
     ),
     "v1-1.8": V1Layout(
         "v1-1.8",

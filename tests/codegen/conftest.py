@@ -104,9 +104,9 @@ def registry(toy: Path, toy_messages: Messages) -> Registry:
 
 
 @pytest.fixture
-def expanded(registry: Registry) -> History:
+def expanded(registry: Registry, toy_messages: Messages) -> History:
     """The layouts of the unedited toy registry."""
-    return history.expand(registry)
+    return history.expand(registry, messages=toy_messages)
 
 
 @pytest.fixture

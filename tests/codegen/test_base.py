@@ -111,13 +111,13 @@ def test_the_last_line_that_vanished_fails(
     run: Run, committed: str, toy: Path, line_of: Callable[..., int]
 ) -> None:
     """A missing end is named too, beside what is then not frozen."""
-    line = line_of("release 2.0.0", "frozen.txt")
+    line = line_of("era v2", "frozen.txt")
     text = (toy / "frozen.txt").read_text()
-    (toy / "frozen.txt").write_text(text[: text.index("release 2.0.0")])
+    (toy / "frozen.txt").write_text(text[: text.index("era v2")])
     outcome = run("--check", "--base", committed)
-    gone = f"line {line} (release 2.0.0) changed or vanished"
+    gone = f"line {line} (era v2) changed or vanished"
     assert outcome.stderr.splitlines() == [
-        "error: not frozen yet: release 2.0.0",
+        "error: not frozen yet: era v2",
         "hint: run metasnapshot-codegen --freeze",
         f"error: frozen.txt since {committed}: {gone}",
     ]

@@ -115,7 +115,7 @@ def test_check_creates_nothing(run: Run, out: Path) -> None:
     """Before the first run --check shows every file and makes not even the directory."""
     outcome = run("--check")
     assert outcome.returncode == 1
-    assert outcome.stdout.count("--- /dev/null\n") == 10
+    assert outcome.stdout.count("--- /dev/null\n") == 9
     assert not out.exists()
 
 

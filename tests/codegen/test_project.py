@@ -8,20 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from metasnapshot_codegen import check, cli, connectors, ddl, history, messages, parse, render, v1
+from metasnapshot_codegen import cli
 
 
 @pytest.fixture
-def names(repo_root: Path) -> list[str]:
+def names(repo_root: Path, tmp_path: Path) -> list[str]:
     """Paths of the generated files in the project."""
-    found = messages.read(repo_root / "schema" / "messages.yaml")
-    registry = parse.read(repo_root / "schema" / "models.yaml")
-    check.check(registry, found)
-    tables = ddl.read(repo_root / "schema" / "ddl.yaml", registry.releases)
-    old = v1.read(repo_root / "schema" / "v1.yaml", found)
-    keys = connectors.read(repo_root / "schema" / "connectors.yaml")
-    files = render.render(registry, history.expand(registry), found, tables, old, keys)
-    return [f"generated/{name}" for name in files]
+    assert cli.main(["--schema", str(repo_root / "schema"), "--out", str(tmp_path)]) == 0
+    return [f"generated/{path.relative_to(tmp_path)}" for path in tmp_path.rglob("*.py")]
 
 
 def test_generated_files_are_fresh(repo_root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,6 @@ FILES = [
     "toy_models/layouts.py",
     "toy_models/messages.py",
     "toy_models/models.py",
-    "toy_models/tables.py",
 ]
 
 
@@ -101,7 +100,7 @@ def test_the_package_imports(package: dict[str, ModuleType]) -> None:
 
 
 def test_a_model_has_every_column_it_ever_had(package: dict[str, ModuleType]) -> None:
-    """Model and table are the union of all shapes; a column that stands twice is there once."""
+    """A model is the union of all shapes; a column that stands twice is there once."""
     codec = package["codecs"].CODECS["sink"]
     union = {column.name for shape in codec.shapes.values() for column in shape.columns}
     names = [
@@ -116,19 +115,17 @@ def test_a_model_has_every_column_it_ever_had(package: dict[str, ModuleType]) ->
         "created_at",
     ]
     assert list(codec.model.__struct_fields__) == names
-    assert [column.name for column in package["tables"].TABLES["sink"].columns] == names
     assert set(names) == union
 
 
 def test_a_column_that_was_nullable_may_be_null(
     toy: Path, toy_messages: Messages, edit: Callable[..., int]
 ) -> None:
-    """Model and table take the NULL of an older layout, though a later one has none."""
+    """A model takes the NULL of an older layout, though a later one has none."""
     edit("TableId, nullable: true", "TableId")
     registry = parse.read(toy / "models.yaml")
     files = render.render(registry, history.expand(registry), toy_messages)
     assert "    target: int | None\n" in files["toy_models/models.py"]
-    assert '"target", sa.Integer(), nullable=True)' in files["toy_models/tables.py"]
 
 
 def test_a_registry_without_enums_is_python(

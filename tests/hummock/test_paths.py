@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metasnapshot.hummock.paths import (
-    ALWAYS_PREFIXED,
-    NEVER_PREFIXED,
     PREFIX_PARAMETER,
     SUFFIXES,
     ObjectPath,
@@ -19,6 +17,7 @@ from metasnapshot.hummock.paths import (
     object_prefix,
     parse_path,
 )
+from metasnapshot_models.rules import IS_PREFIXED
 
 U64_MAX = (1 << 64) - 1
 ALWAYS = ("s3://bucket", "minio://key:secret@127.0.0.1:9301/bucket")
@@ -72,7 +71,7 @@ def test_who_has_prefixes(parameters: dict[str, str], before: str) -> None:
 def test_every_scheme_with_a_rule_of_its_own_is_tried() -> None:
     """A scheme that the code treats apart stands in the table above."""
     schemes = {url.partition("://")[0] for url in (*ALWAYS, *NEVER)}
-    assert schemes == {*ALWAYS_PREFIXED, *NEVER_PREFIXED}
+    assert schemes == IS_PREFIXED.keys()
 
 
 @given(

@@ -26,7 +26,7 @@ BROUGHT: dict[str, list[tuple[str, Any]]] = {
     "commits_by_table": [("1.9.0", False), ("2.0.1", True)],
     "tables_sorted": [("1.9.0", False), ("2.1.0", True)],
     "sst_size": [("1.9.0", False), ("2.1.0", True)],
-    "split_size_min": [("1.9.0", 0), ("2.2.1", 1)],
+    "split_leaves_one": [("1.9.0", False), ("2.2.1", True)],
     "group_version": [("1.9.0", False), ("2.2.4", True)],
     "split_drops_empty": [("1.9.0", False), ("2.2.0", True)],
     "normalizes": [("1.9.0", False), ("2.7.3", True), ("2.8.0", False), ("2.8.1", True)],

@@ -9,24 +9,19 @@ import msgspec
 
 from metasnapshot.catalogue.manifest import ManifestEntry, StateTableInfo
 from metasnapshot.errors import VersionError
-from metasnapshot.format.layout import is_since
 from metasnapshot.format.messages import era_of
+from metasnapshot.format.rules import is_any
 from metasnapshot.format.v2 import V2
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
 from metasnapshot_models.v1 import V1_LAYOUTS
 
-STATE_TABLE_INFO_SINCE = "1.10.0"
-"""First layout whose entries have state_table_info and rw_version."""
-SNAKE_CASE_SINCE = "2.1.0"
-"""First layout that writes them with numbers and snake_case, and no epochs of the whole cluster."""
-TABLE_EPOCHS_SINCE = "2.0.1"
-"""First layout that takes max_committed_epoch from its tables instead of from the version."""
-
-V1_BY_TABLE = "v1-2.0"
-"""The V1 layout that takes max_committed_epoch from its tables."""
-V1_STATE_TABLE_INFO = ("v1-1.8", "v1-2.0")
-"""V1 layouts with a release (1.10.0) that misses state_table_info."""
+BY_TABLE = "entry_table_epochs"
+"""Rule: max_committed_epoch is taken from the tables instead of from the version."""
+HAS_TABLES = "entry_tables"
+"""Rule: entries have state_table_info and rw_version."""
+IN_SNAKE_CASE = "entry_snake_case"
+"""Rule: they have them with numbers and snake_case, and no epochs of the whole cluster."""
 
 
 def new_entry(
@@ -54,13 +49,13 @@ def new_entry(
         "ssts": list(object_ids),
     }
     epochs: tuple[int | None, int | None] = (None, None)
-    if not is_since(layout, SNAKE_CASE_SINCE):
+    if not is_any(IN_SNAKE_CASE, layout.releases):
         safe_epoch = _own_epoch(version, "safe_epoch", layout.name)
         epochs = (_max_committed_epoch(version, tables, layout), safe_epoch)
         fields |= {"max_committed_epoch": epochs[0], "safe_epoch": epochs[1]}
     fields |= {"format_version": V2, "remarks": remarks}
-    if is_since(layout, STATE_TABLE_INFO_SINCE):
-        write = _snake_case if is_since(layout, SNAKE_CASE_SINCE) else _camel_case
+    if is_any(HAS_TABLES, layout.releases):
+        write = _snake_case if is_any(IN_SNAKE_CASE, layout.releases) else _camel_case
         fields["state_table_info"] = {str(key): write(info) for key, info in tables.items()}
         fields["rw_version"] = rw_version
     else:
@@ -117,18 +112,18 @@ def new_v1_entry(
     tables = {table_id: _info(info) for table_id, info in _state_table_info(version)}
     newest = max((info.committed_epoch for info in tables.values()), default=0)
     of_version = _own_epoch(version, "max_committed_epoch", layout)
-    largest = newest or of_version if layout == V1_BY_TABLE else of_version or newest
-    epochs = largest, getattr(version, "safe_epoch", 0)
+    releases = V1_LAYOUTS[layout].releases
+    largest = newest or of_version if is_any(BY_TABLE, releases) else of_version or newest
     fields: dict[str, Any] = {
         "id": snapshot_id,
         "hummock_version_id": version.id,
         "ssts": list(object_ids),
-        "max_committed_epoch": epochs[0],
-        "safe_epoch": epochs[1],
+        "max_committed_epoch": largest,
+        "safe_epoch": getattr(version, "safe_epoch", 0),
         "format_version": format_version,
         "remarks": remarks,
     }
-    if layout in V1_STATE_TABLE_INFO:
+    if is_any(HAS_TABLES, releases):
         fields["state_table_info"] = {str(key): _camel_case(info) for key, info in tables.items()}
         fields["rw_version"] = rw_version
     else:
@@ -140,8 +135,8 @@ def new_v1_entry(
         remarks=remarks,
         state_table_info=tables,
         rw_version=rw_version,
-        max_committed_epoch=epochs[0],
-        safe_epoch=epochs[1],
+        max_committed_epoch=largest,
+        safe_epoch=fields["safe_epoch"],
         raw=msgspec.json.encode(fields),
     )
 
@@ -157,7 +152,7 @@ def _info(info: Any) -> StateTableInfo:
 
 
 def _max_committed_epoch(version: Any, tables: dict[int, StateTableInfo], layout: Layout) -> int:
-    if is_since(layout, TABLE_EPOCHS_SINCE):
+    if is_any(BY_TABLE, layout.releases):
         return max((info.committed_epoch for info in tables.values()), default=0)
     return _own_epoch(version, "max_committed_epoch", layout.name)
 

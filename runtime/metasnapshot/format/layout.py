@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from metasnapshot.errors import UnknownFormat
+from metasnapshot.format.rules import is_any
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout, Shape
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
 
-LONG_ROWS_SINCE = "3.0.1"
-"""First layout with a release (3.0.2) that reads rows over 4 GiB; release-2.8 reads them too."""
 HUMMOCK_VERSION = "hummock_version"
 """The section that is no table, always the second."""
 MIGRATIONS_SECTION = "seaql_migrations"
@@ -96,15 +95,9 @@ def shape_of(layout: Layout, model: str) -> Shape:
     return CODECS[model].shapes[layout.shapes[model]]
 
 
-def is_since(layout: Layout, first: str) -> bool:
-    """Whether a layout is this one or a later one."""
-    order = list(LAYOUTS)
-    return order.index(layout.name) >= order.index(first)
-
-
 def has_long_rows(layout: Layout) -> bool:
     """Whether a release of a layout reads rows with a u64 length."""
-    return is_since(layout, LONG_ROWS_SINCE) or layout.hummock_version_form == "protobuf"
+    return is_any("long_rows", layout.releases)
 
 
 def model_of(layout: Layout, section: str) -> str:

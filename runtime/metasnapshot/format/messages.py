@@ -58,6 +58,11 @@ def field_order(name: str, era: str) -> dict[str, int]:
     return {field.json_name: number for number, field in enumerate(fields)}
 
 
+def first_era_of(name: str, field: str) -> str:
+    """The first era whose message has a field."""
+    return STATES[min(item.since for item in MESSAGES[name] if item.name == field)]
+
+
 def eras_from(era: str) -> tuple[str, ...]:
     """This era and all later ones."""
     return STATES[STATES.index(era) :]

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from metasnapshot.errors import ChecksumMismatch, ObjectMissing, VersionError
 from metasnapshot.format import messages
 from metasnapshot.format.hummock_version import decode
-from metasnapshot.format.layout import is_since
+from metasnapshot.format.rules import is_any
 from metasnapshot.store.document import read_document
 from metasnapshot.store.port import Store, join
 from metasnapshot_models.definitions import Layout
@@ -26,8 +26,6 @@ from metasnapshot_models.definitions import Layout
 CHECKPOINT_NAME = "checkpoint/0"
 CHECKPOINT = "hummock.HummockVersionCheckpoint"
 ENVELOPE = "hummock.HummockVersionCheckpointEnvelope"
-ENVELOPE_SINCE = "3.0.0"
-"""First layout whose releases write the envelope; those before cannot read it."""
 NONE, ZSTD, LZ4 = 0, 1, 2
 _lz4: Any = lz4.frame  # it has no type stubs
 ZSTD_LEVEL = 3
@@ -141,8 +139,8 @@ def plain_checkpoint(version: Any) -> bytes:
 
 
 def has_envelope(layout: Layout) -> bool:
-    """Whether the releases of a layout write the envelope."""
-    return is_since(layout, ENVELOPE_SINCE)
+    """Whether the releases of a layout write the envelope; those before cannot read it."""
+    return is_any("checkpoint_envelope", layout.releases)
 
 
 def _payload(data: bytes) -> bytes:

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from metasnapshot.store.location import HUMMOCK_PREFIX, SERVICES
+from metasnapshot_models.rules import IS_PREFIXED
 
 PREFIXES = 256
-ALWAYS_PREFIXED = ("s3", "minio")
-NEVER_PREFIXED = ("memory", "memory-shared", "sim")
 PREFIX_PARAMETER = "use_new_object_prefix_strategy"
 DATA, VECTOR, GRAPH = "data", "vector", "hnsw_graph"
 ID_MAX = (1 << 64) - 1
@@ -41,9 +40,8 @@ def is_prefixed(url: str, parameters: Mapping[str, str]) -> bool:
     """
     scheme = url.removeprefix(HUMMOCK_PREFIX).partition("://")[0]
     scheme = SERVICES.get(scheme, scheme)
-    if scheme in ALWAYS_PREFIXED or scheme in NEVER_PREFIXED:
-        return scheme in ALWAYS_PREFIXED
-    return parameters.get(PREFIX_PARAMETER) == "true"
+    asked = parameters.get(PREFIX_PARAMETER) == "true"
+    return IS_PREFIXED.get(scheme, asked)
 
 
 def object_prefix(object_id: int, *, prefixed: bool) -> str:

@@ -11,14 +11,13 @@ from typing import Any
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import MetasnapshotError, SnapshotNotFound
-from metasnapshot.hummock.replay.rules import Number, release_number
+from metasnapshot.format.rules import known_release, rules_at
 
 U64_MAX = (1 << 64) - 1
 PURE_EPOCH = U64_MAX & ~0xFFFF
 """The low 16 bits of an epoch are a key's spill offset; a query's epoch has none."""
-BY_TABLE: Number = (1, 10, 0)
-COMMITTED: Number = (2, 1, 0)
-"""First releases that look at a table's own epochs, and that want exactly its committed one."""
+BY_TABLE, COMMITTED = "query_by_table", "query_committed"
+"""Rules: a table's own epochs are looked at; exactly its committed one is wanted."""
 
 Serves = Callable[[ManifestEntry, int, int], bool]
 """Whether a snapshot serves a table at an epoch."""
@@ -52,7 +51,7 @@ class BackupReader:
             UsageError: release is none.
         """
         self._repository = repository
-        self._serves = _rule(release_number(release))
+        self._serves = _rule(known_release(release))
         self._versions: dict[int, Any] = {}
 
     def find(self, table_id: int, epoch: int) -> ManifestEntry:
@@ -95,10 +94,11 @@ class BackupReader:
         return tuple(dict.fromkeys(found))
 
 
-def _rule(release: Number) -> Serves:
-    if release >= COMMITTED:
+def _rule(release: str | None) -> Serves:
+    rules = rules_at(release) if release else frozenset[str]()
+    if COMMITTED in rules:
         return _is_committed
-    return _is_between_of_table if release >= BY_TABLE else _is_between
+    return _is_between_of_table if BY_TABLE in rules else _is_between
 
 
 def _is_committed(entry: ManifestEntry, table_id: int, epoch: int) -> bool:

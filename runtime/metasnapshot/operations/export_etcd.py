@@ -37,9 +37,6 @@ REQUEST_SIZE_MAX = 1 << 20
 otherwise, etcdctl sends 2 MiB at most."""
 DEFAULT_CF = "default_cf"
 HUMMOCK_VERSION = "hummock_version"
-TWICE = {"v1-0.19": V1Family("cf/hummock_0", HUMMOCK_VERSION, "zero")}
-"""Of releases that have the version in the state store, and whose restore put it into etcd too: up
-to 1.3 a meta node may ask for it there (need_init of src/meta/src/hummock/manager)."""
 ANOTHER = "is the newest snapshot of another cluster?"
 HEAD = """\
 #!/bin/sh
@@ -160,8 +157,7 @@ def etcd_pairs(reader: SnapshotReader, defaults: list[Pair]) -> Iterator[tuple[b
         defaults: the pairs of default_cf.
     """
     layout = V1_LAYOUTS[reader.layout]
-    twice = TWICE.get(layout.name)
-    for family in (*layout.families, *([twice] if twice else [])):
+    for family in (*layout.families, *layout.also):
         rows = iter(defaults) if family.member == DEFAULT_CF else _rows(reader, family.member)
         for row in rows:
             for key, value in _entries(row, family):

@@ -1,19 +1,16 @@
-"""Which rule applies in which release: one line a rule, with the release that brought it.
+"""How a release replays version deltas, as rules: what each means stands here, which release has it
+in schema/rules.yaml.
 
 A meta node replays every delta by its own rules, whoever wrote it.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from metasnapshot.errors import UnknownFormat, UsageError
+from metasnapshot.errors import UnknownFormat
+from metasnapshot.format.rules import rules_at
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
-
-Number = tuple[int, int, int]
-_BRANCHES: dict[str, Number] = {"main": (9999, 0, 0), "release-2.8": (2, 8, 9999)}
-"""Branches by how their names begin, as if each was the last release of its line."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Rules:
         commits_by_table: a delta is a commit also when a table is new or its epoch grew.
         tables_sorted: an SST whose table ids are not ascending is an error.
         sst_size: an SST counts with its sst_size, else with its file_size.
-        split_size_min: the least sst_size that a split leaves.
+        split_leaves_one: a split leaves no SST an sst_size below 1.
         group_version: groups count the splits and truncations that they went through; a compaction
             is expired if that differs, else if an SST that it removes is not there.
         split_drops_empty: a split drops empty sub levels of the parent at once.
@@ -52,7 +49,7 @@ class Rules:
     commits_by_table: bool
     tables_sorted: bool
     sst_size: bool
-    split_size_min: int
+    split_leaves_one: bool
     group_version: bool
     split_drops_empty: bool
     normalizes: bool
@@ -79,48 +76,10 @@ def rules_of(release: str) -> Rules:
     """
     if release not in RELEASES:
         raise UnknownFormat(f"no release {release} in the registry")
-    at = release_number(release)
-    return Rules(
-        folded=at < (2, 1, 0),
-        commits_each=at >= (2, 0, 0),
-        commits_by_table=at >= (2, 0, 0),
-        tables_sorted=at >= (2, 1, 0),
-        sst_size=at >= (2, 1, 0),
-        split_size_min=1 if at >= (2, 2, 1) else 0,
-        group_version=at >= (2, 2, 4),
-        split_drops_empty=at >= (2, 2, 0),
-        normalizes=(2, 7, 3) <= at < (2, 8, 0) or at >= (2, 8, 1),
-        tables=at >= (1, 10, 0),
-        logs=at < (3, 0, 0),
-        logs_written=at < _BRANCHES["main"],
-        logs_drop_on_commit=at < (1, 10, 0),
-        logs_keep_equal=at >= (2, 3, 0),
-        logs_by_checkpoint=at >= (2, 5, 0),
-        logs_checked=at >= (2, 5, 0),
-        vector_ranges=at >= (2, 6, 0),
-        watermarks_committed=at >= (2, 1, 0),
-        watermarks_dropped=at >= (3, 0, 2),
-        watermarks_256=at < (2, 1, 0),
-        watermarks_typed=at >= (2, 8, 0),
-        filters_typed=at >= _BRANCHES["main"],
-    )
+    found = rules_at(release)
+    return Rules(**{field.name: field.name in found for field in fields(Rules)})
 
 
 def era_of_release(release: str) -> str:
     """The era of protobuf messages that a release reads."""
     return LAYOUTS[RELEASES[release].layout].era
-
-
-def release_number(release: str) -> Number:
-    """A release's number, to compare.
-
-    Raises:
-        UsageError: it is no release.
-    """
-    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", release)
-    if match:
-        return int(match[1]), int(match[2]), int(match[3])
-    for name, number in _BRANCHES.items():
-        if release == name or release.startswith(f"{name}-"):
-            return number
-    raise UsageError(f"not a release: {release!r:.60}", hint="such as 3.0.3")

@@ -191,7 +191,7 @@ def _branch(sst: Sst, members: set[int], ids: Ids, rules: Rules, version: int) -
 
 
 def _half(sst: Sst, rules: Rules) -> int:
-    return max(rules.split_size_min, sst.message.sst_size // 2)
+    return max(int(rules.split_leaves_one), sst.message.sst_size // 2)
 
 
 def _cut(sst: Sst, split_key: bytes, ids: Ids, rules: Rules) -> tuple[Sst | None, Sst | None]:

@@ -19,8 +19,9 @@ from metasnapshot.hummock.replay.rules import Rules, rules_of
 from metasnapshot.hummock.replay.version import Working
 
 DELTA = "hummock.HummockVersionDelta"
-GROUP_VERSION_ERA = "v2.3.0"
-"""First era whose messages have compaction_group_version_id; 2.2.4 has it too."""
+GROUP_VERSION = ("hummock.HummockVersion.Levels", "compaction_group_version_id")
+"""The field without which a release with the rule group_version cannot be followed. 2.2.4 brought
+it to an era that began without."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def replay_checkpoint(
     """
     every_rules = list(dict.fromkeys(rules_of(release) for release in releases))
     if any(rules.group_version for rules in every_rules):
-        era = messages.later_era(era, GROUP_VERSION_ERA)
+        era = messages.later_era(era, messages.first_era_of(*GROUP_VERSION))
     version: Any = decode_checkpoint(checkpoint, era)
     return replay(version, deltas, every_rules)
 
