@@ -37,6 +37,8 @@ OPTIONS = {
 """Former names, of releases up to 0.18 and up to 1.2; and one that others have here."""
 MILLISECONDS = {"--read-attempt-timeout-ms": "--storage-timeout"}
 """Options whose values are milliseconds."""
+SAID_BY_SILENCE = ("--no-overwrite-hummock-storage-endpoint",)
+"""Options of 0.1.0 that say what holds anyhow."""
 POSITIONAL = ("--meta-snapshot-id", "--snapshot-ids")
 """Options whose values are our ids; several stand with commas between them."""
 SQL = (
@@ -68,6 +70,8 @@ def translate(arguments: Sequence[str]) -> list[str]:
             translated.append(f"{OPTIONS[name]}{equals}{value}")
         elif name in MILLISECONDS:
             translated.append(f"{MILLISECONDS[name]}={value if equals else next(pairs, '')}ms")
+        elif name in SAID_BY_SILENCE:
+            continue
         elif name in POSITIONAL:
             translated += (value if equals else next(pairs, "")).split(",")
         elif name in SQL:
