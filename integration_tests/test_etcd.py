@@ -16,6 +16,7 @@ from v1_snapshots import bare
 
 import metasnapshot
 from metasnapshot import MetaSnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import InconsistentStore, UnknownFormat
 from metasnapshot.format.messages import era_of
@@ -49,7 +50,7 @@ def snapshot(number: int, layout: str, pairs: list[Pair]) -> MetaSnapshot:
 def repository(tmp_path: Path, *snapshots: MetaSnapshot) -> Repository:
     found = Repository(LocalStore(tmp_path / "backups"), "backup")
     for item in snapshots:
-        found.create(item)
+        changes.create(found, item)
     return found
 
 

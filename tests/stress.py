@@ -18,6 +18,7 @@ from pathlib import Path
 import goldens
 from exhaustive import WHOLE
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.manifest import parse
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
 from metasnapshot.catalogue.repository import Repository
@@ -60,12 +61,12 @@ def work(url: str, seed: int, operations: int) -> tuple[list[int], list[int]]:
             _read(repository, dice.choice(alive), dice)
         elif alive and (len(alive) > KEPT_MAX or dice.random() < 0.4):
             gone = alive.pop(dice.randrange(len(alive)))
-            repository.delete([gone])
+            changes.delete(repository, [gone])
             deleted.append(gone)
         else:
-            with repository.reserve(1) as number:
+            with changes.reserve(repository, 1) as number:
                 snapshot.id = number
-                repository.create(snapshot)
+                changes.create(repository, snapshot)
             created.append(number)
             alive.append(number)
     return created, deleted

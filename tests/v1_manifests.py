@@ -9,6 +9,7 @@ from typing import Any
 from v1_snapshots import cluster
 
 from metasnapshot import MetaSnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.store.local import LocalStore
 
@@ -64,7 +65,7 @@ def write_snapshots(root: Path, dialect: str, *snapshots: MetaSnapshot) -> Repos
     """V1 snapshots with a manifest of a dialect, as upstream leaves them."""
     made = Repository(LocalStore(root), "backup")
     for snapshot in snapshots:
-        made.create(snapshot)
+        changes.create(made, snapshot)
     folder = root / "backup"
     for path in folder.iterdir():
         if path.suffix != ".snapshot":

@@ -16,6 +16,7 @@ from meta_node import BackupService, JobFailed, message
 from cluster.hummock import HummockManager
 from cluster.metastore import MetaStore
 from cluster.release import RELEASE
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.manifest import Manifest
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import MetasnapshotError
@@ -57,7 +58,7 @@ class BackupManager(BackupService):
 
     def begin(self) -> int:
         self._hummock.register_safe_point()
-        return self._repository.next_id(self._store.sequences().get(SEQUENCE, 1))
+        return changes.next_id(self._repository, self._store.sequences().get(SEQUENCE, 1))
 
     def make(self, job: int) -> None:
         options = BackupOptions(
@@ -78,7 +79,7 @@ class BackupManager(BackupService):
         self._notify()
 
     def remove(self, ids: Iterable[int]) -> None:
-        self._repository.delete(ids)
+        changes.delete(self._repository, ids)
         self._notify()
 
     def entries(self) -> tuple[int, list[Any]]:

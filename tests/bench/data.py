@@ -16,6 +16,7 @@ import numpy as np
 
 import metasnapshot
 from metasnapshot import Blob, MetaSnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.entry import new_entry
 from metasnapshot.catalogue.manifest import Manifest, render
 from metasnapshot.catalogue.repository import Repository
@@ -114,7 +115,7 @@ def backup(folder: Path) -> None:
     found = repository()
     with open_meta_store(f"sqlite:///{folder / 'restored.db'}") as store:
         result = backup_operation.backup(store, found)
-    found.delete([result.entry.id])
+    changes.delete(found, [result.entry.id])
 
 
 def main() -> int:

@@ -31,6 +31,7 @@ import worlds
 
 import metasnapshot
 from metasnapshot import Blob, MetaSnapshot, SnapshotReader
+from metasnapshot.catalogue import changes
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names, shape_of
 from metasnapshot.format.writer import SnapshotWriter
 from metasnapshot.metastore.connect import open_meta_store
@@ -131,7 +132,7 @@ def backup(url: str) -> int:
     found = data.repository()
     with open_meta_store(url) as store:
         result = backup_operation.backup(store, found)
-    found.delete([result.entry.id])
+    changes.delete(found, [result.entry.id])
     return sum(result.rows.values())
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import goldens
 import pytest
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.ids import ID_MAX, following_id, id_in, parse_id
 from metasnapshot.catalogue.ledger import LEDGER_NAME, change_ledger, read_ledger
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
@@ -88,7 +89,10 @@ def test_the_last_id_stops_backups_with_the_place(
     """Whoever says that the last one is taken is named."""
     repository = goldens.copy_backups(TAG, tmp_path)
     prepare(tmp_path / "backup")
-    with pytest.raises(DamageError, match="no id is left") as caught, repository.reserve(1):
+    with (
+        pytest.raises(DamageError, match="no id is left") as caught,
+        changes.reserve(repository, 1),
+    ):
         pass
     assert where in str(caught.value)
     with pytest.raises(DamageError, match="sequence meta_backup"):
@@ -123,8 +127,8 @@ def test_a_damaged_ledger_stops_what_needs_it_alone(tmp_path: Path, data: bytes)
     for attempt in (
         lambda: read_ledger(repository.store, "backup"),
         lambda: change_ledger(repository.store, "backup", lambda _: None),
-        lambda: repository.delete([1]),
-        lambda: repository.next_id(1),
+        lambda: changes.delete(repository, [1]),
+        lambda: changes.next_id(repository, 1),
     ):
         with pytest.raises(DamageError, match=r"metasnapshot\.json is damaged"):
             attempt()
@@ -159,7 +163,7 @@ def test_a_damaged_reservation_is_nobodys(what: str) -> None:
     repository = Repository(MemoryStore(), "backup")
     repository.store.put_if_absent("backup/9.reserved", HOLDERS[what])
     assert not is_held(repository.store, "backup", 9)
-    with repository.reserve(1) as number:
+    with changes.reserve(repository, 1) as number:
         assert number == 10
     later = datetime.now(UTC) + 2 * HOUR
     gone = collect(repository, look(repository, HOUR, later))
@@ -192,7 +196,7 @@ def test_what_is_no_file_ends_with_its_name(tmp_path: Path, name: str, kind: str
     {"pipe": os.mkfifo, "directory": os.mkdir, "link to nothing": _dangle}[kind](path)
     attempts: dict[str, Callable[[], object]] = {
         MANIFEST_NAME: lambda: Repository(repository.store, "backup"),
-        LEDGER_NAME: lambda: repository.next_id(1),
+        LEDGER_NAME: lambda: changes.next_id(repository, 1),
         "7.snapshot": lambda: repository.get(7),
     }
     with pytest.raises(StorageError, match=name):
@@ -214,6 +218,6 @@ def test_the_manifest_before_is_in_nobodys_way(tmp_path: Path, kind: str) -> Non
     else:
         {"pipe": os.mkfifo, "link to nothing": _dangle}[kind](path)
     before = (tmp_path / "backup" / MANIFEST_NAME).read_bytes()
-    repository.delete([1])
+    changes.delete(repository, [1])
     assert path.read_bytes() == before
     assert Repository(repository.store, "backup").manifest().ids == (2, 7)

@@ -13,6 +13,7 @@ import pytest
 
 import metasnapshot
 from metasnapshot import MetaSnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.facts import (
     FACTS_NAME,
     Facts,
@@ -109,7 +110,7 @@ def test_another_format_is_not_written_over(store: MemoryStore) -> None:
 def test_a_damaged_file_is_named(store: MemoryStore, data: bytes, place: str) -> None:
     """With the place, exit 4, and it stays as it is; the snapshots are known all the same."""
     repository = Repository(store, "backup")
-    repository.create(metasnapshot.loads(goldens.SMALL.read_bytes()))
+    changes.create(repository, metasnapshot.loads(goldens.SMALL.read_bytes()))
     put(store, PATH, data)
     with pytest.raises(DamageError, match=FACTS_NAME) as caught:
         read_facts(store, "backup")
@@ -118,7 +119,7 @@ def test_a_damaged_file_is_named(store: MemoryStore, data: bytes, place: str) ->
     records = Records(repository)
     assert [FACTS_NAME in text for text in records.problems] == [True]
     assert records.newest_cluster_id() == cluster_of(goldens.SMALL)
-    repository.delete([1])
+    changes.delete(repository, [1])
     assert (repository.manifest().ids, store.read(PATH).data) == ((), data)
 
 
@@ -130,7 +131,7 @@ def cluster_of(path: Path) -> str | None:
 def test_a_snapshot_is_recorded_when_it_is_made(store: MemoryStore, snapshot: MetaSnapshot) -> None:
     """Size and checksum of its file, its cluster, its layout and releases."""
     repository = Repository(store, "backup")
-    entry = repository.create(snapshot)
+    entry = changes.create(repository, snapshot)
     facts = Records(repository).facts(entry)
     assert facts is not None
     data = store.read("backup/1.snapshot").data
@@ -145,7 +146,7 @@ def test_a_reused_id_inherits_nothing(
 ) -> None:
     """Another file under the id, as long or not, or none: what is recorded is not of it."""
     repository = Repository(store, "backup")
-    entry = repository.create(snapshot)
+    entry = changes.create(repository, snapshot)
     other = other_cluster(snapshot)
     if change == "size":
         other.sections["system_parameters"].pop()
@@ -161,8 +162,8 @@ def test_a_reused_id_inherits_nothing(
 def test_a_deleted_snapshot_leaves_no_facts(store: MemoryStore, snapshot: MetaSnapshot) -> None:
     """Its row goes with it."""
     repository = Repository(store, "backup")
-    repository.create(snapshot)
-    repository.delete([1])
+    changes.create(repository, snapshot)
+    changes.delete(repository, [1])
     assert read_facts(store, "backup") == {}
 
 
@@ -207,7 +208,7 @@ def test_a_files_time_counts_where_it_was_made_here(tmp_path: Path, *, made: boo
 def test_a_recorded_time_counts_before_all(store: MemoryStore, snapshot: MetaSnapshot) -> None:
     """Whatever file and epoch say; an idle cluster's epoch stands still."""
     repository = Repository(store, "backup")
-    entry = repository.create(snapshot)
+    entry = changes.create(repository, snapshot)
     facts = Records(repository).facts(entry)
     assert facts is not None
     record_facts(store, "backup", 1, Facts(facts.checksum, facts.size, taken=NOON))
@@ -217,7 +218,7 @@ def test_a_recorded_time_counts_before_all(store: MemoryStore, snapshot: MetaSna
 def test_what_is_recorded_travels_with_a_copy(store: MemoryStore, snapshot: MetaSnapshot) -> None:
     """A time that somebody knew; where only its epochs say it, the copy's file does not."""
     source = Repository(store, "backup")
-    known = source.create(snapshot)
+    known = changes.create(source, snapshot)
     facts = Records(source).facts(known)
     assert facts is not None
     for taken, by in ((NOON, "clock"), (None, EPOCH)):
@@ -258,7 +259,7 @@ def test_a_file_that_cannot_be_recorded_is_a_snapshot(snapshot: MetaSnapshot) ->
             return super().put_if_absent(path, data)
 
     repository = Repository(Refusing(), "backup")
-    entry = repository.create(snapshot)
+    entry = changes.create(repository, snapshot)
     assert repository.manifest().ids == (1,)
     assert Records(repository).facts(entry) is None
 
@@ -268,5 +269,5 @@ def test_entries_of_one_id_are_told_apart_by_their_file(
 ) -> None:
     """The facts are of the file, whatever the entry says besides."""
     repository = Repository(store, "backup")
-    entry = replace(repository.create(snapshot), remarks="changed by hand")
+    entry = replace(changes.create(repository, snapshot), remarks="changed by hand")
     assert Records(repository).facts(entry) is not None

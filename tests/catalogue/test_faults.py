@@ -21,6 +21,7 @@ import xxhash
 from exhaustive import WHOLE
 from faults import FAULTS, Fault, FaultyStore
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.entry import new_entry
 from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry, parse
@@ -91,7 +92,7 @@ class Model:
 
     def create(self, repository: Repository) -> None:
         nonce = len(self.written)
-        with repository.reserve(1) as number:
+        with changes.reserve(repository, 1) as number:
             assert number not in self.named
             data = self.written[number, nonce] = snapshot_bytes(number, nonce)
 
@@ -99,14 +100,14 @@ class Model:
                 file.write(data)
                 return entry_of(number, nonce)
 
-            repository.create_stream(number, write)
+            changes.create_stream(repository, number, write)
             self.alive |= {number} - self.doomed  # the manifest names it before this returns
 
     def delete(self, repository: Repository, ids: set[int]) -> None:
         self.doomed |= ids
         self.alive -= ids
         named = set(Repository(self.inner, "backup").manifest().ids)
-        repository.delete(ids)
+        changes.delete(repository, ids)
         self.gone |= ids
         self.erased |= ids & named
 

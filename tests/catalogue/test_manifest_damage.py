@@ -13,6 +13,7 @@ from typing import Any
 import goldens
 import pytest
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.ids import ID_MAX
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
@@ -55,7 +56,7 @@ def test_a_manifest_that_says_two_things_is_damage(tmp_path: Path, what: str) ->
     (tmp_path / "backup" / MANIFEST_NAME).write_bytes(TWICE[what])
     for attempt in (
         lambda: Repository(repository.store, "backup"),
-        lambda: repository.delete([1]),
+        lambda: changes.delete(repository, [1]),
         repository.refresh_manifest,
     ):
         with pytest.raises(DamageError, match=r"manifest\.json is damaged: .*twice"):

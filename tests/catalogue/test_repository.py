@@ -12,6 +12,7 @@ import pytest
 
 import metasnapshot
 from metasnapshot import MetaSnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.ledger import read_ledger, remember
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import (
@@ -38,7 +39,7 @@ def repository() -> Repository:
 
 def test_create_and_get(repository: Repository, snapshot: MetaSnapshot) -> None:
     """A created snapshot is in the manifest and comes back, decoded and as bytes."""
-    entry = repository.create(snapshot, remarks="first", rw_version="3.0.3")
+    entry = changes.create(repository, snapshot, remarks="first", rw_version="3.0.3")
     assert repository.manifest().entries == (entry,)
     assert (entry.id, entry.remarks, entry.rw_version, repository.manifest().manifest_id) == (
         1,
@@ -53,7 +54,7 @@ def test_create_and_get(repository: Repository, snapshot: MetaSnapshot) -> None:
 
 def test_paths_are_upstreams(repository: Repository, snapshot: MetaSnapshot) -> None:
     """{directory}/manifest.json and {directory}/{id}.snapshot; the others are ours."""
-    repository.create(snapshot)
+    changes.create(repository, snapshot)
     assert [head.path for head in repository.store.list("")] == [
         "backup/1.snapshot",
         "backup/manifest.json",
@@ -66,7 +67,7 @@ def test_paths_are_upstreams(repository: Repository, snapshot: MetaSnapshot) -> 
 def test_an_empty_directory_is_the_root(snapshot: MetaSnapshot) -> None:
     """Directory "" gives /manifest.json, which is manifest.json."""
     store = MemoryStore()
-    Repository(store, "").create(snapshot)
+    changes.create(Repository(store, ""), snapshot)
     assert "1.snapshot" in [head.path for head in store.list("")]
     assert store.head("manifest.json") is not None
     assert Repository(store, "").manifest().ids == (1,)
@@ -74,9 +75,9 @@ def test_an_empty_directory_is_the_root(snapshot: MetaSnapshot) -> None:
 
 def test_an_id_is_never_written_twice(repository: Repository, snapshot: MetaSnapshot) -> None:
     """A second create under a taken id conflicts and changes nothing."""
-    repository.create(snapshot)
+    changes.create(repository, snapshot)
     with pytest.raises(ConflictError, match=r"1\.snapshot exists already"):
-        repository.create(snapshot)
+        changes.create(repository, snapshot)
     assert repository.manifest().manifest_id == 1
 
 
@@ -84,24 +85,24 @@ def test_the_next_id_is_above_all_that_is_taken(
     repository: Repository, snapshot: MetaSnapshot
 ) -> None:
     """The sequence counts, the manifest counts, and so does a file that no manifest names."""
-    assert repository.next_id(1) == 1
-    assert repository.next_id(0) == 1
-    repository.create(snapshot)
-    assert repository.next_id(1) == 2
-    assert repository.next_id(9) == 9
+    assert changes.next_id(repository, 1) == 1
+    assert changes.next_id(repository, 0) == 1
+    changes.create(repository, snapshot)
+    assert changes.next_id(repository, 1) == 2
+    assert changes.next_id(repository, 9) == 9
     repository.store.put_if_absent("backup/41.snapshot", b"orphan")
     repository.store.put_if_absent("backup/not-a-42.snapshot", b"foreign")
-    assert repository.next_id(9) == 42
+    assert changes.next_id(repository, 9) == 42
 
 
 def test_delete_is_manifest_first(repository: Repository, snapshot: MetaSnapshot) -> None:
     """Deleted ids leave the manifest and the store; unknown ones are no error and still count
     up."""
-    repository.create(snapshot)
-    repository.delete([1, 77])
+    changes.create(repository, snapshot)
+    changes.delete(repository, [1, 77])
     assert (repository.manifest().ids, repository.manifest().manifest_id) == ((), 2)
     assert repository.file_ids() == []
-    repository.delete([78])
+    changes.delete(repository, [78])
     assert repository.manifest().manifest_id == 3
 
 
@@ -122,9 +123,9 @@ def test_a_files_end_comes_after_its_entrys(snapshot: MetaSnapshot) -> None:
     leaves a file too many, never an entry of nothing."""
     store = WatchedStore()
     repository = Repository(store, "backup")
-    repository.create(snapshot)
+    changes.create(repository, snapshot)
     store.deleted.clear()
-    repository.delete([1])
+    changes.delete(repository, [1])
     assert store.deleted == [("backup/1.snapshot", ())]
 
 
@@ -132,26 +133,26 @@ def test_the_next_id_is_above_one_that_was_deleted(
     repository: Repository, snapshot: MetaSnapshot
 ) -> None:
     """Nothing of it is left but the note."""
-    repository.create(snapshot)
-    repository.delete([1])
-    assert repository.next_id(1) == 2
+    changes.create(repository, snapshot)
+    changes.delete(repository, [1])
+    assert changes.next_id(repository, 1) == 2
 
 
 def test_two_writers_lose_nothing(snapshot: MetaSnapshot) -> None:
     """Each works on what it read; the second's change is made again on top of the first's."""
     store = MemoryStore()
     one, two = Repository(store, "backup"), Repository(store, "backup")
-    one.create(snapshot)
+    changes.create(one, snapshot)
     snapshot.id = 2
-    two.create(snapshot)
-    one.delete([1])
+    changes.create(two, snapshot)
+    changes.delete(one, [1])
     assert Repository(store, "backup").manifest().ids == (2,)
     assert Repository(store, "backup").manifest().manifest_id == 3
 
 
 def test_refresh_takes_only_greater_ids(repository: Repository, snapshot: MetaSnapshot) -> None:
     """A manifest that went back, or went away, does not replace what is known."""
-    repository.create(snapshot)
+    changes.create(repository, snapshot)
     path = "backup/manifest.json"
     found = repository.store.read(path)
     repository.store.put_if_match(path, b'{"manifest_id":0,"snapshot_metadata":[]}', found.etag)
@@ -166,7 +167,7 @@ def test_unknown_ids_are_told_with_the_known(
     repository: Repository, snapshot: MetaSnapshot
 ) -> None:
     """Upstream's words, and which ids there are."""
-    repository.create(snapshot)
+    changes.create(repository, snapshot)
     with pytest.raises(SnapshotNotFound, match="snapshot id 4 not found") as caught:
         repository.get(4)
     assert (caught.value.exit_code, caught.value.hint) == (12, "the manifest has 1")
@@ -174,7 +175,7 @@ def test_unknown_ids_are_told_with_the_known(
 
 def test_an_entry_without_its_file(repository: Repository, snapshot: MetaSnapshot) -> None:
     """A manifest that names a file that is gone: the file is named."""
-    repository.create(snapshot)
+    changes.create(repository, snapshot)
     repository.store.delete("backup/1.snapshot")
     with pytest.raises(ObjectMissing, match=r"backup/1\.snapshot") as caught:
         repository.get(1)
@@ -203,13 +204,13 @@ def test_golden_directories_open(tag: Path, tmp_path: Path) -> None:
 def test_a_reserved_id_is_nobody_elses(repository: Repository, snapshot: MetaSnapshot) -> None:
     """Two backups at once get two ids; an id that was deleted is not given again."""
     other = Repository(repository.store, "backup")
-    with repository.reserve(1) as one, other.reserve(1) as two:
+    with changes.reserve(repository, 1) as one, changes.reserve(other, 1) as two:
         assert (one, two) == (1, 2)
         assert other.reserved_ids() == [1, 2]
     assert other.reserved_ids() == []
-    repository.create(snapshot)
-    repository.delete([1])
-    with other.reserve(1) as three:
+    changes.create(repository, snapshot)
+    changes.delete(repository, [1])
+    with changes.reserve(other, 1) as three:
         assert three == 2
 
 
@@ -223,15 +224,15 @@ def test_the_reservation_of_a_dead_process_is_dropped(repository: Repository) ->
     away = msgspec.json.encode(Holder(child, "elsewhere", this_holder().since))
     repository.store.put_if_absent("backup/3.reserved", dead)
     repository.store.put_if_absent("backup/4.reserved", away)
-    with repository.reserve(1) as number:
+    with changes.reserve(repository, 1) as number:
         assert (number, repository.reserved_ids()) == (5, [4, 5])
 
 
 def test_the_previous_manifest_is_kept(repository: Repository, snapshot: MetaSnapshot) -> None:
     """As it was before the last change, byte for byte."""
-    repository.create(snapshot)
+    changes.create(repository, snapshot)
     before = repository.store.read("backup/manifest.json").data
-    repository.delete([1])
+    changes.delete(repository, [1])
     assert repository.store.read("backup/manifest.json.previous").data == before
 
 
@@ -239,10 +240,10 @@ def test_a_delete_from_an_old_cache_is_remembered(snapshot: MetaSnapshot) -> Non
     """An id that somebody else created is deleted for good: nobody gets it again, or misses it."""
     store = MemoryStore()
     maker, other = Repository(store, "backup"), Repository(store, "backup")
-    maker.create(snapshot)
-    other.delete([snapshot.id])
+    changes.create(maker, snapshot)
+    changes.delete(other, [snapshot.id])
     assert read_ledger(store, "backup").made == []
-    with other.reserve(1) as number:
+    with changes.reserve(other, 1) as number:
         assert number == snapshot.id + 1
 
 
@@ -250,13 +251,13 @@ def test_a_delete_leaves_what_is_being_made(snapshot: MetaSnapshot) -> None:
     """The file of an id that the manifest lacks and somebody reserved stays."""
     store = MemoryStore()
     maker, other = Repository(store, "backup"), Repository(store, "backup")
-    with maker.reserve(1) as number:
+    with changes.reserve(maker, 1) as number:
         snapshot.id = number
         path = maker.path(number)
         store.put_if_absent(path, b"half")
-        other.delete([number])
+        changes.delete(other, [number])
         assert store.head(path) is not None
-    other.delete([number])
+    changes.delete(other, [number])
     assert store.head(path) is None
 
 
@@ -264,16 +265,16 @@ def test_a_kept_snapshot_is_not_deleted_by_any_way(
     repository: Repository, snapshot: MetaSnapshot
 ) -> None:
     """A mark that was set after somebody planned to delete holds."""
-    repository.create(snapshot)
+    changes.create(repository, snapshot)
     keep(repository, [snapshot.id])
     with pytest.raises(RetentionLocked):
-        repository.delete([snapshot.id])
+        changes.delete(repository, [snapshot.id])
     assert repository.manifest().ids == (snapshot.id,)
 
 
 def test_an_entry_is_entered_once(repository: Repository, snapshot: MetaSnapshot) -> None:
     """Again it changes nothing; another one of its id is refused."""
-    entry = repository.create(snapshot, remarks="first")
+    entry = changes.create(repository, snapshot, remarks="first")
     manifest = repository.manifest()
     assert manifest.with_entry(entry) is manifest
     with pytest.raises(ConflictError, match="another snapshot"):
@@ -284,7 +285,7 @@ def test_a_note_is_not_made_of_what_was_deleted(
     repository: Repository, snapshot: MetaSnapshot
 ) -> None:
     """Whoever deletes between the entry and its note leaves nothing to be missed."""
-    repository.create(snapshot)
-    repository.delete([snapshot.id])
+    changes.create(repository, snapshot)
+    changes.delete(repository, [snapshot.id])
     remember(repository.store, "backup", snapshot.id, 1)
     assert read_ledger(repository.store, "backup").made == []

@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import Manifest, parse
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
@@ -60,10 +61,10 @@ class TwoRepositories(RuleBasedStateMachine):
     @rule(who=one_of_two, sequence=some_id)
     def create(self, who: int, sequence: int) -> None:
         """A new id is the sequence's, or one more than the largest that ever was."""
-        with self.repositories[who].reserve(sequence) as number:
+        with changes.reserve(self.repositories[who], sequence) as number:
             assert number == max(sequence, self.largest + 1)
             SNAPSHOT.id, SNAPSHOT.opaque = number, self.changes.to_bytes(8)
-            self.repositories[who].create(SNAPSHOT)
+            changes.create(self.repositories[who], SNAPSHOT)
         self.files[number] = dumps(SNAPSHOT)
         self.largest = number
         self.changed(who)
@@ -73,10 +74,10 @@ class TwoRepositories(RuleBasedStateMachine):
         """Ids that are unknown, or gone, are no error; one that is kept stops all."""
         if self.kept.intersection(ids, self.files):
             with pytest.raises(RetentionLocked):
-                self.repositories[who].delete(ids)
+                changes.delete(self.repositories[who], ids)
             self.seen[who] = list(self.repositories[who].manifest().ids)
             return
-        self.repositories[who].delete(ids)
+        changes.delete(self.repositories[who], ids)
         self.deleted(who, ids)
 
     @rule(who=one_of_two, number=some_id)

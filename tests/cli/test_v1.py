@@ -19,6 +19,7 @@ from v1_manifests import BY_TABLE, DIALECTS, EPOCH, REWRITTEN, SAFE_EPOCH, TABLE
 from v1_snapshots import CLUSTER_ID, cluster, deep_fragments
 
 import metasnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.v1 import V1_LAYOUTS
@@ -52,7 +53,7 @@ def write_v2(number: int) -> None:
     snapshot.id = number
     for row in snapshot.sections["hummock_sequences"]:
         row.seq = 1000
-    Repository(LocalStore(Path("backups")), "backup").create(snapshot, "of SQL", "3.0.3")
+    changes.create(Repository(LocalStore(Path("backups")), "backup"), snapshot, "of SQL", "3.0.3")
 
 
 def write_state(size: int = 4096) -> None:
@@ -315,7 +316,7 @@ def test_a_plan_that_is_nested_too_deep(run: Run) -> None:
     """Exit 14 for whoever asks for it; the snapshot is sound, and goes back into etcd."""
     snapshot = cluster("v1-2.0", 5)
     snapshot.sections["table_fragments"] = [deep_fragments()]
-    Repository(LocalStore(Path("backups")), "backup").create(snapshot)
+    changes.create(Repository(LocalStore(Path("backups")), "backup"), snapshot)
     assert run("verify", "5").code == 0
     shown = run("cat", "5", "table_fragments")
     assert (shown.code, "nested too deep" in shown.err) == (14, True)

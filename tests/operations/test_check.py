@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import metasnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.ledger import LEDGER_NAME, read_ledger
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import epoch_time
@@ -145,7 +146,7 @@ def test_an_empty_directory() -> None:
 def _make(backups: Repository, number: int) -> None:
     snapshot = metasnapshot.loads(goldens.SMALL.read_bytes())
     snapshot.id = number
-    backups.create(snapshot)
+    changes.create(backups, snapshot)
 
 
 def test_what_was_made_here_and_is_not_in_the_manifest_vanished(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_what_vanished_and_came_back_is_no_problem(backups: Repository) -> None:
     path.write_bytes(path.with_name("manifest.json.previous").read_bytes())
     fresh = Repository(backups.store, "backup")
     assert problems(fresh) == ("snapshot 8 vanished from the manifest",)
-    fresh.enter(entry)
+    changes.enter(fresh, entry)
     assert problems(fresh) == ()
 
 

@@ -12,6 +12,7 @@ import goldens
 import pytest
 from deaths import PARTS, POINTS_MIN, Steps, deaths
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import TargetNotEmpty
 from metasnapshot.hummock.checkpoint import decode_checkpoint
@@ -91,7 +92,7 @@ def test_delete(tmp_path: Path) -> None:
         ids = world.backups.manifest().ids
         assert ids in ((1, 2, 7), (7,))
         assert {f"{snapshot_id}.snapshot" for snapshot_id in ids} <= snapshots(world.path).keys()
-        world.backups.delete([1, 2])
+        changes.delete(world.backups, [1, 2])
         assert (world.backups.manifest().ids, set(snapshots(world.path))) == ((7,), {"7.snapshot"})
 
 

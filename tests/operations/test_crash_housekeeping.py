@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from deaths import deaths
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.facts import FACTS_NAME
 from metasnapshot.catalogue.ledger import LEDGER_NAME, Ledger, Verified, change_ledger
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, parse
@@ -50,7 +51,7 @@ class World:
         backups.refresh_manifest()
         snapshot = backups.get(2)
         for snapshot.id in (3, 4):
-            backups.create(snapshot, "made here")
+            changes.create(backups, snapshot, "made here")
         keep(backups, [2])
         note = Verified(OLD.isoformat(), "file", "0123456789abcdef")
         notes = {3: note, 7: note}

@@ -12,6 +12,7 @@ import goldens
 import msgspec
 import pytest
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import SnapshotNotFound, UsageError
 from metasnapshot.operations.epoch import BackupReader, EpochNotFound
@@ -191,7 +192,7 @@ def test_a_refresh_follows_greater_ids_only(tmp_path: Path) -> None:
     reader, known = BackupReader(mine, "3.0.3"), mine.manifest()
     reader.version(7)
     reader.version(2)
-    Repository(LocalStore(tmp_path), "backup").delete([7])
+    changes.delete(Repository(LocalStore(tmp_path), "backup"), [7])
     store.opened.clear()
     for manifest_id in (0, known.manifest_id - 1, known.manifest_id):
         reader.refresh(manifest_id)
@@ -209,7 +210,7 @@ def test_the_version_of_a_deleted_snapshot_is_forgotten(tmp_path: Path) -> None:
     reader = BackupReader(mine, "3.0.3")
     reader.version(7)
     kept = reader.version(2)
-    Repository(LocalStore(tmp_path), "backup").delete([7])
+    changes.delete(Repository(LocalStore(tmp_path), "backup"), [7])
     assert reader.version(7).id == 105  # nobody told of it yet
     reader.refresh(mine.manifest().manifest_id + 1)
     with pytest.raises(SnapshotNotFound):

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import metasnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import EPOCH_START
 from metasnapshot.errors import DamageError, RetentionLocked, UsageError
@@ -282,6 +283,6 @@ def test_one_that_was_made_meanwhile_stays() -> None:
     judged = judge(backups, Policy(keep_last=1))
     snapshot = metasnapshot.loads(goldens.SMALL.read_bytes())
     snapshot.id = 9
-    Repository(backups.store, "backup").create(snapshot)
+    changes.create(Repository(backups.store, "backup"), snapshot)
     expire(backups, judged)
     assert Repository(backups.store, "backup").manifest().ids == (3, 9)

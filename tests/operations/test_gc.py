@@ -10,6 +10,7 @@ from pathlib import Path
 import goldens
 import pytest
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import Watcher
 from metasnapshot.operations.delete import keep
@@ -181,12 +182,12 @@ def test_an_entry_that_was_added_meanwhile_saves_the_file(
     """Between the look and its turn: the manifest is read again before each file."""
     entry = backups.entry(7)
     other = Repository(backups.store, "backup")
-    other.delete([7])
+    changes.delete(other, [7])
     for number in (7, 8):
         put(tmp_path, f"{number}.snapshot", b"back again")
     strays = look(backups, DAY, NOW)
     assert [item.path for item in strays.found] == ["backup/7.snapshot", "backup/8.snapshot"]
-    other.enter(entry)
+    changes.enter(other, entry)
     assert [item.path for item in collect(backups, strays)] == ["backup/8.snapshot"]
     assert (tmp_path / "backup" / "7.snapshot").read_bytes() == b"back again"
 
@@ -197,14 +198,14 @@ def test_an_entry_that_is_added_while_others_are_deleted(
     """The manifest that was read for the first file is too old for the second."""
     entry = backups.entry(7)
     other = Repository(backups.store, "backup")
-    other.delete([7])
+    changes.delete(other, [7])
     for number in (6, 7):
         put(tmp_path, f"{number}.snapshot")
     delete: Callable[[str], None] = backups.store.delete
 
     def and_enter(path: str) -> None:
         delete(path)
-        other.enter(entry)
+        changes.enter(other, entry)
 
     monkeypatch.setattr(backups.store, "delete", and_enter)
     assert run(backups) == ["backup/6.snapshot"]

@@ -11,6 +11,7 @@ import goldens
 import msgspec
 import pytest
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import DamageError, SnapshotNotFound, StorageError
 from metasnapshot.hummock.objects import NeededObject, needed_by
@@ -38,7 +39,7 @@ def _own_objects(path: Path) -> Repository:
     version.levels[2].levels[5].table_infos[0].object_id = 6000
     form, era = snapshot.hummock_version.form, snapshot.hummock_version.era
     snapshot.hummock_version = type(snapshot.hummock_version).from_message(version, form, era)
-    backups.create(snapshot)
+    changes.create(backups, snapshot)
     return backups
 
 
@@ -170,7 +171,7 @@ def test_the_state_store_may_be_elsewhere(
     backups: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By default it is where each snapshot says, here in a store that nobody serves."""
-    monkeypatch.setattr("metasnapshot.store.url._policy", RetryPolicy(retries=0))
+    monkeypatch.setattr("metasnapshot.store.retry._policy", RetryPolicy(retries=0))
     with pytest.raises(StorageError, match=r"minio://127\.0\.0\.1:9301/hummock001"):
         pins(backups, (7,), look=True)
     _fill(backups, tmp_path / "state")

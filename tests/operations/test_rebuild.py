@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import metasnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
 from metasnapshot.catalogue.rebuilder import Rebuilder
@@ -170,7 +171,7 @@ def test_an_entry_without_a_file_is_dropped(root: Path) -> None:
 def test_a_file_without_an_entry_is_added(root: Path) -> None:
     """After those that are known."""
     goldens.copy_backups(TAG, root.parent / "x")
-    Repository(LocalStore(root.parent), "backup").delete([1])
+    changes.delete(Repository(LocalStore(root.parent), "backup"), [1])
     (root.parent / "x" / "backup" / "1.snapshot").rename(root / "1.snapshot")
     found = done(root)
     assert (found.added, found.manifest.ids) == ((1,), (2, 7, 1))

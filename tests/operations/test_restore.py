@@ -11,6 +11,7 @@ import pytest
 
 import metasnapshot
 from metasnapshot import MetaSnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import (
     DamageError,
@@ -320,7 +321,7 @@ def test_the_checkpoint_that_was_there_is_replaced(target: Target) -> None:
 def test_a_repository_of_one(tmp_path: Path) -> None:
     """A fresh cluster's first snapshot restores."""
     target = Target(TAG, tmp_path)
-    target.backups.delete([2, 7])
+    changes.delete(target.backups, [2, 7])
     alone = Repository(target.backups.store, "backup")
     goldens.point_to_state(alone, target.state, (1,))
     result = target.run(1) if alone.manifest().ids == (1,) else None

@@ -12,6 +12,7 @@ from v1_snapshots import bare, cluster
 
 import metasnapshot
 from metasnapshot import HummockVersion
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.entry import describe
 from metasnapshot.catalogue.rebuilder import Rebuilder
 from metasnapshot.catalogue.repository import Repository
@@ -119,11 +120,11 @@ def test_a_snapshot_that_is_created_reads_back(tmp_path: Path, layout: str) -> N
     """Every row and the version, of an empty one too; its id is taken then."""
     found = Repository(LocalStore(tmp_path), "backup")
     for snapshot in (cluster(layout, 4), bare(layout, 6)):
-        entry = found.create(snapshot, remarks="by hand")
+        entry = changes.create(found, snapshot, remarks="by hand")
         assert (entry.format_version, entry.remarks) == (snapshot.format_version, "by hand")
         assert metasnapshot.dumps(found.get(snapshot.id)) == metasnapshot.dumps(snapshot)
         with pytest.raises(ConflictError):
-            found.create(snapshot)
+            changes.create(found, snapshot)
     assert (found.entry(4).ssts, found.entry(6).ssts) == ((7,), ())
     assert Repository(LocalStore(tmp_path), "backup").manifest() == found.manifest()
 

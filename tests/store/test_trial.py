@@ -14,6 +14,7 @@ import pytest
 from overwritable import OverwritableMemory
 
 import metasnapshot
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError, StorageError
 from metasnapshot.store.lease import LEASE_NAME
@@ -206,10 +207,10 @@ def test_a_catalogue_works_on_a_store_that_overwrites() -> None:
     repository = Repository(TriedStore(inner), "backup")
     for number in (1, 2):
         snapshot.id = number
-        repository.create(snapshot)
+        changes.create(repository, snapshot)
     with pytest.raises(ConflictError):
-        repository.create(snapshot)
-    repository.delete([1])
+        changes.create(repository, snapshot)
+    changes.delete(repository, [1])
     fresh = Repository(TriedStore(inner), "backup")
     assert (fresh.manifest().ids, fresh.file_ids()) == ((2,), [2])
     assert fresh.get(2) == snapshot

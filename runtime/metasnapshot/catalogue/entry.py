@@ -9,9 +9,9 @@ import msgspec
 
 from metasnapshot.catalogue.manifest import ManifestEntry, StateTableInfo
 from metasnapshot.errors import VersionError
+from metasnapshot.format.framing import V2
 from metasnapshot.format.messages import era_of
 from metasnapshot.format.rules import is_any
-from metasnapshot.format.v2 import V2
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
 from metasnapshot_models.v1 import V1_LAYOUTS

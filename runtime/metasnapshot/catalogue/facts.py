@@ -12,14 +12,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import msgspec
 
 from metasnapshot.catalogue.ids import parse_id
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
 from metasnapshot.format.framing import CHECKSUM_SIZE
-from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.store.document import (
     LEDGER_SIZE_MAX,
     damage,
@@ -28,6 +27,9 @@ from metasnapshot.store.document import (
 )
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.swap import change_object
+
+if TYPE_CHECKING:
+    from metasnapshot.format.reader import SnapshotReader
 
 FACTS_NAME = "metasnapshot.facts.json"
 FORMAT = 1

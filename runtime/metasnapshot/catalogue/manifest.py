@@ -14,12 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 
 from metasnapshot.catalogue.ids import ID_MAX
 from metasnapshot.errors import ConflictError, DamageError
+from metasnapshot.format.framing import V2
 from metasnapshot.format.scalars import U64_MAX
-from metasnapshot.format.v2 import V2
 from metasnapshot.store.document import FAILURES, check_text, damage
 
 MANIFEST_NAME = "manifest.json"
@@ -67,6 +66,8 @@ class ManifestEntry:
         if not text.strip():
             return 0
         if self.format_version < V2:
+            import numpy as np  # noqa: PLC0415 - takes longer to load than most lists to be said
+
             return int(np.unique(np.fromstring(text, dtype=np.int64, sep=",")).size)
         return text.count(b",") + 1
 

@@ -1,6 +1,6 @@
 """risectl's names: commands and options of RisingWave's own backup tools, translated into ours, so
 that scripts go on working. One table of commands, one of options, and the --sql-* family, which
-comes to one URL.
+comes to one URL (sql_family.py).
 
 Source: src/ctl/src/lib.rs and src/meta/src/backup_restore/restore.rs of 0.1.15 to 3.0.3.
 """
@@ -9,11 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-
-import sqlalchemy as sa
-
-from metasnapshot.errors import UsageError
-from metasnapshot.metastore.url import DRIVERS
 
 COMMANDS = {
     "backup-meta": "backup",
@@ -79,18 +74,12 @@ def translate(arguments: Sequence[str]) -> list[str]:
         else:
             translated.append(word)
     if sql:
-        translated += ["--meta-store", _url(sql)]
+        from metasnapshot.cli.sql_family import url_of  # noqa: PLC0415 - loads SQLAlchemy
+
+        translated += ["--meta-store", url_of(sql)]
     if address and not any(word.startswith(OURS) for word in translated):
         translated += ["--via-meta", address]
     return translated
-
-
-def _sqlite(endpoint: str) -> str:
-    """A SQLite URL of RisingWave's driver: what follows `sqlite://` is the path itself, and `mode`
-    is the driver's.
-    """
-    path = endpoint.removeprefix("sqlite:").removeprefix("//").partition("?")[0]
-    return f"sqlite:///{path}"
 
 
 def _without_prefix(arguments: Sequence[str]) -> Iterator[str]:
@@ -98,31 +87,3 @@ def _without_prefix(arguments: Sequence[str]) -> Iterator[str]:
     while len(words) > 1 and words[0] in PREFIXES and words[1] in (*PREFIXES, *COMMANDS):
         words.pop(0)
     yield from words
-
-
-def _url(sql: dict[str, str]) -> str:
-    """One URL, with user and password percent-encoded, which upstream forgets."""
-    engine = sql.get("--meta-store-type", "")
-    endpoint = sql.get("--sql-endpoint", "")
-    if engine == "sql":
-        return _sqlite(endpoint) if endpoint.startswith("sqlite:") else endpoint
-    if engine not in DRIVERS:
-        raise UsageError(
-            f"--meta-store-type {engine or 'is missing'}: not a meta store that outlives a process",
-            hint="sqlite, postgres, mysql, or sql with a URL as --sql-endpoint",
-        )
-    if engine == "sqlite":
-        return f"sqlite:///{endpoint}"
-    host, _, port = endpoint.rpartition(":") if ":" in endpoint else (endpoint, "", "")
-    if port and not port.isdecimal():
-        raise UsageError(f"--sql-endpoint {endpoint!r:.60} is no host:port")
-    url = sa.URL.create(
-        engine,
-        username=sql.get("--sql-username") or None,
-        password=sql.get("--sql-password") or None,
-        host=host,
-        port=int(port) if port else None,
-        database=sql.get("--sql-database") or None,
-    ).render_as_string(hide_password=False)
-    parameters = sql.get("--sql-url-params", "")
-    return f"{url}?{parameters}" if parameters else url

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -140,6 +139,8 @@ def _read(path: Path) -> dict[str, float]:
 
 def _replace(path: Path, text: str) -> None:
     """A reader sees the old file or the new one."""
+    import tempfile  # noqa: PLC0415 - most runs have no such file
+
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.argument import Token
 
 from metasnapshot.catalogue.ids import parse_id
-from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.metrics import metrics
-from metasnapshot.cli.progress import with_progress
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve
 from metasnapshot.errors import SnapshotNotFound, UsageError
 from metasnapshot.store.modes import OURS, set_file_mode
-from metasnapshot.store.retry import RetryPolicy
-from metasnapshot.store.url import open_store, set_retries
+from metasnapshot.store.retry import RetryPolicy, set_retries
+
+if TYPE_CHECKING:
+    from metasnapshot.catalogue.repository import Repository
 
 DIGITS_MAX = 19
 """Of a number of seconds, days, …: enough for any that makes sense."""
@@ -156,6 +156,10 @@ class GlobalOptions:
 
 def repository(url: str, directory: str) -> Repository:
     """Open the backup directory that the options name."""
+    from metasnapshot.catalogue.repository import Repository  # noqa: PLC0415 - not for help
+    from metasnapshot.cli.progress import with_progress  # noqa: PLC0415
+    from metasnapshot.store.url import open_store  # noqa: PLC0415
+
     return Repository(with_progress(open_store(url)), directory)
 
 

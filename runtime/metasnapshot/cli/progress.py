@@ -11,9 +11,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
 from metasnapshot.cli.text import printable
 from metasnapshot.store.port import Store
 
@@ -86,6 +83,14 @@ class _Bars:
     """The bars of files that are open at the same time; a terminal takes one display only."""
 
     def __init__(self) -> None:
+        from rich.console import Console  # noqa: PLC0415 - only a terminal has bars
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+        )
+
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._open = 0

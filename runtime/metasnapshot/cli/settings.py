@@ -8,9 +8,7 @@ an error: a setting with a typing error would otherwise be none.
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -86,6 +84,8 @@ def read_file(path: Path | None) -> dict[str, Value]:
     found = Path(FILE_NAME) if path is None else path
     if path is None and not found.is_file():
         return {}
+    import tomllib  # noqa: PLC0415 - most runs have no file
+
     try:
         document = tomllib.loads(found.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -154,6 +154,8 @@ def _pairs(content: Any) -> list[tuple[str, Any]]:
 
 
 def _unknown(text: str, name: str, known: Any) -> UsageError:
+    import difflib  # noqa: PLC0415 - only an error wants it
+
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"

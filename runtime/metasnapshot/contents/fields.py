@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from msgspec import UNSET
 
 from metasnapshot.format import messages
-from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
+from metasnapshot.format.layout import model_of, shape_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import Blob
 from metasnapshot.format.v1 import Pair, member_of
@@ -58,11 +58,6 @@ def key_names(reader: SnapshotReader, section: str) -> list[str]:
     if member.form == "pairs":
         return ["key"]
     return [member.key] if member.key else []
-
-
-def row_count(reader: SnapshotReader) -> int:
-    """Rows of all sections, hummock_version apart."""
-    return sum(place.count for place in reader.places if place.name != HUMMOCK_VERSION)
 
 
 @cache

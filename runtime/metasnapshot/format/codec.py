@@ -20,7 +20,6 @@ from msgspec import UNSET
 
 import metasnapshot_models.enums as enums_module
 from metasnapshot.errors import RowError
-from metasnapshot.format import blobs
 from metasnapshot.format.scalars import U64_MAX, Blob, Fixed, Timestamp, described
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Column, ColumnType, Layout, Shape
@@ -62,6 +61,10 @@ class RowCodec:
             for column in shape.columns
             if (from_wire := _from_wire(column.type)) is not None
         ]
+        if self._blobs:
+            from metasnapshot.format import blobs  # noqa: PLC0415 - loads numpy
+
+            self._decode_blob, self._encode_blob = blobs.decode, blobs.encode
 
     def decode(self, row: bytes) -> Any:
         """Decode the bytes of a row into its model.
@@ -95,7 +98,7 @@ class RowCodec:
                 continue
             if not isinstance(value, Blob):
                 raise RowError(f"expected a Blob, got {type(value).__name__}", column=column.name)
-            found.append((key, blobs.encode(value.bytes)))
+            found.append((key, self._encode_blob(value.bytes)))
             values[column.name] = _NO_BLOB
         try:
             rest = _encoder.encode(self._wire(**values))
@@ -133,7 +136,7 @@ class RowCodec:
             if end < 0:
                 raise RowError("an array without an end", column=column.name)
             try:
-                found[column.name] = blobs.decode(row, start, end)
+                found[column.name] = self._decode_blob(row, start, end)
             except ValueError as error:
                 raise RowError(str(error), column=column.name) from error
             parts.append(row[position:start])

@@ -16,6 +16,8 @@ import xxhash
 
 from metasnapshot.errors import RowError, Truncated
 
+V1, V2 = 1, 2
+"""format_version; files of V1 may also say 0, or nothing."""
 HEADER_SIZE = 12
 """u32 format_version, u64 id."""
 CHECKSUM_SIZE = 8

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metasnapshot.errors import (
     ChecksumMismatch,
@@ -21,14 +21,23 @@ from metasnapshot.errors import (
     Truncated,
     UnknownFormat,
 )
-from metasnapshot.format.columns import Columns
-from metasnapshot.format.framing import CHECKSUM_SIZE, HEADER_SIZE, FrameReader, ReadableFile
-from metasnapshot.format.hummock_version import HummockVersion
+from metasnapshot.format.framing import (
+    CHECKSUM_SIZE,
+    HEADER_SIZE,
+    V1,
+    V2,
+    FrameReader,
+    ReadableFile,
+)
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.places import SectionPlace, compare, raw_rows
-from metasnapshot.format.v1 import MEMBERS, V1, V1Contents, decodes, read_v1
-from metasnapshot.format.v2 import V2, V2Contents, read_v2
+from metasnapshot.format.v2 import V2Contents, read_v2
 from metasnapshot_models.definitions import Layout
+
+if TYPE_CHECKING:
+    from metasnapshot.format.columns import Columns
+    from metasnapshot.format.hummock_version import HummockVersion
+    from metasnapshot.format.v1 import V1Contents
 
 BODY_MIN = HEADER_SIZE + CHECKSUM_SIZE
 
@@ -98,6 +107,8 @@ class SnapshotReader:
         """Read it as V1. Files of 0.1.15 start with the id, which can be any number: what is no
         V2 file may be one of theirs.
         """
+        from metasnapshot.format.v1 import read_v1  # noqa: PLC0415 - loads protobuf
+
         try:
             return read_v1(self._file, self.size - CHECKSUM_SIZE, self.checksum, release)
         except ChecksumMismatch:  # the file changed meanwhile
@@ -115,7 +126,7 @@ class SnapshotReader:
     @property
     def is_v1(self) -> bool:
         """Whether it is in the V1 format."""
-        return isinstance(self._contents, V1Contents)
+        return self._v1 is not None
 
     @property
     def definition(self) -> Layout:
@@ -131,22 +142,23 @@ class SnapshotReader:
         """The state of the protobuf messages by which it is read; of a V1 snapshot, whose file does
         not say, all of it is looked through the first time.
         """
-        found = self._contents
-        return found.era if isinstance(found, V1Contents) else found.definition.era
+        return self._v2.definition.era if self._v1 is None else self._v1.era
 
     def can_read_as(self, era: str) -> bool:
         """Whether another era can read the messages of a V1 snapshot: numbers of fields were given
         to other types, and then sound bytes are no message of it.
         """
-        found = self._contents
-        return isinstance(found, V1Contents) and (
-            found.era == era or decodes(replace(found, read_as=era))
-        )
+        found = self._v1
+        return found is not None and (found.era == era or replace(found, read_as=era).decodes())
 
     def read_as(self, era: str) -> None:
         """Read the messages of a V1 snapshot by another era, to compare it with one of that."""
-        if isinstance(self._contents, V1Contents):
-            self._contents = replace(self._contents, read_as=era)
+        if self._v1 is not None:
+            self._contents = replace(self._v1, read_as=era)
+
+    @property
+    def _v1(self) -> V1Contents | None:
+        return None if isinstance(self._contents, V2Contents) else self._contents
 
     @property
     def _v2(self) -> V2Contents:
@@ -171,6 +183,11 @@ class SnapshotReader:
     def section_names(self) -> tuple[str, ...]:
         """Its sections in the order of the file."""
         return tuple(place.name for place in self.places)
+
+    @property
+    def row_count(self) -> int:
+        """Rows of all sections, hummock_version apart."""
+        return sum(place.count for place in self.places if place.name != HUMMOCK_VERSION)
 
     @property
     def opaque_size(self) -> int:
@@ -247,7 +264,7 @@ class SnapshotReader:
             ChecksumMismatch: at the end, if the section is not what it was when the file was
                 opened.
         """
-        if self.is_v1 and section in MEMBERS and section not in self.section_names:
+        if self._v1 is not None and self._v1.lacks(section):
             return iter(())
         return self._contents.rows(self.place(section))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import total_ordering
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from google.protobuf.message import Message
 
-from metasnapshot.format import messages
 from metasnapshot_models.definitions import ColumnType
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 U64_MAX = (1 << 64) - 1
 NANOSECONDS = 1_000_000_000
@@ -53,7 +54,9 @@ class Blob:
         """
         if self.type is None or not self.type.message:
             return None
-        return messages.decode(self.bytes, self.type.message, self.type.wrapper, self.era)
+        from metasnapshot.format.messages import decode  # noqa: PLC0415 - loads protobuf
+
+        return decode(self.bytes, self.type.message, self.type.wrapper, self.era)
 
     @property
     def json(self) -> Any:
@@ -61,6 +64,8 @@ class Blob:
         message = self.message
         if message is None:
             return list(self.bytes)
+        from metasnapshot.format import messages  # noqa: PLC0415 - loads protobuf
+
         if isinstance(message, dict):
             return {key: messages.to_json(value) for key, value in message.items()}
         if isinstance(message, list):

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from metasnapshot.errors import RowError, StorageError, UnknownFormat
-from metasnapshot.format.framing import BUFFER_SIZE, FrameWriter, ReadableFile
+from metasnapshot.format.framing import BUFFER_SIZE, V1, V2, FrameWriter, ReadableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.format.v1 import V1
 from metasnapshot.format.v1_writer import write_v1
-from metasnapshot.format.v2 import V2
 from metasnapshot.format.writer import SnapshotWriter
 from metasnapshot_models.layouts import LAYOUTS
 from metasnapshot_models.v1 import V1_LAYOUTS

@@ -20,14 +20,13 @@ from google.protobuf.message import DecodeError
 
 from metasnapshot.errors import DamageError, RowError, TooDeep, UnknownFormat
 from metasnapshot.format import messages
-from metasnapshot.format.framing import FrameReader, ReadableFile
+from metasnapshot.format.framing import V1, FrameReader, ReadableFile
 from metasnapshot.format.hummock_version import MESSAGE_FORM, HummockVersion
 from metasnapshot.format.places import MESSAGE, MESSAGES, SectionPlace, compare, raw_rows, walk
 from metasnapshot.format.scalars import Blob
 from metasnapshot_models.definitions import ColumnType
 from metasnapshot_models.v1 import V1_LAYOUTS, V1Layout, V1Member
 
-V1 = 1
 BARE = "id"
 """The header of a layout whose files start with the id."""
 PAIRS, TEXT = "pairs", "text"
@@ -87,6 +86,10 @@ class V1Contents:
                     return own
         return eras[0]
 
+    def lacks(self, section: str) -> bool:
+        """Whether a member is one that only other layouts have."""
+        return section in MEMBERS and all(place.name != section for place in self.places)
+
     def rows(self, place: SectionPlace) -> Iterator[Any]:
         """The rows of a member."""
         member = member_of(self.definition, place.name)
@@ -99,6 +102,16 @@ class V1Contents:
             yield from (Pair(key, value) for key, value in found)
         else:
             yield from _decoded(self._raw(place), member, self.era)
+
+    def decodes(self) -> bool:
+        """Whether every row is one of its member."""
+        try:
+            for place in self.places:
+                for _ in self.rows(place):
+                    pass
+        except RowError:
+            return False
+        return True
 
     def version(self, rows: list[bytes]) -> HummockVersion:
         """The Hummock version in its message."""
@@ -140,7 +153,7 @@ def read_v1(file: ReadableFile, end: int, checksum: int, release: str | None = N
     if len(fitting) == 1:
         return fitting[0]
     named = (found for found in fitting if release in found.releases)
-    return next(named, None) or next(filter(decodes, fitting), fitting[0])
+    return next(named, None) or next((found for found in fitting if found.decodes()), fitting[0])
 
 
 def member_of(layout: V1Layout, name: str) -> V1Member:
@@ -240,17 +253,6 @@ def _is_known(data: bytes, name: str, era: str) -> bool:
     size = message.ByteSize()
     message.DiscardUnknownFields()
     return size == message.ByteSize()
-
-
-def decodes(contents: V1Contents) -> bool:
-    """Whether every row is one of its member."""
-    try:
-        for place in contents.places:
-            for _ in contents.rows(place):
-                pass
-    except RowError:
-        return False
-    return True
 
 
 def _reached(error: DamageError) -> int:

@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metasnapshot.errors import RowError, Truncated, UnknownFormat
 from metasnapshot.format.codec import RowCodec, row_codec
-from metasnapshot.format.columns import Columns, columns_of, decode_columns
-from metasnapshot.format.framing import FrameReader, ReadableFile
-from metasnapshot.format.hummock_version import HummockVersion
+from metasnapshot.format.framing import V2, FrameReader, ReadableFile
 from metasnapshot.format.layout import (
     MIGRATIONS_SECTION,
     Candidates,
@@ -24,7 +22,9 @@ from metasnapshot.format.places import Batch, SectionPlace, batches, walk
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LAYOUTS
 
-V2 = 2
+if TYPE_CHECKING:
+    from metasnapshot.format.columns import Columns
+    from metasnapshot.format.hummock_version import HummockVersion
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class V2Contents:
 
     def columns(self, place: SectionPlace) -> Iterator[Columns]:
         """The same rows as columns of plain values, some rows at a time."""
+        from metasnapshot.format.columns import (  # noqa: PLC0415 - loads numpy
+            columns_of,
+            decode_columns,
+        )
+
         codec = self.codec(place.name)
         for batch in batches(self.file, place):
             found = decode_columns(codec, batch.rows)
@@ -80,6 +85,10 @@ class V2Contents:
 
     def version(self, rows: list[bytes]) -> HummockVersion:
         """The Hummock version in the rows of its section."""
+        from metasnapshot.format.hummock_version import (  # noqa: PLC0415 - loads protobuf
+            HummockVersion,
+        )
+
         return HummockVersion.from_rows(rows, self.definition.era)
 
     def _placed(

@@ -8,10 +8,9 @@ import msgspec
 
 from metasnapshot.errors import RowError
 from metasnapshot.format.codec import row_codec
-from metasnapshot.format.framing import U32_MAX, FrameWriter, WritableFile
+from metasnapshot.format.framing import U32_MAX, V2, FrameWriter, WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION, has_long_rows, model_of, section_names
-from metasnapshot.format.v2 import V2
 from metasnapshot_models.definitions import Layout
 
 

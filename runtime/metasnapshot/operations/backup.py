@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.entry import new_entry
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
@@ -202,11 +203,11 @@ class _Backup:
         known = sequences(self.connection)
         sequence = known.get(BACKUP_SEQUENCE, 1)
         if self.options.dry_run:
-            entry = self._write(_Discard(), self.repository.next_id(sequence))
+            entry = self._write(_Discard(), changes.next_id(self.repository, sequence))
         else:
-            with self.repository.reserve(sequence) as number:
-                entry = self.repository.create_stream(
-                    number, lambda file: self._write(file, number), self.taken
+            with changes.reserve(self.repository, sequence) as number:
+                entry = changes.create_stream(
+                    self.repository, number, lambda file: self._write(file, number), self.taken
                 )
         return BackupResult(
             entry=entry,

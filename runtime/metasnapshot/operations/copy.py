@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.facts import CLOCK, Facts, facts_in
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.notes import note_facts
@@ -74,7 +75,7 @@ def _copy(known: Records, source: Repository, target: Repository, entry: Manifes
             f"{target.url} has another snapshot {entry.id}", hint="copy to another directory"
         )
     if entry.id not in target.refresh_manifest().ids:
-        target.enter(entry, facts)
+        changes.enter(target, entry, facts)
     elif known.facts(entry) is not None and Records(target).facts(entry) is None:
         note_facts(target.store, target.directory, entry.id, facts)
     return Copied(entry.id, size, was_there=True)
@@ -95,7 +96,7 @@ def _send(source: Repository, target: Repository, entry: ManifestEntry, facts: F
         return entry
 
     with sole_writer(target.store, target.directory, entry.id):
-        target.create_stream(entry.id, write, facts.taken, facts.taken_by)
+        changes.create_stream(target, entry.id, write, facts.taken, facts.taken_by)
 
 
 def _checksum(repository: Repository, snapshot_id: int) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.ledger import Ledger, change_ledger, read_ledger, require_unkept
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
@@ -31,7 +32,7 @@ def delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
     """
     entries = plan_delete(repository, ids)
     gone = [entry.id for entry in entries]
-    repository.delete(gone)
+    changes.delete(repository, gone)
     return entries
 
 

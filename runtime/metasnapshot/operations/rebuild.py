@@ -15,7 +15,7 @@ from metasnapshot.catalogue.rebuilder import Rebuilder
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import taken_at
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
-from metasnapshot.format.v1 import V1
+from metasnapshot.format.framing import V1
 from metasnapshot.hummock.objects import needed_by
 
 

@@ -14,14 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger, read_ledger
+from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.contents.cluster import catalog_of
-from metasnapshot.contents.fields import row_count
 from metasnapshot.contents.findings import ERROR, Finding, Findings
-from metasnapshot.contents.object_findings import look_for
-from metasnapshot.contents.ownership import DATA_DIRECTORY, STATE_STORE, parameter
-from metasnapshot.contents.references import check_references
-from metasnapshot.contents.version_findings import check_version
 from metasnapshot.errors import (
     DamageError,
     MetasnapshotError,
@@ -29,12 +24,10 @@ from metasnapshot.errors import (
     StorageError,
     UnknownFormat,
 )
+from metasnapshot.format.framing import V1
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.format.v1 import V1
-from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.cycles import rare_collections
-from metasnapshot.store.url import open_store
 
 Level = Literal["file", "rows", "refs", "objects"]
 LEVELS: tuple[str, ...] = get_args(Level)
@@ -146,15 +139,14 @@ def _verify(
                 size=reader.size,
                 checksum=reader.checksum,
                 layout=reader.layout,
-                rows=row_count(reader),
+                rows=reader.row_count,
                 unknown_migrations=reader.unknown_migrations,
             )
             _check_entry(repository, snapshot_id, reader)
             if depth >= LEVELS.index("rows"):
                 _decode(reader, repository.entry(snapshot_id).hummock_version_id)
             if depth >= LEVELS.index("refs"):
-                findings.add(check_references(reader))
-                findings.add(check_version(reader, repository.entry(snapshot_id)))
+                findings.add(_check_contents(reader, repository.entry(snapshot_id)))
             if depth >= LEVELS.index("objects"):
                 findings.add(find_lost_objects(reader, state))
             findings.add(_unknown_bytes(reader))
@@ -170,6 +162,17 @@ def _is_unsound(result: VerifyResult) -> bool:
     )
 
 
+def _check_contents(reader: SnapshotReader, entry: ManifestEntry) -> Iterator[Finding]:
+    """What the rows, the Hummock version and the sequences say of each other."""
+    from metasnapshot.contents.references import (  # noqa: PLC0415 - of this level; loads numpy
+        check_references,
+    )
+    from metasnapshot.contents.version_findings import check_version  # noqa: PLC0415
+
+    yield from check_references(reader)
+    yield from check_version(reader, entry)
+
+
 def find_lost_objects(
     reader: SnapshotReader, state: tuple[str, str | None] | None = None
 ) -> Iterator[Finding]:
@@ -183,6 +186,16 @@ def find_lost_objects(
     Raises:
         StorageError: the store cannot be listed.
     """
+    from metasnapshot.contents.cluster import catalog_of  # noqa: PLC0415
+    from metasnapshot.contents.object_findings import look_for  # noqa: PLC0415
+    from metasnapshot.contents.ownership import (  # noqa: PLC0415
+        DATA_DIRECTORY,
+        STATE_STORE,
+        parameter,
+    )
+    from metasnapshot.hummock.objects import needed_by  # noqa: PLC0415 - of this level
+    from metasnapshot.store.url import open_store  # noqa: PLC0415
+
     url, directory = state or (None, None)
     if url is None or directory is None:
         parameters = catalog_of(reader).parameters()

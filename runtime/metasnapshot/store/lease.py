@@ -27,8 +27,9 @@ from metasnapshot.errors import (
     StorageError,
 )
 from metasnapshot.store.document import SIZE_MAX, decode_document
-from metasnapshot.store.lock import LOCK_WAIT_S, Holder, this_holder
+from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
+from metasnapshot.store.retry import LOCK_WAIT_S
 
 LEASE_NAME = "metasnapshot.lease"
 CLAIM_LIFE_S = 60.0

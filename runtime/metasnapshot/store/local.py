@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError
-from metasnapshot.store.lock import LOCK_WAIT_S, locked
+from metasnapshot.store.lock import locked
 from metasnapshot.store.modes import give_mode
 from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
+from metasnapshot.store.retry import LOCK_WAIT_S
 
 BUFFER_SIZE = 1 << 16
 """A larger buffer would only be copied twice: rows larger than it go around it."""

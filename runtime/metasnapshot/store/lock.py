@@ -25,10 +25,9 @@ import msgspec
 
 from metasnapshot.errors import ConflictError, DamageError, NoObject
 from metasnapshot.store.document import decode_document
+from metasnapshot.store.retry import LOCK_WAIT_S
 
 LOCK_NAME = ".metasnapshot.lock"
-LOCK_WAIT_S = 300.0
-"""How long to wait for a lock or a lease. It is held while a small object is changed, no longer."""
 POLL_MAX_S = 0.02
 HOLDER_SIZE_MAX = 4096
 PID_MAX = (1 << 31) - 1

@@ -11,7 +11,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from metasnapshot.store.lock import LOCK_WAIT_S
+LOCK_WAIT_S = 300.0
+"""How long to wait for a lock or a lease. It is held while a small object is changed, no longer."""
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,17 @@ class RetryPolicy:
         for number in range(self.retries):
             pause = min(self.backoff_s * 2**number, self.backoff_max_s)
             yield pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+
+_policy = RetryPolicy()
+
+
+def set_retries(chosen: RetryPolicy) -> None:
+    """Tries and times of the stores that are opened from now on in this process."""
+    global _policy  # noqa: PLW0603 - one setting for all verbs, made before any of them runs
+    _policy = chosen
+
+
+def policy() -> RetryPolicy:
+    """Those of the stores that are opened now."""
+    return _policy

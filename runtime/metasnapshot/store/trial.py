@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from metasnapshot.errors import ConflictError, MetasnapshotError, StorageError
 from metasnapshot.store.lease import LeasedStore, PlainStore
-from metasnapshot.store.lock import LOCK_WAIT_S
 from metasnapshot.store.port import Store, join, normalise
+from metasnapshot.store.retry import LOCK_WAIT_S
 
 TRIAL_PREFIX = "metasnapshot.trial-"
 CREATE, STALE, RACE = "create-only", "stale swap refused", "one swap of several wins"

@@ -10,18 +10,11 @@ from metasnapshot.store.local import LocalStore
 from metasnapshot.store.location import FORMS, Location, parse_location
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import Store
-from metasnapshot.store.retry import RetryPolicy
+from metasnapshot.store.retry import policy
 
 INSTALL = "pip install 'metasnapshot[objects]'"
 OBSTORE = ("s3", "minio", "gcs", "azblob", "oss", "obs")
 """Services that obstore reaches."""
-_policy = RetryPolicy()
-
-
-def set_retries(policy: RetryPolicy) -> None:
-    """Tries and times of the stores that are opened from now on in this process."""
-    global _policy  # noqa: PLW0603 - one setting for all verbs, made before any of them runs
-    _policy = policy
 
 
 def open_store(url: str) -> Store:
@@ -34,7 +27,7 @@ def open_store(url: str) -> Store:
     if place == Location("memory"):
         return _memory()
     if place.service == "fs":
-        return LocalStore(Path(place.root), _policy.lock_wait_s)
+        return LocalStore(Path(place.root), policy().lock_wait_s)
     if place.service in OBSTORE:
         return _remote(place)
     return _other(place)
@@ -57,8 +50,8 @@ def _remote(place: Location) -> Store:
         from metasnapshot.store.trial import TriedStore  # noqa: PLC0415
     except ImportError as error:
         raise UsageError(f"{place.service}:// needs obstore: {error}", hint=INSTALL) from error
-    store = RemoteStore(connector(place), place.url, place.root, _policy)
-    return TriedStore(store, _policy.lock_wait_s)
+    store = RemoteStore(connector(place), place.url, place.root, policy())
+    return TriedStore(store, policy().lock_wait_s)
 
 
 def _other(place: Location) -> Store:
@@ -73,7 +66,7 @@ def _other(place: Location) -> Store:
             f"no object store for scheme {place.service!r}",
             hint=f"known forms: {', '.join(FORMS)}",
         )
-    return LeasedStore(OtherStore(place, _policy), _policy.lock_wait_s)
+    return LeasedStore(OtherStore(place, policy()), policy().lock_wait_s)
 
 
 @cache

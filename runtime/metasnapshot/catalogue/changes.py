@@ -1,0 +1,193 @@
+"""What changes the snapshots of a backup directory: an id is taken, a snapshot is written and
+entered, others are deleted.
+
+A snapshot's file comes first, and is read back before the manifest names it; on the way out the
+manifest goes first. While a backup is at work, `{id}.reserved` keeps its id and says who it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import BinaryIO
+
+from metasnapshot.catalogue.entry import describe
+from metasnapshot.catalogue.facts import CLOCK, Facts, drop_facts, facts_in
+from metasnapshot.catalogue.ids import following_id
+from metasnapshot.catalogue.ledger import LEDGER_NAME, announce_delete, forget, read_ledger
+from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
+from metasnapshot.catalogue.notes import note_entered
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.reservation import drop_stale, is_reserved, reservation
+from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, UnknownFormat
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.format.snapshot import MetaSnapshot, dumps
+from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, object_ids
+from metasnapshot.store.port import join
+
+RESERVE_ATTEMPTS_MAX = 1000
+
+
+def next_id(repository: Repository, sequence: int) -> int:
+    """The id of a new snapshot: the sequence meta_backup, or one more than the largest id that
+    is or was taken: by the manifest, a file, a backup at work, or a snapshot deleted here.
+    """
+    deleted = read_ledger(repository.store, repository.directory).last_deleted
+    taken = {
+        MANIFEST_NAME: repository.manifest().ids,
+        "a snapshot file": repository.file_ids(),
+        "a reservation": repository.reserved_ids(),
+        f"last_deleted in {join(repository.directory, LEDGER_NAME)}": (deleted,),
+    }
+    return following_id(sequence, taken)
+
+
+@contextmanager
+def reserve(repository: Repository, sequence: int) -> Generator[int]:
+    """Take the next id for the block, so that no other backup gets it.
+
+    Whoever dies in the block wastes an id, nothing more.
+
+    Args:
+        repository: the directory.
+        sequence: meta_backup of the meta store.
+    """
+    repository.refresh_manifest()
+    drop_stale(repository.store, repository.directory)
+    first = next_id(repository, sequence)
+    for number in range(first, first + RESERVE_ATTEMPTS_MAX):
+        with reservation(repository.store, repository.directory, number) as got_it:
+            if got_it and not _was_taken(repository, number):
+                yield number
+                return
+    raise ConflictError(f"no id from {first} on could be reserved in {repository.url}")
+
+
+def _was_taken(repository: Repository, number: int) -> bool:
+    """Whether a backup that held this id ended since we looked; ours is the reservation now, so
+    it left its traces by now.
+    """
+    return (
+        repository.store.head(repository.path(number)) is not None
+        or number in repository.refresh_manifest().ids
+        or number <= read_ledger(repository.store, repository.directory).last_deleted
+    )
+
+
+def create(
+    repository: Repository,
+    snapshot: MetaSnapshot,
+    remarks: str | None = None,
+    rw_version: str | None = None,
+) -> ManifestEntry:
+    """Store a snapshot under its id and enter it in the manifest.
+
+    Raises:
+        ConflictError: the id is taken.
+    """
+    data = dumps(snapshot)
+    version = snapshot.hummock_version.message
+    ids = object_ids(version, snapshot.sections.get(CHANGE_LOGS_SECTION))
+    form = snapshot.format_version, snapshot.layout
+    entry = describe(snapshot.id, form, version, ids, remarks, rw_version)
+
+    def write(file: BinaryIO) -> ManifestEntry:
+        file.write(data)
+        return entry
+
+    return create_stream(repository, snapshot.id, write)
+
+
+def create_stream(
+    repository: Repository,
+    snapshot_id: int,
+    write: Callable[[BinaryIO], ManifestEntry],
+    taken: datetime | None = None,
+    taken_by: str = CLOCK,
+) -> ManifestEntry:
+    """Store a snapshot that is written as it is made, first the file, then its entry in the
+    manifest.
+
+    Args:
+        repository: the directory.
+        snapshot_id: its id.
+        write: writes the snapshot to the file and returns its entry.
+        taken: when its rows were read from the meta store, where that is known.
+        taken_by: what says so.
+
+    Raises:
+        ConflictError: the id is taken.
+        DamageError: the file does not read back as it was written.
+    """
+    with repository.store.open_writer(repository.path(snapshot_id)) as file:
+        entry = write(file)
+        repository.make_manifest()
+    facts = _read_back(repository, snapshot_id, taken, taken_by)
+    # RisingWave may have deleted a snapshot of this id: its notes are not this one's.
+    with suppress(DamageError):  # then there are no notes
+        forget(repository.store, repository.directory, [snapshot_id])
+    try:
+        repository.change_manifest(lambda manifest: manifest.with_entry(entry))
+    except MetasnapshotError:
+        _drop_unnamed(repository, snapshot_id)
+        raise
+    note_entered(repository.store, repository.directory, entry, facts)
+    return entry
+
+
+def enter(repository: Repository, entry: ManifestEntry, facts: Facts | None = None) -> None:
+    """Enter a snapshot whose file is there already, with what is known of it."""
+    repository.change_manifest(lambda manifest: manifest.with_entry(entry))
+    note_entered(repository.store, repository.directory, entry, facts)
+
+
+def delete(repository: Repository, ids: Iterable[int]) -> None:
+    """Delete snapshots: first from the manifest, then their files. Unknown ids are no error, as
+    upstream; the file of one that a backup is just writing stays.
+
+    Raises:
+        RetentionLocked: one of them is kept; nothing is deleted.
+    """
+    wanted, gone = set(ids), set[int]()
+    known = wanted.intersection(repository.refresh_manifest().ids)
+    announce_delete(repository.store, repository.directory, known)
+
+    def without(manifest: Manifest) -> Manifest:
+        gone.clear()
+        gone.update(wanted.intersection(manifest.ids))
+        return manifest.without(wanted)
+
+    repository.change_manifest(without)
+    announce_delete(repository.store, repository.directory, gone - known)
+    forget(repository.store, repository.directory, gone)
+    with suppress(DamageError, UnknownFormat):  # they are of those bytes only
+        drop_facts(repository.store, repository.directory, gone)
+    for snapshot_id in sorted(wanted):
+        if snapshot_id in gone or not is_reserved(
+            repository.store, repository.directory, snapshot_id
+        ):
+            repository.store.delete(repository.path(snapshot_id))
+
+
+def _drop_unnamed(repository: Repository, snapshot_id: int) -> None:
+    """Delete a file that the manifest could not be made to name, unless it does after all."""
+    with suppress(MetasnapshotError):  # the first error is the one to tell
+        repository.reread()
+        if snapshot_id not in repository.manifest().ids:
+            repository.store.delete(repository.path(snapshot_id))
+
+
+def _read_back(repository: Repository, snapshot_id: int, taken: datetime | None, by: str) -> Facts:
+    """Verify a file before the manifest names it; one that is damaged is deleted again."""
+    try:
+        with repository.store.open_reader(repository.path(snapshot_id)) as file:
+            reader = SnapshotReader(file)
+            found, facts = reader.id, facts_in(reader, taken, by)
+    except (DamageError, UnknownFormat):
+        repository.store.delete(repository.path(snapshot_id))
+        raise
+    if found != snapshot_id:
+        repository.store.delete(repository.path(snapshot_id))
+        raise DamageError(f"{repository.path(snapshot_id)} holds id {found}")
+    return facts

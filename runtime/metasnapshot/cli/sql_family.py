@@ -1,0 +1,51 @@
+"""risectl's --sql-* options, as many as one URL has parts: what they come to."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from metasnapshot.errors import UsageError
+from metasnapshot.metastore.url import DRIVERS
+
+
+def url_of(sql: dict[str, str]) -> str:
+    """One URL, with user and password percent-encoded, which upstream forgets.
+
+    Args:
+        sql: values by option.
+
+    Raises:
+        UsageError: they do not come to a URL.
+    """
+    engine = sql.get("--meta-store-type", "")
+    endpoint = sql.get("--sql-endpoint", "")
+    if engine == "sql":
+        return _sqlite(endpoint) if endpoint.startswith("sqlite:") else endpoint
+    if engine not in DRIVERS:
+        raise UsageError(
+            f"--meta-store-type {engine or 'is missing'}: not a meta store that outlives a process",
+            hint="sqlite, postgres, mysql, or sql with a URL as --sql-endpoint",
+        )
+    if engine == "sqlite":
+        return f"sqlite:///{endpoint}"
+    host, _, port = endpoint.rpartition(":") if ":" in endpoint else (endpoint, "", "")
+    if port and not port.isdecimal():
+        raise UsageError(f"--sql-endpoint {endpoint!r:.60} is no host:port")
+    url = sa.URL.create(
+        engine,
+        username=sql.get("--sql-username") or None,
+        password=sql.get("--sql-password") or None,
+        host=host,
+        port=int(port) if port else None,
+        database=sql.get("--sql-database") or None,
+    ).render_as_string(hide_password=False)
+    parameters = sql.get("--sql-url-params", "")
+    return f"{url}?{parameters}" if parameters else url
+
+
+def _sqlite(endpoint: str) -> str:
+    """A SQLite URL of RisingWave's driver: what follows `sqlite://` is the path itself, and `mode`
+    is the driver's.
+    """
+    path = endpoint.removeprefix("sqlite:").removeprefix("//").partition("?")[0]
+    return f"sqlite:///{path}"
