@@ -11,7 +11,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers bench-against bench-gate bench-docs lock clean
+.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers bench-start bench-against bench-gate bench-docs lock clean
 
 demo: $(READY)
 	@$(BIN)/python tests/demo.py
@@ -70,6 +70,10 @@ bench-against: $(READY)
 # The same, small, with limits: fails if this tree is slower than it may be.
 bench-gate: $(READY)
 	@$(BIN)/python tests/bench/against.py $(REF) --gate --size 16 --deltas 5000
+
+# What the start of a verb costs, beside a bare cyclopts app and bare Python.
+bench-start: $(READY)
+	@$(BIN)/python tests/bench/start.py
 
 # Prints docs/benchmarks.md anew: all tables that need no server, or BLOCKS="servers remote".
 bench-docs: $(READY)

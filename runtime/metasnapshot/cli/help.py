@@ -7,8 +7,6 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from metasnapshot.cli.settings import setting_of
 
 if TYPE_CHECKING:
@@ -30,21 +28,21 @@ class HelpFormatter:
         """A panel: its title, and its entries."""
         if not panel.entries:
             return
-        _print(console, Text(f"{panel.title}:", style="bold"))
+        _print(console, f"{panel.title}:", style="bold")
         width = _width(options)
         column = COLUMN
         if panel.format == "command":
             column = 2 * INDENT + max(len(_label(entry)) for entry in panel.entries)
         for entry in panel.entries:
             for line in _lines(_label(entry), _said(entry), column, width):
-                _print(console, Text(line))
-        _print(console, Text())
+                _print(console, line)
+        _print(console)
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """The usage line, continued under its first word."""
         words = f"Usage: {_plain(usage).removeprefix('Usage: ')}"
-        _print(console, Text(_fill(words, _width(options), " " * 7)))
-        _print(console, Text())
+        _print(console, _fill(words, _width(options), " " * 7))
+        _print(console)
 
     def render_description(self, console: Console, options: ConsoleOptions, said: Any) -> None:
         """What a verb does; an example, which begins with `$`, stays as it is."""
@@ -54,16 +52,18 @@ class HelpFormatter:
         for paragraph in text.split("\n\n"):
             is_example = paragraph.lstrip().startswith("$")
             shown = paragraph if is_example else _fill(paragraph, _width(options))
-            _print(console, Text(textwrap.indent(shown, "  ") if is_example else shown))
-            _print(console, Text())
+            _print(console, textwrap.indent(shown, "  ") if is_example else shown)
+            _print(console)
 
 
 def _width(options: ConsoleOptions) -> int:
     return max(WIDTH_MIN, min(options.max_width, WIDTH_MAX))
 
 
-def _print(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=True, highlight=False, markup=False)
+def _print(console: Console, words: str = "", style: str = "") -> None:
+    from rich.text import Text  # noqa: PLC0415 - only for who asks for help
+
+    console.print(Text(words, style=style), soft_wrap=True, highlight=False, markup=False)
 
 
 def _plain(text: Any) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -129,6 +128,8 @@ class LocalStore:
         directory = self._path(path).parent
         with _translated(path):
             _make_directory(directory)
+            import tempfile  # noqa: PLC0415 - whoever only reads needs none
+
             descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=directory)
             temporary = Path(name)
             try:
