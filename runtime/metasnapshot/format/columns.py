@@ -71,6 +71,8 @@ def _decode_lines(decoder: msgspec.json.Decoder[Any], rows: Sequence[bytes]) -> 
     """The columns of rows that are all in the one form that their values have."""
     joined = b"\n".join(rows)
     wires = decoder.decode_lines(joined)
+    # Encoding again is the one check that sees everything a decoder forgives: spaces, a key twice
+    # or in another order, 007, escapes that need not be.
     if len(wires) != len(rows) or _encoder.encode_lines(wires) != joined + b"\n":
         raise ValueError("not in the form that RisingWave writes")
     return list(zip(*map(msgspec.structs.astuple, wires), strict=True))
@@ -119,6 +121,8 @@ def _cut(
         position = 0
         parts: list[bytes] = []
         for key, key_size, add in keys:
+            # Within a JSON string every quote is escaped, so `"column":[` is found in no text, and
+            # a blob's array holds numbers only: its first bracket ends it.
             at = row.find(key, position)
             if at < 0:
                 add(None)
@@ -147,6 +151,8 @@ def _decode_blobs(wires: Sequence[Any], texts: Sequence[bytes | None]) -> Sequen
 def _check(column: Column, values: Sequence[Any]) -> None:
     """Hold values to what the wire types cannot say."""
     if column.type.kind == "timestamp":
+        # A regular expression over all of them at once, then the calendar for each distinct one:
+        # a column often has few different times.
         texts = {text for text in values if text is not None}
         if _TIMESTAMPS.fullmatch("".join([f"{text}\n" for text in texts])) is None:
             raise ValueError("no timestamp")
@@ -178,6 +184,8 @@ def encode_columns(codec: RowCodec, columns: Columns) -> list[bytes] | None:
     except (TypeError, *FAILURES):
         return None
     rows = lines.split(b"\n")[:-1]
+    # What was encoded is decoded again: only then it is sure that these values, which came from a
+    # database, are values that the shape allows and that a reader will see.
     decoded = decode_columns(codec, rows)
     same = decoded is not None and all(
         list(one) == list(other) for one, other in zip(decoded, columns, strict=True)

@@ -129,7 +129,7 @@ def canonical(values: Sequence[Any]) -> bytes:
     """A row's values as they are hashed, the same whichever engine they went through."""
     try:
         return _canonical_encoder.encode(values)
-    except TypeError:  # a map whose keys are numbers: they are ordered as text
+    except TypeError:  # of msgpack: a map whose keys are numbers: they are ordered as text
         plain = msgspec.to_builtins(
             values, str_keys=True, order="deterministic", builtin_types=(bytes,), enc_hook=_plain
         )
@@ -150,7 +150,7 @@ _canonical_encoder = msgspec.msgpack.Encoder(enc_hook=_plain, order="determinist
 def _fit_timestamp(value: Timestamp, digits: int, name: str, *, cut: bool) -> Timestamp:
     text = value.plain
     second, _, fraction = text.partition(".")
-    if not fraction[digits:].strip("0"):
+    if not fraction[digits:].strip("0"):  # zeros that the engine leaves out are the same time
         return value
     if not cut:
         raise ValueUnfit(
@@ -162,6 +162,7 @@ def _fit_timestamp(value: Timestamp, digits: int, name: str, *, cut: bool) -> Ti
 
 
 def _fit_text(value: Any, is_unfit: Callable[[str], bool], what: str, where: str) -> Any:
+    # In JSON the character stands as an escape: what PostgreSQL looks at is the decoded text.
     is_text = isinstance(value, str)
     text = value if is_text else _ESCAPED_ZERO.sub("\0", msgspec.json.encode(value).decode())
     if is_unfit(text):
@@ -198,6 +199,7 @@ def _from_db(column: Column, era: str, engine: str) -> FromDb:
 
 
 def _from_json(column: Column, era: str) -> FromDb:
+    # SQL's NULL never comes here; JSON's null in a column that may be NULL is no value of it.
     decoder = msgspec.json.Decoder(wire_type(column._replace(nullable=False)))
     if not _has_keys(column.type.json):
         return decoder.decode
@@ -274,6 +276,8 @@ def _ordered(value: Any, json_type: Any, era: str) -> Any:
     if isinstance(json_type, tuple) and json_type[0] == "list":
         return [_ordered(item, json_type[1], era) for item in value]
     if isinstance(json_type, tuple):
+        # RisingWave's BTreeMap orders keys by their type: numbers by value, though JSON writes
+        # them as text; the database orders both as text.
         key_order = str.encode if json_type[1] == "String" else int
         keys: list[Any] = sorted(value, key=key_order)
         return {key: _ordered(value[key], json_type[2], era) for key in keys}

@@ -8,15 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metasnapshot.errors import TargetNotEmpty, UnknownFormat
-from metasnapshot.format.layout import candidates
+from metasnapshot.format.layout import MIGRATIONS_SECTION, candidates
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.create import applied_migrations, make_tables, write_migrations
 from metasnapshot.metastore.ddl import MIGRATIONS_TABLE, schema_of
 from metasnapshot.metastore.values import engine_of
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
-
-MIGRATIONS_SECTION = "seaql_migrations"
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,16 @@ class Level:
             VersionError: they overlap others, or each other.
         """
         if self.level_type != NONOVERLAPPING:
+            # A compaction's output is sorted by itself, so upstream calls the level sorted from now
+            # on, and then insists on it.
             self.level_type = NONOVERLAPPING
             self.add(ssts)
             self.sort()
             return
         keys = self._sorted_keys()
         if keys is None:
+            # An old checkpoint may hold a level out of order. It is sorted as a whole, once; the
+            # quick way below needs an order to start from.
             self.add(ssts)
             self.sort()
             return
@@ -79,6 +83,7 @@ class Level:
             self.ssts.insert(place, sst)
             self.ids[sst.id] = sst
             self._count(sst, 1)
+            # The others were in order before, so only the new neighbours can overlap.
             self._check(max(place - 1, 0), place + 2)
 
     def sort(self) -> None:
@@ -100,6 +105,8 @@ class Level:
         elif hit:
             keys = self._sorted_keys()
             if keys is None or len(self.ids) != len(self.ssts):
+                # Without an order, or with an id that stands twice, every SST is looked at:
+                # upstream drops all that bear the id.
                 self.keep(lambda sst: sst.id not in hit)
             else:
                 for number in hit:
@@ -111,6 +118,8 @@ class Level:
         dropped = [sst for sst in self.ssts if not wanted(sst)]
         if dropped:
             for sst in dropped:
+                # What the level says stays stale on purpose: the caller's release decides whether
+                # it counts again.
                 self._count(sst, -1, said=False)
             self._set([sst for sst in self.ssts if wanted(sst)])
         return dropped
@@ -141,12 +150,14 @@ class Level:
     def _remove_sorted(self, sst: Sst, keys: list[Any]) -> None:
         """Drop an SST that the order of the keys finds."""
         place = bisect_left(keys, sst.key)
+        # Two SSTs may have the same key range while one replaces the other: walk to the very one.
         while self.ssts[place] is not sst:
             place += 1
         del self.ssts[place], keys[place]
         self._count(sst, -1, said=False)
 
     def _count(self, sst: Sst, sign: int, *, said: bool = True) -> None:
+        # Upstream's u64 wraps in release builds; a size that was stale can make it do so.
         self._true_size = (self._true_size + sign * sst.size) & U64_MASK
         self._true_uncompressed = (self._true_uncompressed + sign * sst.uncompressed) & U64_MASK
         if said:
@@ -205,6 +216,7 @@ class Group:
             VersionError: it is not the newest.
         """
         if sub_level_id == U64_MASK:
+            # Upstream's marker of a delta that adds nothing to L0.
             return
         if self.l0 and self.l0[-1].sub_level_id >= sub_level_id:
             raise VersionError(
@@ -288,6 +300,8 @@ def _read_level(message: Any, rules: Rules) -> Level:
     level = Level(message.level_idx, message.level_type, message.sub_level_id)
     level.vnode_partition_count = message.vnode_partition_count
     level.add(read_sst(sst, rules) for sst in message.table_infos)
+    # The message's own sizes win over the count: a checkpoint may have been written while they
+    # were stale, and the next delta goes on from there.
     level.size, level.uncompressed = message.total_file_size, message.uncompressed_file_size
     return level
 

@@ -54,6 +54,8 @@ def split_by_members(
             if members.isdisjoint(sst.message.table_ids):
                 left.append(sst)
                 continue
+            # Also an SST that is the child's alone leaves a reference behind; those without tables
+            # are dropped below, by the rule of the release.
             branch, rest = _branch(sst, members, ids, rules, version)
             taken.append(branch)
             left.append(rest)
@@ -88,7 +90,7 @@ def split_by_key(
         divide = _divide_sorted if level.level_type == NONOVERLAPPING else _divide_each
         left, taken = divide(level.ssts, at, cut)
         level.replace(left)
-        if taken:
+        if taken:  # upstream leaves a level alone that nothing was taken from, its sizes included
             _drop_without_tables(parent, level, rules)
         return taken
 
@@ -105,9 +107,13 @@ def merge(left: Group, right: Group) -> None:
     for level in right.l0:
         number = level.sub_level_id
         if following:
+            # Sub level ids must grow, and those of the right group may lie anywhere among the left
+            # group's: they are numbered on from the newest.
             number, following = following, following + 1
         left.add_sub_level(number, level.level_type, level.ssts)
     for level in left.l0:
+        # A partition by vnodes was made for the tables of one group; of the merged one it says
+        # nothing.
         level.vnode_partition_count = 0
     for level in right.levels:
         if level.ssts:
@@ -175,6 +181,7 @@ def _drop_without_tables(parent: Group, level: Level, rules: Rules) -> None:
 def _branch(sst: Sst, members: set[int], ids: Ids, rules: Rules, version: int) -> tuple[Sst, Sst]:
     """The child's reference and the parent's of an SST with tables of both."""
     branch, rest = changed(sst.message), changed(sst.message)
+    # The order of the two takes is upstream's: ids are part of the version, byte for byte.
     branch.sst_id = ids.take()
     if not rules.tables_sorted:
         if version == TRIVIAL_SPLIT and members.issuperset(sst.message.table_ids):
@@ -186,6 +193,7 @@ def _branch(sst: Sst, members: set[int], ids: Ids, rules: Rules, version: int) -
     tables = sorted(members.intersection(sst.message.table_ids))
     branch.table_ids[:] = tables
     rest.table_ids[:] = [table for table in sst.message.table_ids if table not in members]
+    # Nobody knows how the bytes divide between tables; upstream says half, on both sides.
     branch.sst_size = rest.sst_size = _half(sst, rules)
     return Sst(branch, rules), Sst(rest, rules)
 
@@ -199,6 +207,7 @@ def _cut(sst: Sst, split_key: bytes, ids: Ids, rules: Rules) -> tuple[Sst | None
     used up its id.
     """
     left, right = changed(sst.message), changed(sst.message)
+    # The right side takes its id first, as upstream; a side that comes to nothing used its up.
     right.sst_id, left.sst_id = ids.take(), ids.take()
     left.key_range.right, left.key_range.right_exclusive = split_key, True
     right.key_range.left = split_key
@@ -244,6 +253,7 @@ def _divide_sorted(ssts: Sequence[Sst], at: Bound, cut: Cut) -> tuple[list[Sst],
     """What stays and what goes of SSTs that do not overlap: at most one is cut."""
     if not ssts:
         return [], []
+    # The last SST that starts before the key is the only one that the key can cut.
     place = max(0, bisect_left(ssts, at, key=lambda sst: sst.key[0]) - 1)
     side = _side(ssts[place], at)
     if side == "right":
