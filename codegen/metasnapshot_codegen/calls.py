@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metasnapshot_codegen import python
-from metasnapshot_codegen.ddl import ENGINES, Column, ForeignKey, Index, SqlType
+from metasnapshot_codegen.ddl import ENGINES, Charset, Column, ForeignKey, Index, SqlType
 from metasnapshot_codegen.history import ShapeColumn
-from metasnapshot_codegen.messages import MessageField
+from metasnapshot_codegen.messages import EnumValue, MessageField
 from metasnapshot_codegen.names import constant
 from metasnapshot_codegen.registry import Span
 from metasnapshot_codegen.rules import Rule
 from metasnapshot_codegen.v1 import V1Family, V1Member
 
 
-def message_field(field: MessageField) -> str:
-    values = (field.number, field.name, field.type, field.label, field.oneof)
-    return python.call("MessageField", (*values, field.since, field.until), {}, 8)
+def message_field(field: MessageField, states: Sequence[str]) -> str:
+    label = (field.label,) if field.label else ()
+    keywords = {"oneof": python.literal(field.oneof)} if field.oneof else {}
+    keywords |= ends(Span(field.since, field.until), states)
+    return python.call("MessageField", (field.number, field.name, field.type, *label), keywords, 8)
+
+
+def enum_value(value: EnumValue, states: Sequence[str]) -> str:
+    keywords = ends(Span(value.since, value.until), states)
+    return python.call("EnumValue", (value.number, value.name), keywords, 8)
 
 
 def shape_column(column: ShapeColumn) -> str:
@@ -26,36 +33,41 @@ def shape_column(column: ShapeColumn) -> str:
     return python.wrap("Column(", [python.literal(column.name), type_name, *set_flags], ")", 16)
 
 
-def ddl_type(item: SqlType) -> str:
-    return python.call("DdlType", (item.name, *item.sql, item.span.since, item.span.until), {}, 4)
+def ddl_charset(item: Charset, releases: Sequence[str]) -> str:
+    return python.call("DdlCharset", (item.name, item.collation), ends(item.span, releases), 4)
 
 
-def ddl_column(column: Column) -> str:
+def ddl_type(item: SqlType, releases: Sequence[str]) -> str:
+    return python.call("DdlType", (item.name, *item.sql), ends(item.span, releases), 4)
+
+
+def ddl_column(column: Column, releases: Sequence[str]) -> str:
     flags = ("key", "auto_increment", "not_null", "unique")
     keywords = {flag: "True" for flag in flags if getattr(column, flag)}
     if column.default:
         keywords["default"] = python.literal(column.default)
     if column.engines != ENGINES:
         keywords["engines"] = python.literal(column.engines)
-    values = (column.name, column.type, column.span.since, column.span.until)
+    keywords |= ends(column.span, releases)
+    values = (column.name, column.type)
     return python.call("DdlColumn", values, keywords, 12)
 
 
-def ddl_foreign_key(key: ForeignKey) -> str:
+def ddl_foreign_key(key: ForeignKey, releases: Sequence[str]) -> str:
     keywords = {"on_delete": python.literal(key.on_delete)} if key.on_delete else {}
     if key.engines != ENGINES:
         keywords["engines"] = python.literal(key.engines)
-    ends = (key.columns, key.references, key.referenced)
-    return python.call(
-        "DdlForeignKey", (key.name, *ends, key.span.since, key.span.until), keywords, 12
-    )
+    keywords |= ends(key.span, releases)
+    values = (key.name, key.columns, key.references, key.referenced)
+    return python.call("DdlForeignKey", values, keywords, 12)
 
 
-def ddl_index(index: Index) -> str:
+def ddl_index(index: Index, releases: Sequence[str]) -> str:
     keywords = {flag: "True" for flag in ("unique", "constraint") if getattr(index, flag)}
     if index.engines != ENGINES:
         keywords["engines"] = python.literal(index.engines)
-    values = (index.name, index.columns, index.span.since, index.span.until)
+    keywords |= ends(index.span, releases)
+    values = (index.name, index.columns)
     return python.call("DdlIndex", values, keywords, 12)
 
 

@@ -85,15 +85,15 @@ class Release(NamedTuple):
 
 
 class MessageField(NamedTuple):
-    """A protobuf field; since and until are indexes into the states, both included."""
+    """A protobuf field, from state since to state until; without them it reaches the end."""
 
     number: int
     name: str
     type: str
-    label: str
-    oneof: str
-    since: int
-    until: int
+    label: str = ""
+    oneof: str = ""
+    since: str = ""
+    until: str = ""
 
 
 class EnumValue(NamedTuple):
@@ -101,5 +101,5 @@ class EnumValue(NamedTuple):
 
     number: int
     name: str
-    since: int
-    until: int
+    since: str = ""
+    until: str = ""

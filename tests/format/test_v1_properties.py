@@ -187,7 +187,10 @@ def passing_fields() -> Iterator[tuple[str, str, MessageField]]:
             fields = MESSAGES[member.message] if member.message else []
             numbers = [field.number for field in fields]
             for field in fields:
-                if numbers.count(field.number) == 1 and first < field.since <= last:
+                if (
+                    numbers.count(field.number) == 1
+                    and first < messages.lifespan(field).start <= last
+                ):
                     yield layout.name, member.name, field
 
 
@@ -199,7 +202,7 @@ def passing_fields() -> Iterator[tuple[str, str, MessageField]]:
 def test_a_field_tells_its_era(layout: str, section: str, field: MessageField) -> None:
     """A file that holds a field is read by the first era that has it, though the release is said to
     be older, or by that of the release, if it is younger."""
-    definition, era = V1_LAYOUTS[layout], STATES[field.since]
+    definition, era = V1_LAYOUTS[layout], field.since
     written = empty(definition)
     if section == HUMMOCK_VERSION:
         written.hummock_version = HummockVersion("message", [alone(field)], era)
@@ -208,7 +211,7 @@ def test_a_field_tells_its_era(layout: str, section: str, field: MessageField) -
     data = metasnapshot.dumps(written)
     youngest = [known for known in definition.eras if known[0] == "v"][-1]
     expected = {None: era, definition.releases[0]: era}
-    if STATES.index(youngest) <= field.until:
+    if STATES.index(youngest) in messages.lifespan(field):
         expected[youngest[1:]] = youngest
     for release, wanted in expected.items():
         assert metasnapshot.loads(data, release).hummock_version.era == wanted

@@ -19,6 +19,7 @@ from metasnapshot_models.definitions import EnumValue, MessageField
 from metasnapshot_models.messages import ENUMS, MESSAGES, STATES
 
 NEWEST = STATES[-1]
+_AT = {state: number for number, state in enumerate(STATES)}
 _TOO_DEEP = "MaxDepth"
 """What the library says of a message of more than a hundred levels."""
 PROTO_SUFFIX = ".proto"
@@ -60,7 +61,16 @@ def field_order(name: str, era: str) -> dict[str, int]:
 
 def first_era_of(name: str, field: str) -> str:
     """The first era whose message has a field."""
-    return STATES[min(item.since for item in MESSAGES[name] if item.name == field)]
+    return min(
+        (item.since or STATES[0] for item in MESSAGES[name] if item.name == field),
+        key=STATES.index,
+    )
+
+
+def lifespan(item: MessageField | EnumValue) -> range:
+    """The states that have a field or a value, as indexes into STATES."""
+    since = _AT[item.since] if item.since else 0
+    return range(since, _AT[item.until] + 1 if item.until else len(STATES))
 
 
 def eras_from(era: str) -> tuple[str, ...]:
@@ -235,4 +245,4 @@ def _fill_enum(enum: Any, values: Iterable[EnumValue]) -> None:
 
 
 def _alive(items: Iterable[Any], state: int) -> list[Any]:
-    return [item for item in items if item.since <= state <= item.until]
+    return [item for item in items if state in lifespan(item)]

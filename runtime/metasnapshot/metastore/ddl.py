@@ -22,16 +22,17 @@ from metasnapshot_models.ddl import (
 )
 
 MIGRATIONS_TABLE = "seaql_migrations"
+_AT = {release: number for number, release in enumerate(RELEASES)}
 ENGINES = {SQLITE: "sqlite", POSTGRES: "postgres", MYSQL: "mysql"}
 """Names in ddl.yaml by SQLAlchemy's."""
 
 
 class _Spanned(Protocol):
     @property
-    def since(self) -> int: ...
+    def since(self) -> str: ...
 
     @property
-    def until(self) -> int: ...
+    def until(self) -> str: ...
 
 
 S = TypeVar("S", bound=_Spanned)
@@ -89,7 +90,12 @@ def schema_of(release: str, engine: str) -> Schema:
 
 def alive_at(items: Iterable[S], release: int) -> list[S]:
     """What of these a release has; an index into RELEASES."""
-    return [item for item in items if item.since <= release <= item.until]
+    return [
+        item
+        for item in items
+        if (not item.since or _AT[item.since] <= release)
+        and (not item.until or release <= _AT[item.until])
+    ]
 
 
 def is_narrow(release: str, engine: str) -> bool:

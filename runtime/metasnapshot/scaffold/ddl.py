@@ -78,11 +78,11 @@ class DdlScaffold:
         if not self.is_last:
             items = (*known.columns, *known.foreign_keys, *known.indexes)
             for item in self._ended(items):
-                if known.until > self.index and (item not in columns or item.name in names):
+                if known.until != self.before and (item not in columns or item.name in names):
                     yield self._goes_on(place, item.name)
 
     def _ended(self, items: Iterable[Any]) -> list[Any]:
-        return [item for item in items if item.until == self.index]
+        return [item for item in items if item.until == self.before]
 
     def _ends(self, place: str) -> Block:
         """What the release before has and this one has not."""
