@@ -125,7 +125,9 @@ class MemoryServer:
 def memory_server() -> Generator[MemoryServer]:
     """A server for the block, in a process of its own."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, __file__, str(port)])
+    paths = os.pathsep.join(sys.path)  # what it imports lies where pytest looks
+    environment = {**os.environ, "PYTHONPATH": paths}
+    process = subprocess.Popen([sys.executable, __file__, str(port)], env=environment)
     try:
         wait_for_port(port, process)
         yield MemoryServer(port)
