@@ -31,7 +31,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-against, docs = load("against"), load("docs")
+against, docs, start = load("against"), load("docs"), load("start")
 SOUND = {
     "decode": [1.0, 1.1, 1.0],
     "encode": [1.0, 1.0, 1.0],
@@ -103,3 +103,14 @@ def test_the_page_has_a_block_for_each_benchmark() -> None:
     assert [name for name, text in found.items() if not text] == []
     prose = docs.replaced(page, dict.fromkeys(found, ""))
     assert [line for line in prose.splitlines() if line.startswith("|")] == []
+
+
+def test_a_verb_that_starts_too_slowly_is_told_with_its_limit() -> None:
+    """By the medians: one slow run says nothing, and the limit itself is no excess."""
+    times = {name: [1.0, 1.0, 9.0] for name in start.commands(Path())}
+    assert start.too_slow(times) == {}
+    assert start.too_slow(times | {"--help": [1.25] * 3, "list": [1.8] * 3}) == {}
+    assert start.too_slow(times | {"--version": [4.5] * 3, "check": [1.0, 2.0, 2.0]}) == {
+        "--version": "takes 4.50 of `python -c pass`, 4.0 at most",
+        "check": "takes 2.00 of `bare app, a verb`, 1.8 at most",
+    }

@@ -17,11 +17,12 @@ BLOCKS = {
     "memory": ("bench.py", "memory"),
     "replay": ("bench.py", "replay"),
     "list": ("lists.py",),
+    "start": ("start.py",),
     "servers": ("restores.py",),
     "remote": ("remote.py",),
 }
 """Each block with the benchmark that prints it."""
-ALONE = ("speed", "memory", "replay", "list")
+ALONE = ("speed", "memory", "replay", "list", "start")
 """Those that need no server."""
 _BLOCK = re.compile(r"<!-- printed: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
