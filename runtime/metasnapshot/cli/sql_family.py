@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.url import DRIVERS
+
+IPV6 = re.compile(r"\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]+(?:%\w+)?)\](?::([^:]*))?")
+PORT_MAX = 65535
 
 
 def url_of(sql: dict[str, str]) -> str:
@@ -28,19 +33,31 @@ def url_of(sql: dict[str, str]) -> str:
         )
     if engine == "sqlite":
         return f"sqlite:///{endpoint}"
-    host, _, port = endpoint.rpartition(":") if ":" in endpoint else (endpoint, "", "")
-    if port and not port.isdecimal():
-        raise UsageError(f"--sql-endpoint {endpoint!r:.60} is no host:port")
+    host, port = _host_and_port(endpoint)
     url = sa.URL.create(
         engine,
         username=sql.get("--sql-username") or None,
         password=sql.get("--sql-password") or None,
         host=host,
-        port=int(port) if port else None,
+        port=port,
         database=sql.get("--sql-database") or None,
     ).render_as_string(hide_password=False)
     parameters = sql.get("--sql-url-params", "")
     return f"{url}?{parameters}" if parameters else url
+
+
+def _host_and_port(endpoint: str) -> tuple[str, int | None]:
+    """An IPv6 address with a port stands in brackets, and without one it may."""
+    whole = IPV6.fullmatch(endpoint)
+    host, port = (whole[1], whole[2]) if whole else (endpoint, None)
+    if not whole and endpoint.count(":") == 1:
+        host, port = endpoint.split(":")
+    is_port = not port or (port.isascii() and port.isdecimal() and int(port) <= PORT_MAX)
+    if "[" in host or "]" in host or not is_port:
+        raise UsageError(
+            f"--sql-endpoint {endpoint!r:.60} is no host:port", hint="an IPv6 one: [::1]:5432"
+        )
+    return host, int(port) if port else None
 
 
 def _sqlite(endpoint: str) -> str:
