@@ -29,6 +29,8 @@ from metasnapshot.metastore.url import connect_arguments, shown
 from metasnapshot.store.lock import this_holder
 
 CONNECT_TIMEOUT_S = 10
+LOCK_WAIT_S = 30
+"""How long a statement waits for a table or row that another session has locked."""
 RESTORE_LOCK = "metasnapshot-restore"
 """What the name of MySQL's lock begins with. Its locks are the whole server's, and have 64
 characters at most: a hash of the database's name follows.
@@ -52,8 +54,24 @@ _POSTGRES_VALUE = re.compile(r': ".*"$', re.DOTALL)
 _COPY_PLACE = re.compile(r"COPY [^,:]+, line \d+(, column [^,:]+)?")
 _MYSQL_SESSION = (
     "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', "
-    "net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 28800, time_zone = '+00:00'"
+    "net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 28800, "
+    "time_zone = '+00:00', "
+    f"lock_wait_timeout = {LOCK_WAIT_S}, innodb_lock_wait_timeout = {LOCK_WAIT_S}"
+    "/*!50708 , max_execution_time = 0 */"
+    "/*M!100300 , max_statement_time = 0, idle_transaction_timeout = 0 */"
+    "/*M!100300 , idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0 */"
 )
+"""What a session of ours has, whatever the server's defaults are. MariaDB passes over comments of
+MySQL's versions from 5.7 on, and MySQL over MariaDB's, so each sees only variables that it has.
+"""
+_POSTGRES_SESSION = f"""
+SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN '{LOCK_WAIT_S}s' ELSE '0' END, true)
+FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout',
+  'idle_in_transaction_session_timeout')
+"""
+"""The same on PostgreSQL. It asks which of them there are: transaction_timeout came with 17."""
+_LOCK_WAITS = ("55P03", 1205)
+"""What PostgreSQL and MySQL say when somebody else kept a lock for too long."""
 _FOREIGN_KEYS = """
 SELECT table_name, column_name, referenced_table_name, referenced_column_name
 FROM information_schema.key_column_usage
@@ -98,7 +116,7 @@ class ServerStore:
             if self._is_postgres:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql(_POSTGRES_SESSION)
             else:
                 connection.exec_driver_sql(
                     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
@@ -111,7 +129,7 @@ class ServerStore:
         """See MetaStore."""
         with self._connection() as connection:
             if self._is_postgres:
-                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql(_POSTGRES_SESSION)
                 self._lock_postgres(connection)
                 yield connection
                 return
@@ -182,9 +200,14 @@ class ServerStore:
 
     def _translate(
         self, error: Any, *, is_unreachable: bool
-    ) -> DatabaseError | AuthenticationError:
+    ) -> DatabaseError | AuthenticationError | ConflictError:
         text = _without_values(error)
         code = error.args[0] if error is not None and error.args else None
+        if code in _LOCK_WAITS or getattr(error, "sqlstate", None) in _LOCK_WAITS:
+            return ConflictError(
+                f"{self.url}: another session has locked what is needed: {text}",
+                hint="end its transaction (pg_stat_activity, SHOW PROCESSLIST), then try again",
+            )
         if code in _MYSQL_DENIED or _DENIED.search(text):
             return AuthenticationError(
                 f"{self.url}: {text}", hint="check user and password (docs/guide.md, meta stores)"
