@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Repository:
-    """The snapshots of a directory of a store."""
+    """The snapshots of a directory of a store; `cluster` is the one to pick among (clusters.py)."""
 
     def __init__(self, store: Store, directory: str) -> None:
         """Open a backup directory and read its manifest.
@@ -38,6 +38,7 @@ class Repository:
         """
         self.store = store
         self.directory = directory
+        self.cluster: str | None = None
         self._manifest = Manifest()
         self._exists = False
         self._file = ManifestFile(store, directory)

@@ -37,6 +37,16 @@ def _meta_node(url: str) -> Generator[MetaNode]:
         yield node
 
 
+def require_no_cluster(cluster: str | None) -> None:
+    """A meta node knows its own cluster alone.
+
+    Raises:
+        UsageError: one is asked for.
+    """
+    if cluster is not None:
+        raise UsageError("--cluster: not with --via-meta", hint="a meta node has one cluster's")
+
+
 def backup(url: str, options: BackupOptions, *, json: bool) -> int:
     """Have the meta node make a snapshot.
 

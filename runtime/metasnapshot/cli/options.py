@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.argument import Token
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.ids import parse_id
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve
@@ -49,10 +50,12 @@ class OptionalDirectory:
     Attributes:
         backup_storage_url: object store of the backups, as fs:///srv/backups.
         backup_storage_directory: directory in it that holds manifest.json.
+        cluster: where snapshots of several clusters lie, look at those of this one.
     """
 
     backup_storage_url: str | None = None
     backup_storage_directory: str = BACKUP_DIRECTORY
+    cluster: str | None = None
 
     def open(self) -> Repository:
         """The snapshots in it.
@@ -61,7 +64,9 @@ class OptionalDirectory:
             UsageError: it is not given.
         """
         url = given(self.backup_storage_url, "--backup-storage-url")
-        return repository(url, self.backup_storage_directory)
+        found = repository(url, self.backup_storage_directory)
+        found.cluster = self.cluster
+        return found
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,23 @@ class Directory(OptionalDirectory):
     """The backup directory."""
 
     backup_storage_url: str = field()
+
+
+@dataclass(frozen=True)
+class WholeDirectory:
+    """The backup directory, whichever clusters its snapshots are of.
+
+    Attributes:
+        backup_storage_url: object store of the backups, as fs:///srv/backups.
+        backup_storage_directory: directory in it that holds manifest.json.
+    """
+
+    backup_storage_url: str
+    backup_storage_directory: str = BACKUP_DIRECTORY
+
+    def open(self) -> Repository:
+        """The snapshots in it."""
+        return repository(self.backup_storage_url, self.backup_storage_directory)
 
 
 ANYWHERE = OptionalDirectory()
@@ -241,14 +263,20 @@ def snapshot_id(text: str, found: Repository) -> int:
 
     Raises:
         UsageError: it is no id.
-        SnapshotNotFound: latest or oldest of none.
+        SnapshotNotFound: latest or oldest of none; or it is not of the cluster that is asked for.
+        ConflictError: latest or oldest of the snapshots of more than one cluster.
     """
-    ids = found.manifest().ids
     if text in ("latest", "oldest"):
+        ids = [entry.id for entry in entries_of(found)]
         if not ids:
             raise SnapshotNotFound(text, ids)
         return max(ids) if text == "latest" else min(ids)
-    return given_id(text, "a number, latest or oldest")
+    number = given_id(text, "a number, latest or oldest")
+    if found.cluster is not None and number in found.manifest().ids:
+        picked = [entry.id for entry in entries_of(found)]
+        if number not in picked:
+            raise SnapshotNotFound(number, picked)
+    return number
 
 
 def given_id(text: str, hint: str) -> int:
@@ -265,7 +293,10 @@ def given_id(text: str, hint: str) -> int:
 
 def snapshot_ids(texts: Sequence[str], found: Repository) -> list[int]:
     """The ids that texts mean; all of the directory's if there are none."""
-    return [snapshot_id(text, found) for text in texts] or list(found.manifest().ids)
+    if texts:
+        return [snapshot_id(text, found) for text in texts]
+    entries = found.manifest().entries if found.cluster is None else entries_of(found)
+    return [entry.id for entry in entries]
 
 
 def named_ids(texts: Sequence[str], found: Repository) -> list[int]:

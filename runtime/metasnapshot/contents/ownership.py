@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from metasnapshot.catalogue.clusters import require_room
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import ObjectMissing, UsageError
+from metasnapshot.errors import ConflictError, ObjectMissing, UsageError
 from metasnapshot.metastore.read import find_layouts, read_rows
 from metasnapshot.store.location import HUMMOCK_PREFIX, same_place
 from metasnapshot.store.port import Store, join
@@ -50,6 +51,23 @@ def check_cluster(connection: sa.Connection, state: Store, directory: str) -> No
             f"{', '.join(ids) or 'none'}",
             hint="check --hummock-storage-url and --hummock-storage-directory",
         )
+
+
+def check_room(connection: sa.Connection, repository: Repository) -> None:
+    """Keep out of the backup directory of another cluster.
+
+    Raises:
+        ConflictError: it has snapshots, and none of this cluster.
+    """
+    layout = find_layouts(connection).layouts[0]
+    ids = [str(row.cluster_id) for row in read_rows(connection, layout, "cluster")]
+    if repository.cluster is not None and repository.cluster not in ids:
+        raise ConflictError(
+            f"the meta store is of cluster {', '.join(ids) or 'none'}, not of {repository.cluster}",
+            hint="check --meta-store and --cluster",
+        )
+    if ids:
+        require_room(repository, [min(ids)])
 
 
 def parameter(parameters: dict[str, str], name: str) -> str:

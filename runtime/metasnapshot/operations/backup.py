@@ -23,6 +23,7 @@ from metasnapshot.contents.ownership import (
     STATE_STORE,
     check_cluster,
     check_directory,
+    check_room,
     parameter,
 )
 from metasnapshot.contents.sequences import BACKUP_SEQUENCE, SEQUENCES_SECTION
@@ -160,6 +161,7 @@ def backup(
         checkpoint = read_checkpoint_bytes(state, directory)
         with meta_store.read_transaction() as connection:
             check_cluster(connection, state, directory)
+            check_room(connection, repository)
             try:
                 found = _Backup(connection, repository, checkpoint, options)
             except InconsistentStore:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import counted, newest_first, spelt
@@ -52,11 +53,15 @@ def check(
         age_max: how old the newest sound snapshot may be.
         min_count: how many snapshots there must be.
         now: by default the clock's.
+
+    Raises:
+        ConflictError: the directory has snapshots of more than one cluster, and none is named.
     """
     manifest, records = repository.manifest(), Records(repository)
+    entries = entries_of(repository)
     newest_id, newest_at, size = None, None, 0
     damaged: dict[int, str] = {}
-    for entry in newest_first(manifest.entries):
+    for entry in newest_first(entries):
         try:
             with repository.open(entry.id) as reader:
                 reader.require_known()
@@ -79,11 +84,9 @@ def check(
     problems = [*records.problems, *records.ahead(clocks)]
     problems += [f"snapshot {number}: {why}" for number, why in damaged.items()]
     problems += [f"snapshot {number} vanished from the manifest" for number in vanished]
-    if len(manifest.entries) < min_count:
-        problems.append(f"{counted(len(manifest.entries), 'snapshot')}, not {min_count}")
+    if len(entries) < min_count:
+        problems.append(f"{counted(len(entries), 'snapshot')}, not {min_count}")
     if age_max is not None and (age is None or age > age_max):
         what = "no sound snapshot has a time" if age is None else f"the newest is {spelt(age)} old"
         problems.append(f"{what}, more than {spelt(age_max)}")
-    return Health(
-        len(manifest.entries), newest_id, newest_at, size, damaged, vanished, tuple(problems)
-    )
+    return Health(len(entries), newest_id, newest_at, size, damaged, vanished, tuple(problems))

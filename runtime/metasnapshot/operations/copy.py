@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from metasnapshot.catalogue import changes
+from metasnapshot.catalogue.clusters import clusters_in, require_room
 from metasnapshot.catalogue.facts import CLOCK, Facts, facts_in
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.notes import note_facts
@@ -48,9 +49,12 @@ def copy(source: Repository, target: Repository, ids: Iterable[int]) -> list[Cop
     Raises:
         SnapshotNotFound: the source's manifest lacks one of them; nothing is copied.
         DamageError: one did not arrive whole.
-        ConflictError: the target has another snapshot of that id, or somebody writes it.
+        ConflictError: the target is another cluster's, has another snapshot of that id, or somebody
+            writes it.
     """
     entries = [source.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
+    clusters = clusters_in(source)
+    require_room(target, (clusters[entry.id] for entry in entries if entry.id in clusters))
     drop_stale(target.store, target.directory)
     known = Records(source)
     return [_copy(known, source, target, entry) for entry in entries]

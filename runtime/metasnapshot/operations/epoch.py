@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import MetasnapshotError, SnapshotNotFound
@@ -61,7 +62,7 @@ class BackupReader:
             EpochNotFound: none does.
         """
         pure = epoch & PURE_EPOCH
-        for entry in self._repository.manifest().entries:
+        for entry in entries_of(self._repository):
             if self._serves(entry, table_id, pure):
                 return entry
         raise EpochNotFound(table_id, pure, self._epochs(table_id))
@@ -89,7 +90,7 @@ class BackupReader:
 
     def _epochs(self, table_id: int) -> tuple[int, ...]:
         """Committed epochs of a table in all snapshots."""
-        infos = (entry.state_table_info for entry in self._repository.manifest().entries)
+        infos = (entry.state_table_info for entry in entries_of(self._repository))
         found = (info[table_id].committed_epoch for info in infos if table_id in info)
         return tuple(dict.fromkeys(found))
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records
@@ -98,6 +99,7 @@ def judge(repository: Repository, policy: Policy, now: datetime | None = None) -
 
     Raises:
         UsageError: the policy would keep nothing.
+        ConflictError: the directory has snapshots of more than one cluster, and none is named.
         DamageError: no snapshot verifies, so that none may go.
     """
     if policy.is_empty:
@@ -106,7 +108,7 @@ def judge(repository: Repository, policy: Policy, now: datetime | None = None) -
         )
     kept = read_ledger(repository.store, repository.directory).kept
     records = Records(repository)
-    found = [_judged(records, entry) for entry in newest_first(repository.manifest().entries)]
+    found = [_judged(records, entry) for entry in newest_first(entries_of(repository))]
     is_future = policy.is_by_time and bool(records.ahead(records.clocks(now)))
     for number, item in enumerate(found):
         if number < policy.keep_last:

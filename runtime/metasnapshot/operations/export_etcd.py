@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from google.protobuf import wrappers_pb2
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.cluster import parameter_texts
 from metasnapshot.errors import InconsistentStore, UnknownFormat
@@ -120,7 +121,7 @@ def export_etcd(repository: Repository, reader: SnapshotReader, path: Path) -> E
             f"snapshot {reader.id} is in the V2 format, which no release puts into etcd",
             hint="metasnapshot restore puts it into a SQL meta store",
         )
-    newest = max(repository.manifest().ids)
+    newest = max(entry.id for entry in entries_of(repository))
     defaults = _default_cf(repository, reader, newest)
     layout = V1_LAYOUTS[reader.layout]
     has_checkpoint = HUMMOCK_VERSION not in [family.member for family in layout.families]

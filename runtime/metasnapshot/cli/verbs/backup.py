@@ -30,6 +30,7 @@ def backup(
         --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
+        live.require_no_cluster(directory.cluster)
         return live.backup(via_meta, options, json=json)
     opening, found = store.open(), directory.open()
     with opening as meta_store:

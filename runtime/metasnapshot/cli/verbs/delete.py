@@ -33,6 +33,7 @@ def delete(
     $ metasnapshot delete 4 5 --yes --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
+        live.require_no_cluster(directory.cluster)
         return live.delete(via_meta, ids, yes=yes, json=json)
     found = directory.open()
     wanted = named_ids(ids, found)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import DRY, DURATION, FLAT, Commit, Directory, Json
+from metasnapshot.cli.options import DRY, DURATION, FLAT, Commit, Json, WholeDirectory
 from metasnapshot.cli.text import Document, complain, say, say_json, table
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.operations import gc as collecting
@@ -19,7 +19,7 @@ GRACE = timedelta(hours=24)
 
 def gc(
     *,
-    directory: Annotated[Directory, FLAT],
+    directory: Annotated[WholeDirectory, FLAT],
     grace: Annotated[
         timedelta, DURATION, Parameter(help="How old an object must be to go.")
     ] = GRACE,

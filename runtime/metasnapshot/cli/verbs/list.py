@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records, Taken
 from metasnapshot.catalogue.repository import Repository
@@ -44,17 +45,19 @@ def list(  # noqa: A001 - the verb
     $ metasnapshot list --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
+        live.require_no_cluster(directory.cluster)
         return live.list_snapshots(via_meta, json=json)
     found = directory.open()
     manifest, records = found.manifest(), Records(found)
+    entries = manifest.entries if found.cluster is None else entries_of(found)
     clocks = records.clocks()
     for text in (*records.problems, *records.ahead(clocks)):
         note(text)
     if json:
-        say_json(document(found, records))
+        say_json(document(found, entries, records))
         return 0
-    table([HEAD, *(_row(found, records, entry, clocks.host) for entry in manifest.entries)])
-    say(f"{counted(len(manifest.entries), 'snapshot')}, manifest {manifest.manifest_id}")
+    table([HEAD, *(_row(found, records, entry, clocks.host) for entry in entries)])
+    say(f"{counted(len(entries), 'snapshot')}, manifest {manifest.manifest_id}")
     return 0
 
 
@@ -83,11 +86,11 @@ def _when(taken: Taken | None) -> str:
     return f"{'after ' if taken.is_least else ''}{shown(taken.time)[: -len('+00:00')]}"
 
 
-def document(found: Repository, records: Records) -> Document:
+def document(found: Repository, entries: Sequence[ManifestEntry], records: Records) -> Document:
     """What --json prints."""
     manifest, ledger = found.manifest(), records.ledger
     snapshots: builtins.list[Document] = []
-    for item in manifest.entries:
+    for item in entries:
         verified, facts = ledger.verified.get(item.id), records.facts(item)
         taken, head = records.taken(item), records.heads.get(found.path(item.id))
         known = (

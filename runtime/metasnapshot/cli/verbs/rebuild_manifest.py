@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from metasnapshot.catalogue.rebuilder import Rebuilder
-from metasnapshot.cli.options import DRY, FLAT, Commit, Directory, Json
+from metasnapshot.cli.options import DRY, FLAT, Commit, Json, WholeDirectory
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.operations import rebuild as rebuilding
@@ -15,7 +15,7 @@ from metasnapshot.store.url import open_store
 
 def rebuild_manifest(
     *,
-    directory: Annotated[Directory, FLAT],
+    directory: Annotated[WholeDirectory, FLAT],
     commit: Commit = False,
     json: Json = False,
 ) -> int:

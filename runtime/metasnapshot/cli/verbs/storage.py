@@ -6,7 +6,7 @@ from typing import Annotated
 
 import cyclopts
 
-from metasnapshot.cli.options import FLAT, Directory, Json
+from metasnapshot.cli.options import FLAT, Json, WholeDirectory
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError
 from metasnapshot.store.lease import LeasedStore
@@ -19,7 +19,7 @@ storage = cyclopts.App(name="storage", help="Look at an object store.")
 @storage.command(name="test")
 def try_storage(
     *,
-    directory: Annotated[Directory, FLAT],
+    directory: Annotated[WholeDirectory, FLAT],
     json: Json = False,
 ) -> int:
     """Try what backups rest on, on an object of its own: create-only, swap, lists, ranged reads,

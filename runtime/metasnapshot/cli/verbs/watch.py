@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from cyclopts import Parameter
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import Watcher
@@ -108,6 +109,7 @@ class Round:
         """
         try:
             renew()
+            entries_of(self.found)  # stops where nobody knows which are to be counted
             with self.store.open() as meta_store:
                 result = backup(meta_store, self.found, self.options)
             for text in result.warnings:

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.findings import Findings
 from metasnapshot.contents.object_findings import largest_object, look_for
@@ -127,7 +128,7 @@ class RestorePlanner:
     def _sequences(self) -> str:
         """hummock_sequence is that of the newest snapshot, so that no id is given twice."""
         target: list[HummockSequence] = self.source.keep(SEQUENCES_SECTION)
-        newest_id = max(self.repository.manifest().ids)
+        newest_id = self._newest()
         self.plan.sequences_from = newest_id
         if newest_id == self.reader.id:
             self.plan.sequences = target
@@ -137,6 +138,19 @@ class RestorePlanner:
         raised = self._bump() if self.options.bump_sequences else []
         self.source.replace(SEQUENCES_SECTION, self.plan.sequences)
         return "; ".join([f"taken from snapshot {newest_id}, the newest", *raised])
+
+    def _newest(self) -> int:
+        """The newest snapshot of the same cluster: another's sequences are no use."""
+        of = [str(row.cluster_id) for row in self.source.keep(CLUSTERS_SECTION)]
+        known = {self.reader.id: min(of)} if of else {}
+        ids = [entry.id for entry in entries_of(self.repository, known)]
+        if self.reader.id not in ids:
+            raise ConflictError(
+                f"snapshot {self.reader.id} is of cluster {', '.join(of) or 'none'}, not of "
+                f"{self.repository.cluster}",
+                hint="check the id and --cluster",
+            )
+        return max(ids)
 
     def _newest_sequences(self, newest_id: int) -> list[HummockSequence]:
         try:

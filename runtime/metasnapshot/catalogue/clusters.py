@@ -1,0 +1,123 @@
+"""Of which cluster are the snapshots of a directory? One directory is for one: its ids, sequences
+and retention are that cluster's. A directory that holds snapshots of more is said to be mixed, and
+whatever would pick or count among them stops until somebody says of which cluster.
+
+What is recorded of a snapshot says whose it is; where nothing is, the file does. A second cluster
+is believed only of files that verify. V1 files of which nothing is recorded are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.records import Records
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.errors import ConflictError, MetasnapshotError, UsageError
+from metasnapshot.format.peek import peek_cluster
+
+IDS_SHOWN = 5
+
+
+def clusters_in(repository: Repository, known: Mapping[int, str] | None = None) -> dict[int, str]:
+    """The cluster of each snapshot that says so, by snapshot id.
+
+    Args:
+        repository: the directory.
+        known: of which snapshots it is known already.
+    """
+    records, found = Records(repository), dict(known or {})
+    peeked: list[ManifestEntry] = []
+    for entry in repository.manifest().entries:
+        if entry.id in found:
+            continue
+        facts = records.facts(entry)
+        if facts is None:
+            peeked.append(entry)
+        cluster = _peek(repository, entry) if facts is None else facts.cluster_id
+        if cluster is not None:
+            found[entry.id] = cluster
+    if len(set(found.values())) > 1:  # so much that none is believed that does not verify
+        for entry in peeked:
+            found.pop(entry.id, None)
+            if (cluster := _verified(records, entry)) is not None:
+                found[entry.id] = cluster
+    return found
+
+
+def entries_of(
+    repository: Repository, known: Mapping[int, str] | None = None
+) -> tuple[ManifestEntry, ...]:
+    """The snapshots among which may be picked and counted: those of the cluster that the repository
+    is opened for, or all where they are of one.
+
+    Raises:
+        ConflictError: they are of more than one, and nobody said which.
+        UsageError: none is of the cluster that is asked for.
+    """
+    entries, wanted = repository.manifest().entries, repository.cluster
+    if not entries or (wanted is None and len(entries) == 1):
+        return tuple(entries)
+    found = clusters_in(repository, known)
+    if wanted is None:
+        _require_one(repository, found)
+        return tuple(entries)
+    if wanted not in found.values():
+        there = ", ".join(sorted(set(found.values()))) or "none that says its cluster"
+        raise UsageError(f"no snapshot of cluster {wanted} in {repository.url}", hint=there)
+    return tuple(entry for entry in entries if found.get(entry.id) == wanted)
+
+
+def require_room(repository: Repository, clusters: Iterable[str]) -> None:
+    """Refuse snapshots of a cluster that the directory is not of.
+
+    Raises:
+        ConflictError: it has snapshots, and all that say so are of others; or the new ones are of
+            more than one.
+    """
+    coming = set(clusters)
+    there = set(clusters_in(repository).values())
+    if not there and coming and (newest := Records(repository).newest_cluster_id()) is not None:
+        there = {newest}
+    hint = "a directory for each cluster: ids, sequences and retention are one cluster's"
+    if not there and len(coming) > 1:
+        raise ConflictError(
+            f"these are snapshots of {len(coming)} clusters: {', '.join(sorted(coming))}", hint=hint
+        )
+    if there and (strangers := coming - there):
+        raise ConflictError(
+            f"{repository.url} is of cluster {', '.join(sorted(there))}; this is of cluster "
+            f"{', '.join(sorted(strangers))}",
+            hint=hint,
+        )
+
+
+def _require_one(repository: Repository, found: Mapping[int, str]) -> None:
+    clusters = sorted(set(found.values()))
+    if len(clusters) < 2:  # noqa: PLR2004
+        return
+    shown: list[str] = []
+    for cluster in clusters:
+        ids = sorted(number for number, of in found.items() if of == cluster)
+        more = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
+        shown.append(f"{cluster} (snapshots {', '.join(map(str, ids[-IDS_SHOWN:]))}{more})")
+    raise ConflictError(
+        f"{repository.url} has snapshots of {len(clusters)} clusters: {'; '.join(shown)}",
+        hint="say which with --cluster ID, or move each cluster's into a directory of its own: "
+        "metasnapshot copy --cluster ID",
+    )
+
+
+def _peek(repository: Repository, entry: ManifestEntry) -> str | None:
+    try:
+        with repository.store.open_reader(repository.path(entry.id)) as file:
+            return peek_cluster(file)
+    except MetasnapshotError:
+        return None
+
+
+def _verified(records: Records, entry: ManifestEntry) -> str | None:
+    try:
+        return records.cluster_id(entry)
+    except MetasnapshotError:
+        return None
