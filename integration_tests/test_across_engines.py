@@ -17,7 +17,7 @@ from servers import Server
 
 import metasnapshot
 from metasnapshot import Blob, Fixed, Timestamp
-from metasnapshot.errors import DatabaseError, MetasnapshotError, ValueUnfit
+from metasnapshot.errors import DamageError, DatabaseError, MetasnapshotError, ValueUnfit
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.values import Fit
@@ -301,7 +301,7 @@ def a_large_blob(sections: Sections) -> None:
     sections["compaction_configs"][0].config = Blob(bytes(range(256)) * (20 * MIB // 256))
 
 
-@refused("session_parameters", **dict.fromkeys(ENGINES, DatabaseError))
+@refused("session_parameters", **dict.fromkeys(ENGINES, DamageError))
 def a_key_twice(sections: Sections) -> None:
     sections["session_parameters"] += [session_parameter("twice", str(n)) for n in range(2)]
 
