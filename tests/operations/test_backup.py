@@ -297,7 +297,7 @@ def test_a_manifest_that_cannot_be_written_leaves_no_file(
         raise MetasnapshotError("no manifest today")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Repository, "_change", refuse)
+        patched.setattr(Repository, "change_manifest", refuse)
         with pytest.raises(MetasnapshotError, match="no manifest today"):
             run(store, backups, state)
     assert [head.path for head in backups.store.list("")] == ["backup/manifest.json"]

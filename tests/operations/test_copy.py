@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 import metasnapshot
+from metasnapshot.catalogue.changes import create
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import (
@@ -150,10 +151,23 @@ def test_two_copies_at_once_make_one_snapshot(
 
 
 def test_another_snapshot_of_that_id_stays(source: Repository, tmp_path: Path) -> None:
-    """A conflict, exit 11; snapshots of two clusters do not mix."""
-    target = goldens.copy_backups(OTHER_TAG, tmp_path / "target")
+    """A conflict, exit 11, also where it is of the same cluster."""
+    target = Repository(LocalStore(tmp_path / "target"), "backup")
+    with source.get_stream(2) as file:
+        other = metasnapshot.loads(file.read())
+    other.sections["users"].pop()
+    create(target, other)
     before = objects(target)
     with pytest.raises(ConflictError, match="has another snapshot 2") as caught:
+        copy(source, target, [2])
+    assert (caught.value.exit_code, objects(target)) == (11, before)
+
+
+def test_snapshots_of_two_clusters_do_not_mix(source: Repository, tmp_path: Path) -> None:
+    """A conflict, exit 11, that names both clusters."""
+    target = goldens.copy_backups(OTHER_TAG, tmp_path / "target")
+    before = objects(target)
+    with pytest.raises(ConflictError, match=r"is of cluster .*; this is of cluster ") as caught:
         copy(source, target, [2])
     assert (caught.value.exit_code, objects(target)) == (11, before)
 

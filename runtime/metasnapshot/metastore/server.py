@@ -55,8 +55,8 @@ _COPY_PLACE = re.compile(r"COPY [^,:]+, line \d+(, column [^,:]+)?")
 _MYSQL_SESSION = (
     "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', "
     "net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 28800, "
-    "time_zone = '+00:00', "
-    f"lock_wait_timeout = {LOCK_WAIT_S}, innodb_lock_wait_timeout = {LOCK_WAIT_S}"
+    f"time_zone = '+00:00', lock_wait_timeout = {LOCK_WAIT_S}, "
+    f"innodb_lock_wait_timeout = {LOCK_WAIT_S}"
     "/*!50708 , max_execution_time = 0 */"
     "/*M!100300 , max_statement_time = 0, idle_transaction_timeout = 0 */"
     "/*M!100300 , idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0 */"
