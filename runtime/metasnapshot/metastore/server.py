@@ -52,15 +52,20 @@ _MYSQL_VALUE = re.compile(
 _POSTGRES_VALUE = re.compile(r': ".*"$', re.DOTALL)
 """What a server repeats of a value: `invalid input syntax for type integer: "..."`."""
 _COPY_PLACE = re.compile(r"COPY [^,:]+, line \d+(, column [^,:]+)?")
-_MYSQL_SESSION = (
-    "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', "
-    "net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 28800, "
-    f"time_zone = '+00:00', lock_wait_timeout = {LOCK_WAIT_S}, "
-    f"innodb_lock_wait_timeout = {LOCK_WAIT_S}"
-    "/*!50708 , max_execution_time = 0 */"
-    "/*M!100300 , max_statement_time = 0, idle_transaction_timeout = 0 */"
-    "/*M!100300 , idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0 */"
+_MYSQL_SETTINGS = (
+    "sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO'",
+    "time_zone = '+00:00'",
+    "net_write_timeout = 3600",
+    "net_read_timeout = 3600",
+    "wait_timeout = 28800",
+    f"lock_wait_timeout = {LOCK_WAIT_S}",
+    f"innodb_lock_wait_timeout = {LOCK_WAIT_S}",
 )
+_MYSQL_SESSION = f"""SET SESSION {", ".join(_MYSQL_SETTINGS)}
+/*!50708 , max_execution_time = 0 */
+/*M!100300 , max_statement_time = 0, idle_transaction_timeout = 0 */
+/*M!100300 , idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0 */
+"""
 """What a session of ours has, whatever the server's defaults are. MariaDB passes over comments of
 MySQL's versions from 5.7 on, and MySQL over MariaDB's, so each sees only variables that it has.
 """
