@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,13 +46,13 @@ def loaded(folder: Path, *words: str) -> set[str]:
 )
 def test_nothing_heavy_is_loaded(words: tuple[str, ...], tmp_path: Path) -> None:
     """Neither by help nor by what looks at a directory every minute."""
-    shutil.copytree(goldens.SMALL.parent, tmp_path / "backup")
+    goldens.copy_backups(goldens.SHIPPED / "v3.0.3", tmp_path)
     place = () if words[-1] in {"--help", "--version"} else (*PLACE, f"fs://{tmp_path}")
     assert loaded(tmp_path, *words, *place) == set()
 
 
 def test_what_is_needed_is_loaded(tmp_path: Path) -> None:
     """The same eye sees what rows and messages take: the test above can fail."""
-    shutil.copytree(goldens.SMALL.parent, tmp_path / "backup")
+    goldens.copy_backups(goldens.SHIPPED / "v3.0.3", tmp_path)
     found = loaded(tmp_path, "verify", "1", "--level", "rows", *PLACE, f"fs://{tmp_path}")
     assert found == {"numpy", "google.protobuf"}

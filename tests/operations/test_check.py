@@ -145,6 +145,8 @@ def test_an_empty_directory() -> None:
 
 def _make(backups: Repository, number: int) -> None:
     snapshot = metasnapshot.loads(goldens.SMALL.read_bytes())
+    whole = metasnapshot.loads((TAG / "backup" / "7.snapshot").read_bytes())
+    snapshot.sections["clusters"] = whole.sections["clusters"]  # one directory is of one cluster
     snapshot.id = number
     changes.create(backups, snapshot)
 

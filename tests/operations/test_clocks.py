@@ -124,7 +124,7 @@ def test_the_newest_is_the_one_with_the_largest_id(tmp_path: Path) -> None:
     repository = directory(tmp_path, [HOUR, 5 * HOUR])
     found = check(repository, 4 * HOUR, 1, NOW)
     assert (found.newest_id, found.newest_at) == (2, NOW - 5 * HOUR)
-    assert found.problems == ("the newest is 5:00:00 old, more than 4:00:00",)
+    assert found.problems == ("the newest is 5 hours old, more than 4 hours",)
     judged = judge(repository, Policy(keep_last=1), NOW)
     assert [item.entry.id for item in judged if item.reasons] == [2]
 

@@ -121,9 +121,9 @@ def test_the_low_bits_of_an_epoch_do_not_count(release: str) -> None:
 
 
 @pytest.mark.parametrize("release", [GLOBAL[0], BY_TABLE[0], COMMITTED[0], COMMITTED[-1]])
-def test_upstreams_words_for_an_epoch_that_nobody_has(release: str) -> None:
+def test_upstreams_words_for_an_epoch_that_nobody_has(release: str, tmp_path: Path) -> None:
     """Its own shell test looks for this line; the error is exit code 12, with what there is."""
-    backups = Repository(LocalStore(TAG), "backup")
+    backups = goldens.copy_backups(TAG, tmp_path)
     with pytest.raises(EpochNotFound) as caught:
         BackupReader(backups, release).find(10, U64_MAX)
     assert str(caught.value) == "backup include epoch 18446744073709486080 not found"
@@ -134,9 +134,9 @@ def test_upstreams_words_for_an_epoch_that_nobody_has(release: str) -> None:
     )
 
 
-def test_the_hint_says_what_there_is() -> None:
+def test_the_hint_says_what_there_is(tmp_path: Path) -> None:
     """Each committed epoch of the table once, or that no snapshot has it."""
-    backups = Repository(LocalStore(TAG), "backup")
+    backups = goldens.copy_backups(TAG, tmp_path)
     info = backups.entry(7).state_table_info
     table = min(info)
     for number, expected in (
