@@ -162,6 +162,7 @@ def test_a_cluster_that_went_on_in_sql_is_refused(tmp_path: Path) -> None:
     """Its sequences stand in V2 snapshots: the way around is another directory."""
     newer = metasnapshot.loads(goldens.SMALL.read_bytes())
     newer.id = 2
+    newer.sections["clusters"] = []  # a directory is of one cluster
     found = repository(tmp_path, snapshot(1, "v1-2.0", []), newer)
     with pytest.raises(InconsistentStore, match="in the V2 format") as caught:
         exported(found, 1, tmp_path / "out")

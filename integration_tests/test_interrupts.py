@@ -53,7 +53,12 @@ def test_a_restore_that_waits_for_a_lock(
         command += ["--hummock-storage-directory", goldens.DATA_DIRECTORY]
         environment = {name: value for name, value in os.environ.items() if "PG" not in name}
         with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_interrupts,  # noqa: PLW1509 - no thread of this process holds a lock
         ) as process:
             wait_until_blocked(server, process)
             for _ in range(times):
@@ -66,6 +71,11 @@ def test_a_restore_that_waits_for_a_lock(
     with server.admin("interrupted").connect() as connection:
         found = connection.exec_driver_sql("SELECT count(*) FROM hummock_sequence").scalar()
     assert found == 0
+
+
+def heed_interrupts() -> None:
+    """A job in the background of a shell is told to ignore SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until_blocked(server: Server, process: subprocess.Popen[str]) -> None:
