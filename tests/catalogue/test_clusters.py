@@ -3,6 +3,7 @@ nothing picks or counts among them until somebody says of which cluster."""
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from io import BytesIO
@@ -15,7 +16,7 @@ from shell import BACKUPS, STATE_FOLDER, STORE, Shell
 
 import metasnapshot
 from metasnapshot.catalogue import changes
-from metasnapshot.catalogue.clusters import clusters_in, entries_of
+from metasnapshot.catalogue.clusters import clusters_in, entries_of, newest_of
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError, UsageError
 from metasnapshot.format.peek import peek_cluster
@@ -106,6 +107,24 @@ def test_damage_mixes_nothing(tmp_path: Path, number: int) -> None:
     path.write_bytes(data.replace(own, own[:-1] + (b"0" if own[-1:] != b"0" else b"1")))
     assert len(entries_of(found)) == 2
     assert set(clusters_in(found).values()) == {own.decode()}
+
+
+@pytest.mark.parametrize("tag", goldens.STORES, ids=lambda tag: tag.name)
+def test_a_cluster_that_was_set_up_anew_mixes_nothing(tag: Path, tmp_path: Path) -> None:
+    """Golden snapshot 1 is of a fresh cluster and the oldest: 2 and 7 are of another. A fresh one's
+    that is newer is another matter."""
+    shutil.copytree(tag / "backup", tmp_path / "backup")
+    found = Repository(LocalStore(tmp_path), "backup")
+    assert len(set(clusters_in(found).values())) == 2
+    assert [entry.id for entry in entries_of(found)] == [1, 2, 7]
+    assert newest_of(found, 7, own_cluster(tag)) == 7
+    assert newest_of(found, 2, own_cluster(tag)) == 7
+    assert newest_of(found, 1, clusters_in(found)[1]) == 1
+    snapshot = metasnapshot.loads((tag / "backup" / "1.snapshot").read_bytes())
+    snapshot.id = 9
+    changes.create(found, snapshot)
+    with pytest.raises(ConflictError, match="snapshots of 2 clusters"):
+        entries_of(found)
 
 
 @pytest.fixture

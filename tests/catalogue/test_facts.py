@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import taken_at
 from metasnapshot.errors import DamageError, StorageError, UnknownFormat
 from metasnapshot.operations.copy import copy
+from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -169,7 +171,8 @@ def test_a_deleted_snapshot_leaves_no_facts(store: MemoryStore, snapshot: MetaSn
 
 def test_the_cluster_is_the_newest_sound_ones(tmp_path: Path) -> None:
     """Where nothing is recorded; damaged and lost ones are passed over."""
-    repository = goldens.copy_backups(goldens.SHIPPED / "v3.0.3", tmp_path)
+    shutil.copytree(goldens.SHIPPED / "v3.0.3" / "backup", tmp_path / "backup")
+    repository = Repository(LocalStore(tmp_path), "backup")
     wanted = cluster_of(goldens.SHIPPED / "v3.0.3" / "backup" / "7.snapshot")
     records = Records(repository)
     assert records.newest_cluster_id() == wanted

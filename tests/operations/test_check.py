@@ -148,6 +148,8 @@ def _make(backups: Repository, number: int) -> None:
     whole = metasnapshot.loads((TAG / "backup" / "7.snapshot").read_bytes())
     snapshot.sections["clusters"] = whole.sections["clusters"]  # one directory is of one cluster
     snapshot.id = number
+    own = metasnapshot.loads((TAG / "backup" / "7.snapshot").read_bytes())
+    snapshot.sections["clusters"] = own.sections["clusters"]
     changes.create(backups, snapshot)
 
 

@@ -3,33 +3,44 @@ and retention are that cluster's. A directory that holds snapshots of more is sa
 whatever would pick or count among them stops until somebody says of which cluster.
 
 What is recorded of a snapshot says whose it is; where nothing is, the file does. A second cluster
-is believed only of files that verify. V1 files of which nothing is recorded are passed over.
+is believed only of files that verify. V1 files of which nothing is recorded are passed over, and so
+are snapshots without any epoch that are older than all others: a cluster that was set up anew
+before it had a table leaves such, and none of them is ever the latest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from itertools import dropwhile
 
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import ConflictError, MetasnapshotError, UsageError
+from metasnapshot.catalogue.times import taken_at
+from metasnapshot.errors import ConflictError, MetasnapshotError, SnapshotNotFound, UsageError
 from metasnapshot.format.peek import peek_cluster
 
 IDS_SHOWN = 5
 
 
-def clusters_in(repository: Repository, known: Mapping[int, str] | None = None) -> dict[int, str]:
+def clusters_in(
+    repository: Repository,
+    known: Mapping[int, str] | None = None,
+    ids: Container[int] | None = None,
+) -> dict[int, str]:
     """The cluster of each snapshot that says so, by snapshot id.
 
     Args:
         repository: the directory.
         known: of which snapshots it is known already.
+        ids: look at these alone.
     """
-    records, found = Records(repository), dict(known or {})
+    records = Records(repository)
+    given = (known or {}).items()
+    found = {number: of for number, of in given if ids is None or number in ids}
     peeked: list[ManifestEntry] = []
     for entry in repository.manifest().entries:
-        if entry.id in found:
+        if entry.id in found or (ids is not None and entry.id not in ids):
             continue
         facts = records.facts(entry)
         if facts is None:
@@ -58,14 +69,32 @@ def entries_of(
     entries, wanted = repository.manifest().entries, repository.cluster
     if not entries or (wanted is None and len(entries) == 1):
         return tuple(entries)
-    found = clusters_in(repository, known)
     if wanted is None:
-        _require_one(repository, found)
+        _require_one(repository, clusters_in(repository, known, begun(entries)))
         return tuple(entries)
+    found = clusters_in(repository, known)
     if wanted not in found.values():
         there = ", ".join(sorted(set(found.values()))) or "none that says its cluster"
         raise UsageError(f"no snapshot of cluster {wanted} in {repository.url}", hint=there)
     return tuple(entry for entry in entries if found.get(entry.id) == wanted)
+
+
+def newest_of(repository: Repository, snapshot_id: int, cluster: str | None) -> int:
+    """The newest snapshot of the cluster that one is of; those that do not say theirs count.
+
+    Raises:
+        ConflictError, UsageError: as entries_of.
+        SnapshotNotFound: the one is not of the cluster that is asked for.
+    """
+    known = {} if cluster is None else {snapshot_id: cluster}
+    ids = [entry.id for entry in entries_of(repository, known)]
+    if snapshot_id not in ids:
+        raise SnapshotNotFound(snapshot_id, ids)
+    with_epochs = begun(repository.manifest().entries)
+    looked_at = with_epochs if snapshot_id in with_epochs else ids
+    ids = [number for number in ids if number in looked_at]
+    found = clusters_in(repository, known, ids) if len(ids) > 1 else known
+    return max(number for number in ids if found.get(number, cluster) == cluster)
 
 
 def require_room(repository: Repository, clusters: Iterable[str]) -> None:
@@ -76,7 +105,8 @@ def require_room(repository: Repository, clusters: Iterable[str]) -> None:
             more than one.
     """
     coming = set(clusters)
-    there = set(clusters_in(repository).values())
+    entries = repository.manifest().entries
+    there = set(clusters_in(repository, ids=begun(entries)).values())
     if not there and coming and (newest := Records(repository).newest_cluster_id()) is not None:
         there = {newest}
     hint = "a directory for each cluster: ids, sequences and retention are one cluster's"
@@ -90,6 +120,13 @@ def require_room(repository: Repository, clusters: Iterable[str]) -> None:
             f"{', '.join(sorted(strangers))}",
             hint=hint,
         )
+
+
+def begun(entries: Iterable[ManifestEntry]) -> set[int]:
+    """All but the oldest that have no epoch; all if none has one."""
+    by_id = sorted(entries, key=lambda entry: entry.id)
+    found = dropwhile(lambda entry: taken_at(entry) is None, by_id)
+    return {entry.id for entry in found} or {entry.id for entry in by_id}
 
 
 def _require_one(repository: Repository, found: Mapping[int, str]) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from metasnapshot.catalogue import changes
-from metasnapshot.catalogue.clusters import clusters_in, require_room
+from metasnapshot.catalogue.clusters import begun, clusters_in, require_room
 from metasnapshot.catalogue.facts import CLOCK, Facts, facts_in
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.notes import note_facts
@@ -53,7 +53,7 @@ def copy(source: Repository, target: Repository, ids: Iterable[int]) -> list[Cop
             writes it.
     """
     entries = [source.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
-    clusters = clusters_in(source)
+    clusters = clusters_in(source, ids=begun(entries))
     require_room(target, (clusters[entry.id] for entry in entries if entry.id in clusters))
     drop_stale(target.store, target.directory)
     known = Records(source)

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from metasnapshot.catalogue.clusters import entries_of
+from metasnapshot.catalogue.clusters import newest_of
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.findings import Findings
 from metasnapshot.contents.object_findings import largest_object, look_for
@@ -141,16 +141,10 @@ class RestorePlanner:
 
     def _newest(self) -> int:
         """The newest snapshot of the same cluster: another's sequences are no use."""
-        of = [str(row.cluster_id) for row in self.source.keep(CLUSTERS_SECTION)]
-        known = {self.reader.id: min(of)} if of else {}
-        ids = [entry.id for entry in entries_of(self.repository, known)]
-        if self.reader.id not in ids:
-            raise ConflictError(
-                f"snapshot {self.reader.id} is of cluster {', '.join(of) or 'none'}, not of "
-                f"{self.repository.cluster}",
-                hint="check the id and --cluster",
-            )
-        return max(ids)
+        cluster = min(
+            (str(row.cluster_id) for row in self.source.keep(CLUSTERS_SECTION)), default=None
+        )
+        return newest_of(self.repository, self.reader.id, cluster)
 
     def _newest_sequences(self, newest_id: int) -> list[HummockSequence]:
         try:
