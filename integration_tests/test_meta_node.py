@@ -48,7 +48,7 @@ def test_a_list_is_the_nodes_memory(
         }
     ]
     code, out, _ = run(capsys, "list", "--via-meta", node_url)
-    assert (code, "1 snapshots, manifest 1" in out) == (0, True)
+    assert (code, "1 snapshot, manifest 1" in out) == (0, True)
 
 
 def test_a_delete_asks_the_node(
@@ -74,9 +74,9 @@ def test_ids_that_it_never_had_are_said_to_be_unknown(
     assert json.loads(out) == {"deleted_ids": [2], "unknown_ids": [77], "via_meta": node_url}
     code, out, err = run(capsys, "delete", "2", "3", *options)
     assert (code, "no snapshot 2" in err) == (0, True)
-    assert out == "deleted 3; 1 snapshots are left\n"
+    assert out == "deleted 3; 1 snapshot left\n"
     code, out, _ = run(capsys, "delete", "3", *options)
-    assert (code, out) == (0, "deleted nothing; 1 snapshots are left\n")
+    assert (code, out) == (0, "deleted nothing; 1 snapshot left\n")
 
 
 @pytest.mark.parametrize("text", ["1" * 23, "9" * 20, "latest", "-1", "1.5", ""])
@@ -85,7 +85,7 @@ def test_what_is_no_id_is_2(
 ) -> None:
     """And the node is not asked, not even for the others."""
     code, _, err = run(capsys, "delete", "--via-meta", node_url, "--yes", "--", "1", text)
-    assert (code, "a meta node takes ids" in err) == (2, True)
+    assert (code, "not a snapshot id" in err) == (2, True)
     assert node.calls == []
 
 
