@@ -60,11 +60,14 @@ def test_a_restore_that_waits_for_a_lock(
             text=True,
             preexec_fn=heed_interrupts,  # noqa: PLW1509 - no thread of this process holds a lock
         ) as process:
-            wait_until_blocked(server, process)
-            for _ in range(times):
-                process.send_signal(number)
-                time.sleep(0.05)
-            out, err = process.communicate(timeout=WAIT_S)
+            try:
+                wait_until_blocked(server, process)
+                for _ in range(times):
+                    process.send_signal(number)
+                    time.sleep(0.05)
+                out, err = process.communicate(timeout=WAIT_S)
+            finally:
+                process.kill()  # one that heeds no signal waits for the lock that is held here
         if server.engine == "postgresql":
             holder.exec_driver_sql("ROLLBACK")
     assert (process.returncode, err) == (130, "error: interrupted\n"), out
