@@ -19,6 +19,7 @@ import msgspec
 from metasnapshot.catalogue.ids import parse_id
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
 from metasnapshot.format.framing import CHECKSUM_SIZE
+from metasnapshot.format.layout import CLUSTERS_SECTION
 from metasnapshot.store.document import (
     LEDGER_SIZE_MAX,
     damage,
@@ -35,7 +36,6 @@ FACTS_NAME = "metasnapshot.facts.json"
 FORMAT = 1
 CLOCK, FILE, EPOCH = "clock", "file", "epoch"
 HINT = "move it away: no snapshot needs it, and what it says is then taken from the snapshots"
-CLUSTERS_SECTION = "clusters"
 V1_CLUSTER_MEMBER = "cluster_id"
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]

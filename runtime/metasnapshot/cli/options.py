@@ -23,6 +23,7 @@ from metasnapshot.store.modes import OURS, set_file_mode
 from metasnapshot.store.retry import RetryPolicy, set_retries
 
 if TYPE_CHECKING:
+    from metasnapshot.catalogue.manifest import ManifestEntry
     from metasnapshot.catalogue.repository import Repository
 
 DIGITS_MAX = 19
@@ -44,18 +45,16 @@ SnapshotId = Annotated[str, Parameter(help="Snapshot id, or latest, or oldest.")
 
 
 @dataclass(frozen=True)
-class OptionalDirectory:
-    """The backup directory, where a meta node may do the verb's work instead.
+class _Place:
+    """A backup directory.
 
     Attributes:
         backup_storage_url: object store of the backups, as fs:///srv/backups.
         backup_storage_directory: directory in it that holds manifest.json.
-        cluster: where snapshots of several clusters lie, look at those of this one.
     """
 
     backup_storage_url: str | None = None
     backup_storage_directory: str = BACKUP_DIRECTORY
-    cluster: str | None = None
 
     def open(self) -> Repository:
         """The snapshots in it.
@@ -64,7 +63,29 @@ class OptionalDirectory:
             UsageError: it is not given.
         """
         url = given(self.backup_storage_url, "--backup-storage-url")
-        found = repository(url, self.backup_storage_directory)
+        return repository(url, self.backup_storage_directory)
+
+
+@dataclass(frozen=True)
+class WholeDirectory(_Place):
+    """The backup directory, whichever clusters its snapshots are of."""
+
+    backup_storage_url: str = field()
+
+
+@dataclass(frozen=True)
+class OptionalDirectory(_Place):
+    """The backup directory, where a meta node may do the verb's work instead.
+
+    Attributes:
+        cluster: where snapshots of several clusters lie, look at those of this one.
+    """
+
+    cluster: str | None = None
+
+    def open(self) -> Repository:
+        """The snapshots in it. Raises as those of any place."""
+        found = super().open()
         found.cluster = self.cluster
         return found
 
@@ -74,23 +95,6 @@ class Directory(OptionalDirectory):
     """The backup directory."""
 
     backup_storage_url: str = field()
-
-
-@dataclass(frozen=True)
-class WholeDirectory:
-    """The backup directory, whichever clusters its snapshots are of.
-
-    Attributes:
-        backup_storage_url: object store of the backups, as fs:///srv/backups.
-        backup_storage_directory: directory in it that holds manifest.json.
-    """
-
-    backup_storage_url: str
-    backup_storage_directory: str = BACKUP_DIRECTORY
-
-    def open(self) -> Repository:
-        """The snapshots in it."""
-        return repository(self.backup_storage_url, self.backup_storage_directory)
 
 
 ANYWHERE = OptionalDirectory()
@@ -163,9 +167,8 @@ class GlobalOptions:
         metrics.path = self.metrics_file
         configuration.load(self.config)
         settings = resolve(configuration.values)
-        modes = [value.text for item, value in settings.items() if item.option == "--file-mode"]
-        set_file_mode(mode_of(self.file_mode or str(*modes)))
         values = {item.option: str(value.text) for item, value in settings.items()}
+        set_file_mode(mode_of(self.file_mode or values["--file-mode"]))
         set_retries(
             retry_policy(
                 self.storage_retries or values["--storage-retries"],
@@ -225,7 +228,6 @@ def _duration(_: Any, tokens: Sequence[Token]) -> timedelta:
 
 DURATION = Parameter(converter=_duration)
 """An option that is a duration."""
-Duration = Annotated[timedelta, DURATION]
 
 
 def retry_policy(retries: str, timeout: str, listing: str, lock: str) -> RetryPolicy:
@@ -295,8 +297,12 @@ def snapshot_ids(texts: Sequence[str], found: Repository) -> list[int]:
     """The ids that texts mean; all of the directory's if there are none."""
     if texts:
         return [snapshot_id(text, found) for text in texts]
-    entries = found.manifest().entries if found.cluster is None else entries_of(found)
-    return [entry.id for entry in entries]
+    return [entry.id for entry in listed(found)]
+
+
+def listed(found: Repository) -> tuple[ManifestEntry, ...]:
+    """All snapshots of the directory, or those of the cluster that is asked for."""
+    return found.manifest().entries if found.cluster is None else entries_of(found)
 
 
 def named_ids(texts: Sequence[str], found: Repository) -> list[int]:
@@ -307,4 +313,4 @@ def named_ids(texts: Sequence[str], found: Repository) -> list[int]:
     """
     if not texts:
         raise UsageError("no snapshot id", hint="`metasnapshot list` shows them")
-    return [snapshot_id(text, found) for text in texts]
+    return snapshot_ids(texts, found)

@@ -14,6 +14,7 @@ from metasnapshot.contents.sequences import (
     OBJECT_SEQUENCE,
     SEQUENCES_SECTION,
 )
+from metasnapshot.format.layout import CLUSTERS_SECTION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot_models.enums import TableType
 
@@ -135,7 +136,7 @@ class V2Catalog:
 
     def cluster_ids(self) -> tuple[str, ...]:
         """See Catalog."""
-        return tuple(str(row.cluster_id) for row in self._rows("clusters"))
+        return tuple(str(row.cluster_id) for row in self._rows(CLUSTERS_SECTION))
 
     def parameters(self) -> dict[str, str]:
         """See Catalog."""

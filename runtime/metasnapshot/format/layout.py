@@ -20,6 +20,7 @@ from metasnapshot_models.layouts import LAYOUTS, RELEASES
 HUMMOCK_VERSION = "hummock_version"
 """The section that is no table, always the second."""
 MIGRATIONS_SECTION = "seaql_migrations"
+CLUSTERS_SECTION = "clusters"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ import msgspec
 
 from metasnapshot.errors import UnknownFormat
 from metasnapshot.format.framing import CHECKSUM_SIZE, HEADER_SIZE, LENGTH_SIZE, ReadableFile
-from metasnapshot.format.layout import candidates, section_names
+from metasnapshot.format.layout import CLUSTERS_SECTION, candidates, section_names
 from metasnapshot.format.v2 import V2
 
-CLUSTERS_SECTION = "clusters"
 ROWS_MAX = 10_000
 """Of a section that stands before the clusters; they have one to some hundred."""
 ROW_SIZE_MAX = 1 << 16

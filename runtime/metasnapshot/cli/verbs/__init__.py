@@ -8,6 +8,7 @@ importing it, so that `--help` loads none and a verb no other.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,8 +37,11 @@ class Verb(NamedTuple):
         return f"{__name__}.{name}:{name}"
 
 
+@cache
 def find_verbs() -> dict[str, Verb]:
-    """Every verb by its name, in the order of the headings and of the alphabet."""
+    """Every verb by its name, in the order of the headings and of the alphabet; the files are
+    read once a process.
+    """
     files = [path for path in Path(__file__).parent.glob("*.py") if path.name[0] != "_"]
     found = [_read(path) for path in files]
     found.sort(key=lambda verb: (HEADINGS.index(verb.heading), verb.name))

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records, Taken
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import counted, shown, spelt
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
-from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
+from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory, listed
 from metasnapshot.cli.snapshots import snapshot_document
 from metasnapshot.cli.text import Document, note, releases, say, say_json, spelt_size, table
 
@@ -49,7 +48,7 @@ def list(  # noqa: A001 - the verb
         return live.list_snapshots(via_meta, json=json)
     found = directory.open()
     manifest, records = found.manifest(), Records(found)
-    entries = manifest.entries if found.cluster is None else entries_of(found)
+    entries = listed(found)
     clocks = records.clocks()
     for text in (*records.problems, *records.ahead(clocks)):
         note(text)

@@ -32,6 +32,7 @@ from metasnapshot.errors import (
     ObjectMissing,
     UsageError,
 )
+from metasnapshot.format.layout import CLUSTERS_SECTION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME, holds_checkpoint, plain_checkpoint
 from metasnapshot.hummock.objects import needed_by
@@ -44,7 +45,6 @@ from metasnapshot.store.shown_url import shown_url
 from metasnapshot_models.models import HummockSequence
 
 PARAMETERS_SECTION = "system_parameters"
-CLUSTERS_SECTION = "clusters"
 OBJECTS_CHECK = "hummock objects"
 Step = Callable[[], str | Warned]
 
