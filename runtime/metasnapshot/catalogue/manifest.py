@@ -163,6 +163,8 @@ class _Ids(msgspec.Struct):
 
 
 _HEAD = re.compile(rb'\s*{\s*"manifest_id"\s*:\s*([0-9]{1,20})\s*[,}]')
+_SHORT_IDS = re.compile(rb"[, \t\r\n]*+(?:[0-9]{1,18}+(?:[, \t\r\n]++|\Z))*+")
+"""Numbers that are ids at a glance, however many: each is looked at once."""
 _NO_ID = re.compile(rb"[^0-9, \t\r\n]")
 _LONG_ID = re.compile(rb"[0-9]{19,}")
 _raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -240,6 +242,9 @@ def _check_ids(text: memoryview) -> None:
     """A list of numbers, each an id; that it is JSON the decoder has seen."""
     if bytes(text[:1]) != b"[":
         raise ValueError("ssts: no list")
+    if _SHORT_IDS.fullmatch(text[1:-1]):
+        return
+    # One of them is long, or no number: which one, and whether that is wrong, is said here.
     if wrong := _NO_ID.search(text[1:-1]):
         raise ValueError(f"ssts: {wrong[0]!r} in an id (byte {wrong.start() + 1} of them)")
     for found in _LONG_ID.finditer(text):
