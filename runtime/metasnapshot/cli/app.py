@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import cyclopts
 
 from metasnapshot.cli.aliases import translate
-from metasnapshot.cli.commands import build
+from metasnapshot.cli.commands import run
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
 from metasnapshot.cli.settings import require_text
@@ -60,7 +60,7 @@ def _run(arguments: Sequence[str]) -> int:
         words = translate(arguments)
         verb = next((word for word in words if word in find_verbs()), None)
         metrics.verb = f"{verb} --dry-run" if "--dry-run" in words else verb or "none"
-        code = build(verb).meta(words, exit_on_error=False, print_error=False)
+        code = run(verb, words)
         flush()
     except cyclopts.CycloptsError as error:
         if "--nagios" in arguments:

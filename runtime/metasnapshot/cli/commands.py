@@ -4,6 +4,10 @@ options that all of them take.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Annotated
 
 import cyclopts
@@ -12,12 +16,34 @@ from cyclopts import Group, Parameter
 from metasnapshot.cli.configuration import configuration
 from metasnapshot.cli.help import HelpFormatter
 from metasnapshot.cli.options import FLAT, GlobalOptions
+from metasnapshot.cli.settings import CONFIG_VARIABLE
 from metasnapshot.cli.verbs import HEADINGS, find_verbs
 from metasnapshot.version import VERSION
 
 LAST = len(HEADINGS) + 1
 GLOBAL = Group("Global options", sort_key=LAST)
 UNSAID = GlobalOptions()
+NAMES = frozenset(f"--{field.name.replace('_', '-')}" for field in fields(GlobalOptions))
+HELP = ("--help", "-h")
+
+
+def run(named: str | None, words: Sequence[str]) -> object:
+    """Run the command line; returns what the verb returns.
+
+    The options that all verbs take are parsed apart, by a pass of their own over the words. Where
+    none stands there, and nobody asks for help, that pass has nothing to find and is left out: it
+    would take as long as everything else of the start.
+
+    Args:
+        named: the verb among the words.
+        words: what was typed behind the name of the command.
+    """
+    app = build(named)
+    if any(word in HELP or word.partition("=")[0] in NAMES for word in words):
+        return app.meta(words, exit_on_error=False, print_error=False)
+    config = os.environ.get(CONFIG_VARIABLE)
+    GlobalOptions(config=None if config is None else Path(config)).apply(configuration)
+    return app(words, exit_on_error=False, print_error=False)
 
 
 def build(named: str | None) -> cyclopts.App:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.times import counted
-from metasnapshot.cli.options import given_id
+from metasnapshot.cli.snapshots import given_id
 from metasnapshot.cli.text import confirm, note, say, say_json, table
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.store.shown_url import shown_url

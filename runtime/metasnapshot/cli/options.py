@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.argument import Token
 
-from metasnapshot.catalogue.clusters import entries_of
-from metasnapshot.catalogue.ids import parse_id
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve
-from metasnapshot.errors import SnapshotNotFound, UsageError
+from metasnapshot.errors import UsageError
 from metasnapshot.store.modes import OURS, set_file_mode
 from metasnapshot.store.retry import RetryPolicy, set_retries
 
 if TYPE_CHECKING:
-    from metasnapshot.catalogue.manifest import ManifestEntry
     from metasnapshot.catalogue.repository import Repository
 
 DIGITS_MAX = 19
@@ -258,59 +255,3 @@ def mode_of(text: str) -> int:
             f"not a mode for files: {text!r:.60}", hint="octal digits from 0600 to 0666"
         )
     return int(text, 8)
-
-
-def snapshot_id(text: str, found: Repository) -> int:
-    """The id that a text means.
-
-    Raises:
-        UsageError: it is no id.
-        SnapshotNotFound: latest or oldest of none; or it is not of the cluster that is asked for.
-        ConflictError: latest or oldest of the snapshots of more than one cluster.
-    """
-    if text in ("latest", "oldest"):
-        ids = [entry.id for entry in entries_of(found)]
-        if not ids:
-            raise SnapshotNotFound(text, ids)
-        return max(ids) if text == "latest" else min(ids)
-    number = given_id(text, "a number, latest or oldest")
-    if found.cluster is not None and number in found.manifest().ids:
-        picked = [entry.id for entry in entries_of(found)]
-        if number not in picked:
-            raise SnapshotNotFound(number, picked)
-    return number
-
-
-def given_id(text: str, hint: str) -> int:
-    """The id that a text is; zeros before it mean nothing.
-
-    Raises:
-        UsageError: it is none.
-    """
-    number = parse_id(text.lstrip("0") or text[-1:])
-    if number is None:
-        raise UsageError(f"not a snapshot id: {text!r:.60}", hint=hint)
-    return number
-
-
-def snapshot_ids(texts: Sequence[str], found: Repository) -> list[int]:
-    """The ids that texts mean; all of the directory's if there are none."""
-    if texts:
-        return [snapshot_id(text, found) for text in texts]
-    return [entry.id for entry in listed(found)]
-
-
-def listed(found: Repository) -> tuple[ManifestEntry, ...]:
-    """All snapshots of the directory, or those of the cluster that is asked for."""
-    return found.manifest().entries if found.cluster is None else entries_of(found)
-
-
-def named_ids(texts: Sequence[str], found: Repository) -> list[int]:
-    """The ids that texts mean.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if not texts:
-        raise UsageError("no snapshot id", hint="`metasnapshot list` shows them")
-    return snapshot_ids(texts, found)

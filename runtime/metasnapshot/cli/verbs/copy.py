@@ -7,8 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, repository, snapshot_ids
+from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, repository
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
+from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.operations import copy as copying

@@ -7,16 +7,8 @@ from typing import Annotated
 from metasnapshot.catalogue.times import counted
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
-from metasnapshot.cli.options import (
-    ANYWHERE,
-    FLAT,
-    Json,
-    OptionalDirectory,
-    SnapshotId,
-    Yes,
-    named_ids,
-)
-from metasnapshot.cli.snapshots import snapshot_document
+from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory, SnapshotId, Yes
+from metasnapshot.cli.snapshots import named_ids, snapshot_document
 from metasnapshot.cli.text import confirm, say, say_json
 from metasnapshot.operations import delete as operation
 

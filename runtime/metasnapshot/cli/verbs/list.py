@@ -13,8 +13,8 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import counted, shown, spelt
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
-from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory, listed
-from metasnapshot.cli.snapshots import snapshot_document
+from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
+from metasnapshot.cli.snapshots import listed, snapshot_document
 from metasnapshot.cli.text import Document, note, releases, say, say_json, spelt_size, table
 
 V1_FORMATS = (0, 1)

@@ -7,15 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import (
-    AS_SAID,
-    FLAT,
-    Directory,
-    Json,
-    SnapshotId,
-    StateStore,
-    snapshot_ids,
-)
+from metasnapshot.cli.options import AS_SAID, FLAT, Directory, Json, SnapshotId, StateStore
+from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import Document, say, say_json, tell
 from metasnapshot.errors import ObjectMissing
 from metasnapshot.operations import pins as operation

@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot.cli.meta_store import MetaStoreAt
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes, snapshot_id
+from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes
+from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, confirm, say, say_json
 from metasnapshot.operations.restore import restoration as operation
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan

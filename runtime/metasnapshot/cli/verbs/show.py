@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from metasnapshot.catalogue.times import epoch_time
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, snapshot_id
-from metasnapshot.cli.snapshots import snapshot_document
+from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId
+from metasnapshot.cli.snapshots import snapshot_document, snapshot_id
 from metasnapshot.cli.text import Document, beyond, printable, releases, say, say_json, table
 from metasnapshot.operations.show import Summary, summarise
 

@@ -19,8 +19,8 @@ from metasnapshot.cli.options import (
     Json,
     SnapshotId,
     StateStore,
-    snapshot_ids,
 )
+from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import (
     Document,
     beyond,
