@@ -7,7 +7,10 @@
     │   ├── Truncated                    less is left than a length or count claims
     │   ├── RowError                     a row that its layout does not allow
     │   │   └── TooDeep              14  messages in messages, more than can be looked into
-    │   └── VersionError                 a Hummock version or checkpoint that does not decode
+    │   ├── VersionError                 a Hummock version or checkpoint that does not decode
+    │   └── SstDamage                    an SST object that is not as it was written
+    │       ├── SstMismatch                a hash in it differs
+    │       └── SstTruncated               it ends early, or a length claims more than there is
     ├── ManifestMissing              10  snapshots lie in the directory, but no manifest
     ├── ConflictError                11  locked, or exists already, or changed meanwhile
     │   └── WatchedByOthers              another process watches the directory
@@ -133,6 +136,50 @@ class TooDeep(RowError):
 
 class VersionError(DamageError):
     """A Hummock version or checkpoint does not decode, or has fields that no known release has."""
+
+
+class SstDamage(DamageError):
+    """An SST object is not what its writer wrote. `name`, `block` and `offset` say where: the
+    object's path, the number of a block (None outside any) and a place in the object's bytes.
+    """
+
+    def __init__(
+        self, reason: str, *, name: str = "", block: int | None = None, offset: int | None = None
+    ) -> None:
+        words = [f"object {name}"] if name else []
+        words += [f"block {block}"] if block is not None else []
+        words += [f"offset {offset}"] if offset is not None else []
+        super().__init__(
+            f"{', '.join(words)}: {reason}" if words else reason,
+            hint="the object is damaged; restore it from another copy",
+        )
+        self.reason = reason
+        self.name = name
+        self.block = block
+        self.offset = offset
+
+
+class SstMismatch(SstDamage):
+    """The XXH64 of a block or of the meta, `computed`, is not the one stored, `stored`."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        stored: int,
+        computed: int,
+        name: str = "",
+        block: int | None = None,
+        offset: int | None = None,
+    ) -> None:
+        reason = f"checksum mismatch in {what}: stored {stored:016x}, computed {computed:016x}"
+        super().__init__(reason, name=name, block=block, offset=offset)
+        self.stored = stored
+        self.computed = computed
+
+
+class SstTruncated(SstDamage):
+    """An SST object ends early, or a length in it claims more bytes than there are."""
 
 
 class StaleBackups(MetasnapshotError):
