@@ -212,26 +212,34 @@ def _parts(parts: dict[int, Stored], body: bytes) -> Iterator[bytes]:
 
 
 def _list(bucket: Bucket, query: dict[str, str]) -> bytes:
-    """A page; its token is the last name on it."""
-    after = max(query.get("continuation-token", ""), query.get("start-after", ""))
-    names = [
-        name
-        for name in sorted(bucket.objects, key=str.encode)
-        if name.startswith(query.get("prefix", "")) and name.encode() > after.encode()
-    ]
-    if "delimiter" in query:
-        raise Refusal(400, "InvalidArgument", "delimiters are of no use here")
+    """A page; its token is the last name on it. Names that begin alike up to a delimiter behind the
+    prefix count as one.
+    """
+    after = max(query.get("continuation-token", ""), query.get("start-after", "")).encode()
+    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+    found = dict[str, str]()
+    for name in sorted(bucket.objects, key=str.encode):
+        end = name.find(delimiter, len(prefix)) + 1 if delimiter else 0
+        shown = name[:end] if end else name
+        if name.startswith(prefix) and shown.encode() > after:
+            found[shown] = _prefix(shown) if end else _contents(name, bucket.objects[name])
     size = min(int(query.get("max-keys", PAGE_MAX)), PAGE_MAX)
-    page, is_cut = names[:size], len(names) > size
+    page, is_cut = list(found)[:size], len(found) > size
     text = _tag("KeyCount", len(page)) + _tag("IsTruncated", str(is_cut).lower())
-    for name in page:
-        found = bucket.objects[name]
-        fields = _tag("Key", name) + _tag("Size", len(found.data)) + _tag("ETag", found.etag)
-        fields += _tag("Generation", found.generation) + _tag("LastModified", WRITTEN)
-        text += f"<Contents>{fields}</Contents>"
+    text += "".join(found[name] for name in page)
     if is_cut:
         text += _tag("NextContinuationToken", page[-1])
     return _xml("ListBucketResult", text)
+
+
+def _contents(name: str, found: Stored) -> str:
+    fields = _tag("Key", name) + _tag("Size", len(found.data)) + _tag("ETag", found.etag)
+    fields += _tag("Generation", found.generation) + _tag("LastModified", WRITTEN)
+    return f"<Contents>{fields}</Contents>"
+
+
+def _prefix(name: str) -> str:
+    return f"<CommonPrefixes>{_tag('Prefix', name)}</CommonPrefixes>"
 
 
 def _tag(name: str, value: object) -> str:

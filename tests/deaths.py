@@ -24,7 +24,16 @@ from metasnapshot.store.local import LocalStore
 
 STEPS = ("fsync", "link", "replace", "unlink", "mkdir", "open")
 """Calls of module os that LocalStore's writes come down to."""
-STORE_CALLS = ("head", "read", "put_if_absent", "put_if_match", "list", "leftovers", "delete")
+STORE_CALLS = (
+    "head",
+    "read",
+    "put_if_absent",
+    "put_if_match",
+    "list",
+    "names",
+    "leftovers",
+    "delete",
+)
 """Of its methods, those that are no blocks."""
 POINTS_MIN = 24
 """Of a job that has as many."""

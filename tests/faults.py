@@ -16,7 +16,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, StorageError
-from metasnapshot.store.port import ObjectHead, Store, StoredObject
+from metasnapshot.store.port import Names, ObjectHead, Store, StoredObject, sorted_names
 
 CHANCE = 0.01
 STORM_CALLS = 3
@@ -46,6 +46,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
     "put_if_absent": (*ALWAYS, Fault.AFTER, Fault.CONFLICT),
     "put_if_match": (*ALWAYS, Fault.AFTER, Fault.CONFLICT),
     "list": (*ALWAYS, Fault.STALE),
+    "names": (*ALWAYS, Fault.STALE),
     "leftovers": ALWAYS,
     "delete": (*ALWAYS, Fault.AFTER),
     "exclusive": (*ALWAYS, Fault.AFTER, Fault.CONFLICT),
@@ -160,6 +161,18 @@ class FaultyStore:
         if fault is not Fault.STALE:
             return self.inner.list(prefix)
         return self._stale_list(prefix)
+
+    def names(self, directory: str) -> Names:
+        fault = self._begin("names", directory)
+        if fault is not Fault.STALE:
+            return self.inner.names(directory)
+        above = f"{directory}/" if directory else ""
+        heads = list(self._stale_list(above))
+        below = {head.path for head in heads if "/" in head.path.removeprefix(above)}
+        return sorted_names(
+            (head for head in heads if head.path not in below),
+            {above + path.removeprefix(above).partition("/")[0] for path in below},
+        )
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
         self._begin("leftovers", directory)

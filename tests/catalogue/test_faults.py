@@ -196,9 +196,9 @@ class World:
         self.model.check_seen(repository.refresh_manifest().ids)
 
     def list_files(self, repository: Repository) -> None:
-        stale = self.store.counts["list", Fault.STALE]
+        stale = self.store.counts["names", Fault.STALE]
         files = repository.file_ids()
-        assert self.store.counts["list", Fault.STALE] > stale or self.model.alive <= set(files)
+        assert self.store.counts["names", Fault.STALE] > stale or self.model.alive <= set(files)
 
     def open_anew(self, index: int) -> None:
         """Start as another process does, without what the manifest was known to be."""

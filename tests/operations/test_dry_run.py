@@ -21,7 +21,7 @@ from metasnapshot.store import url as urls
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.port import Store
 
-STORE_READS = {"head", "read", "open_reader", "list"}
+STORE_READS = {"head", "read", "open_reader", "list", "names"}
 """What a rehearsal may ask of a store; every other method of the port writes or locks."""
 HARMLESS = {"SELECT", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK"}
 BACKUP = ("backup", *STORE, *BACKUPS)

@@ -118,11 +118,12 @@ def test_a_leftover_goes(backups: Repository, tmp_path: Path, name: str) -> None
 
 
 def test_foreign_files_stay(backups: Repository, tmp_path: Path) -> None:
-    """However old: they are named, and left alone."""
+    """However old: they are named, a directory as one, and left alone."""
     for name in FOREIGNERS:
         put(tmp_path, name)
     before = files(tmp_path)
-    assert found(backups, timedelta(0)) == dict.fromkeys(FOREIGNERS, (FOREIGN, False))
+    named = {name if "/" not in name else "old/" for name in FOREIGNERS}
+    assert found(backups, timedelta(0)) == dict.fromkeys(named, (FOREIGN, False))
     assert run(backups, timedelta(0)) == []
     assert files(tmp_path) == before
 

@@ -191,14 +191,14 @@ def test_a_claim_that_is_none_is_somebodys(plain: PlainMemory) -> None:
 
 def test_who_came_later_is_not_waited_for(plain: PlainMemory) -> None:
     """Its number is larger than the one it will have seen."""
-    seen = plain.list
+    seen = plain.names
 
-    def list_and_join(prefix: str) -> object:
-        found = list(seen(prefix))
+    def names_and_join(directory: str) -> object:
+        found = seen(directory)
         claim(plain, "zz-later", 7)
-        return iter(found)
+        return found
 
-    plain.list = list_and_join  # pyright: ignore[reportAttributeAccessIssue]
+    plain.names = names_and_join  # pyright: ignore[reportAttributeAccessIssue]
     with leased(plain, "d", wait_s=0):
         pass
 

@@ -29,6 +29,7 @@ REQUESTS: dict[str, tuple[str, Callable[[OtherStore], object]]] = {
     "read, its head": ("info", lambda store: store.read("d/x").data),
     "read, its bytes": ("open", lambda store: store.read("d/x").data),
     "list": ("ls", lambda store: [head.path for head in store.list("d/")]),
+    "names": ("ls", lambda store: [head.path for head in store.names("d").objects]),
     "delete": ("rm_file", lambda store: store.delete("d/x")),
 }
 """A request, and the driver's method that fails."""

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError, UsageError
+from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
-from metasnapshot.store.port import ObjectHead, Store
+from metasnapshot.store.port import Names, ObjectHead, Store
 from metasnapshot.store.url import open_store
+
+
+def beside_leases(directories: Iterable[str]) -> list[str]:
+    """Directories but those of leases: some file systems keep them when they are empty."""
+    return [path for path in directories if not path.endswith(LEASE_NAME)]
 
 
 class StoreSuite:
@@ -116,6 +122,25 @@ class StoreSuite:
         assert [head.path for head in store.list("a")] == ["a/10", "a/2", "a/c/1", "ab/1"]
         assert len(list(store.list(""))) == 5
         assert list(store.list("none/")) == []
+
+    def test_names_are_of_one_level(self, store: Store) -> None:
+        """Objects with their sizes, each directory once; nothing where there is no directory."""
+        for path in ("a/2", "a/10", "a/c/1", "a/c/2", "a/c.d", "a/b/e/1", "ab/1", "top"):
+            store.put_if_absent(path, b"1")
+        found = store.names("a")
+        assert found == store.names("/a/")
+        assert found.objects == tuple(ObjectHead(path, 1) for path in ("a/10", "a/2", "a/c.d"))
+        assert (beside_leases(found.directories), found.odd) == (["a/b", "a/c"], ())
+        assert beside_leases(store.names("a/b").directories) == ["a/b/e"]
+        top = store.names("")
+        assert (top.objects, beside_leases(top.directories)) == (
+            (ObjectHead("top", 1),),
+            ["a", "ab"],
+        )
+        for nothing in ("none", "a/2", "a/1"):
+            assert store.names(nothing) == Names()
+        with pytest.raises(UsageError, match="not a path"):
+            store.names("a/..")
 
     def test_slashes_mean_nothing(self, store: Store) -> None:
         """A leading or doubled slash names the same object."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,7 @@ from metasnapshot.errors import ConflictError, StorageError
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
-from metasnapshot.store.port import ObjectHead, StoredObject
+from metasnapshot.store.port import Names, StoredObject
 from metasnapshot.store.trial import (
     CREATE,
     RACE,
@@ -99,8 +99,8 @@ class ForgettingStore(PuttingStore):
 class BlindStore(PuttingStore):
     """A store whose lists come late."""
 
-    def list(self, prefix: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - whatever it is
-        return iter([])
+    def names(self, directory: str) -> Names:  # noqa: ARG002 - whatever it is
+        return Names()
 
 
 class StubbornStore(PuttingStore):
@@ -139,7 +139,7 @@ def test_an_honest_store_keeps_every_promise(tmp_path: Path) -> None:
         (OverwritingStore(), {CREATE: "it was overwritten", STALE: "it was overwritten"}),
         (LookingStore(), {RACE: f"{RACERS} of {RACERS} won"}),
         (ForgettingStore(), {"read after write": "b''", "swap": "b''"}),
-        (BlindStore(), {"list after write": "[]"}),
+        (BlindStore(), {"list after write": "''"}),
     ],
     ids=["overwrites", "looks first", "forgets", "lists late"],
 )

@@ -18,8 +18,14 @@ from metasnapshot.catalogue.ids import following_id
 from metasnapshot.catalogue.ledger import LEDGER_NAME, announce_delete, forget, read_ledger
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.notes import note_entered
-from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.reservation import drop_stale, is_reserved, reservation
+from metasnapshot.catalogue.repository import SNAPSHOT, Repository
+from metasnapshot.catalogue.reservation import (
+    RESERVED,
+    drop_stale,
+    ids_among,
+    is_reserved,
+    reservation,
+)
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, UnknownFormat
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot, dumps
@@ -34,10 +40,11 @@ def next_id(repository: Repository, sequence: int) -> int:
     is or was taken: by the manifest, a file, a backup at work, or a snapshot deleted here.
     """
     deleted = read_ledger(repository.store, repository.directory).last_deleted
+    found = repository.store.names(repository.directory)
     taken = {
         MANIFEST_NAME: repository.manifest().ids,
-        "a snapshot file": repository.file_ids(),
-        "a reservation": repository.reserved_ids(),
+        "a snapshot file": ids_among(found, SNAPSHOT),
+        "a reservation": ids_among(found, RESERVED),
         f"last_deleted in {join(repository.directory, LEDGER_NAME)}": (deleted,),
     }
     return following_id(sequence, taken)

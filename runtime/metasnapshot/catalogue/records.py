@@ -26,7 +26,7 @@ from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import Clocks, newest_first, shown, taken_at
 from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, UnknownFormat
-from metasnapshot.store.port import ObjectHead, join
+from metasnapshot.store.port import ObjectHead
 
 T = TypeVar("T")
 
@@ -128,9 +128,9 @@ class Records:
 
     @cached_property
     def heads(self) -> dict[str, ObjectHead]:
-        """Size and time of each object in the directory, by path."""
-        prefix = join(self._repository.directory, "x")[:-1]
-        return {head.path: head for head in self._repository.store.list(prefix)}
+        """Size and time of each object right in the directory, by path."""
+        found = self._repository.store.names(self._repository.directory)
+        return {head.path: head for head in found.objects}
 
     def _newest_first(self) -> list[ManifestEntry]:
         return newest_first(self._repository.manifest().entries)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from metasnapshot.format.reader import SnapshotReader
     from metasnapshot.format.snapshot import MetaSnapshot
 
+SNAPSHOT = "snapshot"
+
 
 class Repository:
     """The snapshots of a directory of a store; `cluster` is the one to pick among (clusters.py)."""
@@ -83,7 +85,7 @@ class Repository:
 
     def file_ids(self) -> list[int]:
         """Ids of the snapshot files in the directory, in the manifest or not, ascending."""
-        return named_ids(self.store, self.directory, "snapshot")
+        return named_ids(self.store, self.directory, SNAPSHOT)
 
     def reserved_ids(self) -> list[int]:
         """Ids of backups that are at work, or died, ascending."""
@@ -134,7 +136,7 @@ class Repository:
 
     def path(self, snapshot_id: int) -> str:
         """Where a snapshot's file lies in the store."""
-        return join(self.directory, f"{snapshot_id}.snapshot")
+        return join(self.directory, f"{snapshot_id}.{SNAPSHOT}")
 
     def reread(self) -> None:
         """Read the manifest again, whatever its id."""

@@ -16,15 +16,19 @@ from metasnapshot.catalogue.ids import id_in
 from metasnapshot.errors import ConflictError, DamageError, NoObject, ObjectMissing
 from metasnapshot.store.document import read_document
 from metasnapshot.store.lock import Holder, parse_holder, this_holder
-from metasnapshot.store.port import Store, join
+from metasnapshot.store.port import Names, Store, join
 
 RESERVED = "reserved"
 
 
 def named_ids(store: Store, directory: str, suffix: str) -> list[int]:
     """Ids of the objects `{id}.{suffix}` right in a directory, ascending."""
-    prefix = join(directory, "x")[:-1]
-    names = (head.path.removeprefix(prefix) for head in store.list(prefix))
+    return ids_among(store.names(directory), suffix)
+
+
+def ids_among(found: Names, suffix: str) -> list[int]:
+    """Ids of the objects `{id}.{suffix}` among those of a directory, ascending."""
+    names = (head.path.rpartition("/")[2] for head in found.objects)
     return sorted(number for name in names if (number := id_in(name, suffix)) is not None)
 
 

@@ -10,6 +10,7 @@ entries whose file is lost, for an entry is the last that is known of a snapshot
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,11 +19,11 @@ from metasnapshot.catalogue.ids import id_in
 from metasnapshot.catalogue.ledger import LEDGER_NAME
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
-from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import RESERVED, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
 from metasnapshot.store.lease import LEASE_NAME
-from metasnapshot.store.port import ObjectHead, join
+from metasnapshot.store.port import Names, ObjectHead, join
 from metasnapshot.store.trial import TRIAL_PREFIX
 
 ORPHAN, LEFTOVER, FOREIGN = "orphan", "leftover", "foreign"
@@ -31,7 +32,6 @@ OURS = re.compile(
     rf"|{re.escape(FACTS_NAME)}|{re.escape(WATCHER_NAME)}|checkpoint\.[0-9a-f]{{16}}\.replaced"
 )
 LEFTOVERS = re.compile(rf"{re.escape(TRIAL_PREFIX)}.*|{LEASE_NAME}/.*")
-SNAPSHOT = "snapshot"
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,13 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
     """
     before = (now or datetime.now(UTC)) - grace
     repository.refresh_manifest()
+    names = repository.store.names(repository.directory)
+    leases = join(repository.directory, LEASE_NAME)
+    claims = repository.store.names(leases) if leases in names.directories else Names()
     prefix = join(repository.directory, "x")[:-1]
     files = set[int]()
-    found: list[Stray] = []
-    for head in repository.store.list(prefix):
+    found = list(_foreign(names, prefix)) + list(_foreign(claims, prefix))
+    for head in (*names.objects, *claims.objects):
         name = head.path.removeprefix(prefix)
         if (number := id_in(name, SNAPSHOT)) is not None:
             files.add(number)
@@ -79,6 +82,7 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
             found.append(_stray(kind, head, None if _is_held(repository, name) else before))
     leftovers = repository.store.leftovers(repository.directory)
     found += [_stray(LEFTOVER, head, before) for head in leftovers]
+    found.sort(key=lambda stray: stray.path)
     lost = sorted(set(repository.manifest().ids) - files)
     return Strays(tuple(found), tuple(lost))
 
@@ -98,6 +102,13 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
         repository.store.delete(stray.path)
         gone.append(stray)
     return gone
+
+
+def _foreign(names: Names, prefix: str) -> Iterator[Stray]:
+    """Directories that are not ours, each as one, and keys that no path means."""
+    below = [f"{path}/" for path in names.directories if path != f"{prefix}{LEASE_NAME}"]
+    for key in (*below, *names.odd):
+        yield Stray(FOREIGN, key, 0, None, is_due=False)
 
 
 def _is_held(repository: Repository, name: str) -> bool:

@@ -28,7 +28,7 @@ from metasnapshot.errors import (
 )
 from metasnapshot.store.document import SIZE_MAX, decode_document
 from metasnapshot.store.lock import Holder, this_holder
-from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
+from metasnapshot.store.port import Names, ObjectHead, StoredObject, etag_of, join, normalise
 from metasnapshot.store.retry import LOCK_WAIT_S
 
 LEASE_NAME = "metasnapshot.lease"
@@ -70,6 +70,10 @@ class PlainStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
+        """See Store."""
+        ...
+
+    def names(self, directory: str) -> Names:
         """See Store."""
         ...
 
@@ -186,7 +190,7 @@ def _wait(store: PlainStore, directory: str, own: _Own, wait_s: float) -> None:
 def _claims(store: PlainStore, directory: str) -> list[tuple[str, Claim]]:
     """The claims of a directory; what is none counts as one that is being chosen."""
     found: list[tuple[str, Claim]] = []
-    for head in store.list(join(directory, f"{LEASE_NAME}/x")[:-1]):
+    for head in store.names(join(directory, LEASE_NAME)).objects:
         try:
             data = store.read(head.path).data if head.size <= SIZE_MAX else b""
         except ObjectMissing:
@@ -208,6 +212,7 @@ class LeasedStore:
         self.head = inner.head
         self.open_reader = inner.open_reader
         self.list = inner.list
+        self.names = inner.names
         self.leftovers = inner.leftovers
         self.delete = inner.delete
 

@@ -20,7 +20,16 @@ from typing import BinaryIO
 from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError
 from metasnapshot.store.lock import locked
 from metasnapshot.store.modes import give_mode
-from metasnapshot.store.port import ObjectHead, StoredObject, etag_of, join, normalise
+from metasnapshot.store.port import (
+    Names,
+    ObjectHead,
+    StoredObject,
+    etag_of,
+    folder,
+    join,
+    normalise,
+    sorted_names,
+)
 from metasnapshot.store.retry import LOCK_WAIT_S
 
 BUFFER_SIZE = 1 << 16
@@ -96,6 +105,11 @@ class LocalStore:
         with _translated(prefix):
             yield from _walk(self._root, wanted.rpartition("/")[0], wanted)
 
+    def names(self, directory: str) -> Names:
+        with _translated(directory):
+            place = self._path(directory) if directory.strip("/") else self._root
+            return _names(place, folder(directory))
+
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
         with _translated(directory):
             place = self._path(directory) if directory.strip("/") else self._root
@@ -157,6 +171,26 @@ def _walk(root: Path, directory: str, wanted: str) -> Iterator[ObjectHead]:
                 yield from _walk(root, path.removesuffix("/"), wanted)
         elif path.startswith(wanted) and (head := _head(root / path, path)) is not None:
             yield head
+
+
+def _names(place: Path, directory: str) -> Names:
+    """What lies in a directory; ours is left out."""
+    above = f"{directory}/" if directory else ""
+    objects: list[ObjectHead] = []
+    directories: list[str] = []
+    try:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                path = f"{above}{entry.name}"
+                if entry.name[0] == ".":
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    directories.append(path)
+                elif (head := _head(place / entry.name, path)) is not None:
+                    objects.append(head)
+    except (FileNotFoundError, NotADirectoryError):
+        return Names()
+    return sorted_names(objects, directories)
 
 
 def _sort_name(entry: os.DirEntry[str]) -> str:

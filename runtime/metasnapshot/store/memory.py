@@ -10,7 +10,15 @@ from io import BytesIO
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, ObjectMissing
-from metasnapshot.store.port import ObjectHead, StoredObject, clean, normalise
+from metasnapshot.store.port import (
+    Names,
+    ObjectHead,
+    StoredObject,
+    clean,
+    folder,
+    normalise,
+    sorted_names,
+)
 
 
 class MemoryStore:
@@ -66,6 +74,20 @@ class MemoryStore:
         for path, found in sorted(self._objects.items()):
             if path.startswith(wanted):
                 yield self._head(path, found)
+
+    def names(self, directory: str) -> Names:
+        above = f"{place}/" if (place := folder(directory)) else ""
+        objects: list[ObjectHead] = []
+        directories = set[str]()
+        for path, found in self._objects.items():
+            if not path.startswith(above):
+                continue
+            name, slash, _ = path[len(above) :].partition("/")
+            if slash:
+                directories.add(f"{above}{name}")
+            else:
+                objects.append(self._head(path, found))
+        return sorted_names(objects, directories)
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - never any
         yield from ()

@@ -28,7 +28,15 @@ from metasnapshot.errors import (
 )
 from metasnapshot.store import webhdfs
 from metasnapshot.store.location import Location
-from metasnapshot.store.port import ObjectHead, StoredObject, clean, normalise
+from metasnapshot.store.port import (
+    Names,
+    ObjectHead,
+    StoredObject,
+    clean,
+    folder,
+    normalise,
+    sorted_names,
+)
 from metasnapshot.store.retry import RetryPolicy
 
 DENIED_HINT = "check the credentials of its driver"
@@ -43,11 +51,11 @@ def _again(request: Method) -> Method:
     """Try a request again that can be made twice."""
 
     @wraps(request)
-    def call(store: OtherStore, *arguments: Any) -> Any:
+    def call(store: OtherStore, *arguments: Any, **options: Any) -> Any:
         pauses = store.policy.pauses()
         while True:
             try:
-                return request(store, *arguments)
+                return request(store, *arguments, **options)
             except ObjectMissing:
                 raise
             except StorageError:
@@ -171,9 +179,32 @@ class OtherStore:
             wanted += "/"
         found = self._listed(wanted.rpartition("/")[0])
         for name, info in sorted(found.items()):
-            path = name.strip("/").removeprefix(self._top.strip("/")).strip("/")
+            path = self._path(name)
             if path.startswith(wanted) and (PARTIAL in path) == partial:
                 yield _head(path, info)
+
+    def names(self, directory: str) -> Names:
+        """See Store."""
+        return self._names(directory, partial=False)
+
+    @_again
+    def _names(self, directory: str, *, partial: bool) -> Names:
+        """What lies in a directory: all that is whole, or all that is not."""
+        place = folder(directory)
+        above = f"{place}/" if place else ""
+        objects: list[ObjectHead] = []
+        directories: list[str] = []
+        with self._translated(directory):
+            self._files.invalidate_cache()
+            for info in self._ls(f"{self._top}{place}".rstrip("/") or self._top):
+                path = self._path(info["name"])
+                if not path.startswith(above) or path == place:
+                    continue
+                if info["type"] == "directory":
+                    directories.append(path)
+                elif info["type"] == "file" and (PARTIAL in path) == partial:
+                    objects.append(_head(path, info))
+        return sorted_names(objects, directories)
 
     @_again
     def _listed(self, directory: str) -> dict[str, dict[str, Any]]:
@@ -185,7 +216,7 @@ class OtherStore:
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
         """See Store."""
-        return self.list(f"{directory}/", partial=True)
+        return iter(self._names(directory, partial=True).objects)
 
     @_again
     def delete(self, path: str) -> None:
@@ -195,15 +226,22 @@ class OtherStore:
 
     def _walk(self, directory: str) -> Iterator[dict[str, Any]]:
         """The files in a directory and below; fsspec's own walk leaves out what it cannot read."""
-        try:
-            found = self._files.ls(directory, detail=True)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for info in found:
+        for info in self._ls(directory):
             if info["type"] == "file":
                 yield info
             elif info["type"] == "directory" and info["name"].strip("/") != directory.strip("/"):
                 yield from self._walk(info["name"])
+
+    def _ls(self, directory: str) -> list[dict[str, Any]]:
+        """What lies in a directory; nothing if there is none."""
+        try:
+            return list(self._files.ls(directory, detail=True))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _path(self, name: str) -> str:
+        """The path of what the driver names."""
+        return name.strip("/").removeprefix(self._top.strip("/")).strip("/")
 
     def _move(self, partial: str, path: str) -> None:
         """Give a file its name; some servers say nothing where they did not."""

@@ -15,7 +15,7 @@ Errors are ObjectMissing, ConflictError and StorageError; a library's own error 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +41,22 @@ class StoredObject:
 
     data: bytes
     etag: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """What lies right in a directory, whatever lies below.
+
+    Attributes:
+        objects: by path.
+        directories: their paths, without a slash at the end, by path.
+        odd: keys that no path means (see `is_odd`), as the store has them; of several that begin
+            alike their beginning.
+    """
+
+    objects: tuple[ObjectHead, ...] = ()
+    directories: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
 
 
 class Store(Protocol):
@@ -96,7 +112,15 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
-        """The objects whose path starts with prefix, by path."""
+        """The objects whose path starts with prefix, by path. Odd keys are passed over, with a
+        warning.
+        """
+        ...
+
+    def names(self, directory: str) -> Names:
+        """What lies right in a directory, by one request a page, however much lies below; nothing
+        if there is no such directory.
+        """
         ...
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
@@ -129,6 +153,42 @@ def etag_of(data: bytes) -> str:
 def clean(path: str) -> str:
     """The path without empty parts; it may be empty itself."""
     return "/".join(part for part in path.split("/") if part)
+
+
+def is_odd(key: str) -> bool:
+    """Whether no path means a key that others may have written: it has an empty part, `.` or `..`,
+    or a character that is none of a text.
+    """
+    parts = key.split("/")
+    if "" in parts or "." in parts or ".." in parts:
+        return True
+    return any(char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in key)
+
+
+def sorted_names(objects: Iterable[ObjectHead], directories: Iterable[str]) -> Names:
+    """Names, the odd ones apart."""
+    found, below = list(objects), list(directories)
+    odd = [head.path for head in found if is_odd(head.path)]
+    odd += [f"{path}/" for path in below if is_odd(path)]
+    return Names(
+        tuple(sorted((head for head in found if not is_odd(head.path)), key=path_of)),
+        tuple(sorted(path for path in below if not is_odd(path))),
+        tuple(sorted(odd)),
+    )
+
+
+def path_of(head: ObjectHead) -> str:
+    """Its path."""
+    return head.path
+
+
+def folder(directory: str) -> str:
+    """The path of a directory, which may be the root: "".
+
+    Raises:
+        UsageError: it has a part `.` or `..`.
+    """
+    return normalise(directory) if directory.strip("/") else ""
 
 
 def normalise(path: str) -> str:

@@ -28,13 +28,23 @@ from obstore.exceptions import (
 
 from metasnapshot.errors import AuthenticationError, ConflictError, ObjectMissing, StorageError
 from metasnapshot.store.lease import PUT_MAX_S
-from metasnapshot.store.port import ObjectHead, StoredObject, clean, join, normalise
+from metasnapshot.store.port import (
+    Names,
+    ObjectHead,
+    StoredObject,
+    clean,
+    folder,
+    join,
+    normalise,
+    sorted_names,
+)
 from metasnapshot.store.ranged import RangedFile
 from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.upload import PART_SIZE, Upload
 
 Connect = Callable[[float, Any], Any]
-_list: Any = obstore.list  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+_obstore: Any = obstore
+"""Without types: those of its lists are half known."""
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
 DENIED = ("403 Forbidden", "401 Unauthorized", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 
@@ -141,7 +151,7 @@ class RemoteStore:
             directory, start = wanted, ""
         key = f"{self._root}/{directory}".strip("/")
         cut = len(self._root) + 1 if self._root else 0
-        chunks: Any = iter(_list(self._lister, key or None))
+        chunks: Any = iter(_obstore.list(self._lister, key or None))
         while True:
             with self._translated(prefix):
                 chunk = next(chunks, None)
@@ -151,6 +161,24 @@ class RemoteStore:
                 path = item["path"][cut:]
                 if path.startswith(f"{directory}/{start}" if directory else start):
                     yield ObjectHead(path, item["size"], item["last_modified"])
+
+    def names(self, directory: str) -> Names:
+        """See Store."""
+        place = folder(directory)
+        key = f"{self._root}/{place}".strip("/")
+        with self._translated(directory):
+            found = _obstore.list_with_delimiter(self._lister, key or None)
+        cut = len(self._root) + 1 if self._root else 0
+        above = f"{place}/" if place else ""
+        objects = [
+            ObjectHead(item["path"][cut:], item["size"], item["last_modified"])
+            for item in found["objects"]
+        ]
+        below = [path[cut:] for path in found["common_prefixes"]]
+        return sorted_names(
+            (head for head in objects if head.path.startswith(above) and head.path),
+            (path for path in below if path.startswith(above)),
+        )
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - the bucket's own
         """See Store: parts of an upload that died are the bucket's lifecycle rule to take away."""
