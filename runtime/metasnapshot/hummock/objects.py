@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.hummock.identity import graph_tag, sst_tag, vector_tag
 from metasnapshot.hummock.paths import DATA, GRAPH, SUFFIXES, VECTOR
 from metasnapshot_models.models import HummockTableChangeLog
 
@@ -22,35 +23,61 @@ CHANGE_LOGS_SECTION = "hummock_table_change_logs"
 
 
 class NeededObject(NamedTuple):
-    """An object that a version refers to: its id, its suffix, its size in bytes."""
+    """An object that a version refers to: its id, its suffix, its size in bytes; and what tells it
+    from others of this id, where that is known: its tag, and of an SST where its meta starts.
+    """
 
     id: int
     suffix: str
     size: int
+    tag: int = 0
+    meta_offset: int = 0
 
 
 class NeededObjects:
-    """Objects by id, each once, in a few bytes each: a million of them take some 20 MB."""
+    """Objects by id, each once, in a few bytes each: a million of them take some 35 MB."""
 
     def __init__(self, objects: Iterable[NeededObject]) -> None:
         ids, sizes, kinds = array("Q"), array("Q"), bytearray()
+        tags, offsets = array("Q"), array("Q")
         for item in objects:
             ids.append(item.id)
             sizes.append(item.size)
             kinds.append(SUFFIXES.index(item.suffix))
+            tags.append(item.tag)
+            offsets.append(item.meta_offset)
         order = sorted(range(len(ids)), key=ids.__getitem__)
         self.ids, self.sizes, self.kinds = array("Q"), array("Q"), bytearray()
+        self.tags, self.meta_offsets = array("Q"), array("Q")
         for place in order:
             if not self.ids or self.ids[-1] != ids[place]:
                 self.ids.append(ids[place])
                 self.sizes.append(sizes[place])
                 self.kinds.append(kinds[place])
+                self.tags.append(tags[place])
+                self.meta_offsets.append(offsets[place])
+
+    @classmethod
+    def from_columns(
+        cls, ids: array[int], sizes: array[int], kinds: bytearray, tags: array[int]
+    ) -> NeededObjects:
+        """Objects whose ids ascend already; where their metas start is not known."""
+        found = cls(())
+        found.ids, found.sizes, found.kinds, found.tags = ids, sizes, kinds, tags
+        found.meta_offsets = array("Q", bytes(8 * len(ids)))
+        return found
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, place: int) -> NeededObject:
-        return NeededObject(self.ids[place], SUFFIXES[self.kinds[place]], self.sizes[place])
+        return NeededObject(
+            self.ids[place],
+            SUFFIXES[self.kinds[place]],
+            self.sizes[place],
+            self.tags[place],
+            self.meta_offsets[place],
+        )
 
     def __iter__(self) -> Iterator[NeededObject]:
         return (self[place] for place in range(len(self)))
@@ -113,7 +140,7 @@ def sst_ids(sst: Any) -> tuple[int, int]:
 
 
 def _data(sst: Any) -> NeededObject:
-    return NeededObject(sst_ids(sst)[0], DATA, sst.file_size)
+    return NeededObject(sst_ids(sst)[0], DATA, sst.file_size, sst_tag(sst), sst.meta_offset)
 
 
 def _own_change_logs(version: Any) -> Iterator[NeededObject]:
@@ -129,6 +156,7 @@ def _vector_objects(version: Any) -> Iterator[NeededObject]:
             continue
         variant = getattr(index, kind)
         for file in variant.vector_files:
-            yield NeededObject(file.object_id, VECTOR, file.file_size)
+            yield NeededObject(file.object_id, VECTOR, file.file_size, vector_tag(file))
         if kind == "hnsw_flat" and variant.HasField("graph_file"):
-            yield NeededObject(variant.graph_file.object_id, GRAPH, variant.graph_file.file_size)
+            graph = variant.graph_file
+            yield NeededObject(graph.object_id, GRAPH, graph.file_size, graph_tag(graph))

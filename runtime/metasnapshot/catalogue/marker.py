@@ -1,0 +1,125 @@
+"""`{id}.copying`: a backup is at work that copies the objects of a snapshot.
+
+The marker says who it is, and its beat goes on while its maker lives: whoever wants to collect
+objects watches it, by a clock of his own, for longer than a beat takes. It is gone when the backup
+has ended, well or not; one that a kill left behind is taken away by the next backup of its host, or
+by gc. RisingWave ignores these objects.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+
+import msgspec
+
+from metasnapshot.catalogue.ids import id_in
+from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, ObjectMissing
+from metasnapshot.store.document import decode_document, read_document
+from metasnapshot.store.lease import BEATS, CLAIM_LIFE_S
+from metasnapshot.store.lock import Holder, this_holder
+from metasnapshot.store.port import Store, join
+
+COPYING = "copying"
+BEAT_S = CLAIM_LIFE_S / BEATS
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """Who copies objects; a beat that moves while he lives; which round he is in."""
+
+    holder: Holder
+    beat: int = 0
+    round: int = 1
+
+
+_decoder = msgspec.json.Decoder(Marker)
+
+
+@contextmanager
+def marked(store: Store, directory: str, snapshot_id: int) -> Generator[None]:
+    """Mark a snapshot whose objects are copied in the block.
+
+    Raises:
+        ConflictError: somebody else copies them.
+    """
+    beating = _Beating(store, marker_path(directory, snapshot_id))
+    beating.begin()
+    try:
+        yield
+    finally:
+        beating.end()
+
+
+def marker_path(directory: str, snapshot_id: int) -> str:
+    """Where the marker of a snapshot lies."""
+    return join(directory, f"{snapshot_id}.{COPYING}")
+
+
+def marker_id(name: str) -> int | None:
+    """The snapshot whose marker has this name; None if it is none's."""
+    return id_in(name, COPYING)
+
+
+def read_marker(store: Store, directory: str, snapshot_id: int) -> Marker | None:
+    """The marker of a snapshot; None if it has none, or one that says nothing."""
+    path = marker_path(directory, snapshot_id)
+    try:
+        return decode_document(path, read_document(store, path).data, _decoder)
+    except (ObjectMissing, DamageError):
+        return None
+
+
+def drop_dead_markers(store: Store, directory: str, ids: list[int]) -> None:
+    """Delete markers whose holder was a process of this host and is no more."""
+    for number in ids:
+        marker = read_marker(store, directory, number)
+        if marker is not None and marker.holder.is_gone:
+            store.delete(marker_path(directory, number))
+
+
+class _Beating:
+    """A marker, and the thread that lets it beat."""
+
+    def __init__(self, store: Store, path: str) -> None:
+        self._store, self._path = store, path
+        self._marker = Marker(this_holder())
+        self._etag = ""
+        self._has_ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="marker", daemon=True)
+
+    def begin(self) -> None:
+        try:
+            self._etag = self._store.put_if_absent(self._path, msgspec.json.encode(self._marker))
+        except ConflictError as error:
+            raise ConflictError(
+                f"{self._path} is there: somebody else copies the objects of this snapshot",
+                hint="if nobody does, a dead process left it: `metasnapshot gc --commit`",
+            ) from error
+        self._thread.start()
+
+    def end(self) -> None:
+        self._has_ended.set()
+        self._thread.join()
+        with suppress(MetasnapshotError):  # a marker that stays is dead, and known as such
+            self._store.delete(self._path)
+
+    def _run(self) -> None:
+        while not self._has_ended.wait(BEAT_S):
+            with suppress(MetasnapshotError):  # the next beat is another try
+                self._beat()
+
+    def _beat(self) -> None:
+        self._marker = msgspec.structs.replace(self._marker, beat=self._marker.beat + 1)
+        data = msgspec.json.encode(self._marker)
+        try:
+            self._etag = self._store.put_if_match(self._path, data, self._etag)
+        except ConflictError:  # an answer got lost, or somebody took it away
+            self._etag = self._mended(data)
+
+    def _mended(self, data: bytes) -> str:
+        """The etag of what is there, which is ours; or of what is put where nothing is."""
+        try:
+            return self._store.read(self._path).etag
+        except ObjectMissing:
+            return self._store.put_if_absent(self._path, data)
