@@ -8,6 +8,7 @@ from metasnapshot.errors import UsageError
 from metasnapshot.store.location import (
     FORMS,
     Location,
+    is_below,
     parse_location,
     same_place,
 )
@@ -163,6 +164,9 @@ def test_a_url_is_shown_without_keys(url: str, shown: str) -> None:
         (("gcs://b@x", "y"), ("gs://b/x/", "/y"), True),
         (("minio://k:s@h:1/b", "y"), ("minio://other:k@http://h:1/b", "y"), True),
         (("fs:///srv/../srv/x", "y"), ("file:///srv", "x/y"), True),
+        (("minio://h:1/b@x/z", "y"), ("minio://k:s/e@h:1/b", "x/z/y"), True),
+        (("minio://h:1/b", "y"), ("minio://k:s@https://h:1/b", "y"), True),
+        (("minio://h:1/b", "y"), ("minio://k:s@h:1/c", "y"), False),
         (("not a url", "y"), ("not a url", "y"), True),
         (("s3://b", "x"), ("s3://b", "y"), False),
         (("s3://b", "x"), ("gcs://b", "x"), False),
@@ -176,3 +180,26 @@ def test_two_spellings_of_one_place(
 ) -> None:
     """Keys and where the root ends are of no importance; service, host and bucket are."""
     assert same_place(*one, *other) is expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (("s3://b", "x/y"), ("s3://b", "x"), True),
+        (("s3://b", "x"), ("s3://b", "x"), True),
+        (("s3://b", "x"), ("s3://b", ""), True),
+        (("s3://b/x", "y"), ("s3://b", "x"), True),
+        (("minio://h:1/b@x", "y/z"), ("minio://k:s@h:1/b", "x"), True),
+        (("fs:///srv", "x/y"), ("fs:///srv/x", ""), True),
+        (("fs:///srv/x", "y"), ("fs:///", ""), True),
+        (("s3://b", "xy"), ("s3://b", "x"), False),
+        (("s3://b", "x"), ("s3://b", "x/y"), False),
+        (("s3://c", "x/y"), ("s3://b", "x"), False),
+        (("fs:///srv/xy", ""), ("fs:///srv/x", ""), False),
+    ],
+)
+def test_what_lies_below_a_place(
+    one: tuple[str, str], other: tuple[str, str], *, expected: bool
+) -> None:
+    """A directory is below itself and every one above it; a name that only begins alike is not."""
+    assert is_below(*one, *other) is expected

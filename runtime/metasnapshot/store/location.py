@@ -47,6 +47,8 @@ SERVICES = {
 """Service by scheme; those that a bucket or host and a root are all there is to."""
 AT_ACCOUNT = ("abfs", "abfss")
 """Where what follows @ is the account."""
+_SHOWN_MINIO = re.compile(r"minio://(?P<host>[^/@]+:\d+)/(?P<bucket>[^/@]+)(@(?P<root>.*))?")
+"""A minio URL without its keys, the root behind @."""
 FROM_RISINGWAVE = {*SERVICES.values(), "minio"}
 """Services whose root RisingWave writes behind @."""
 HOSTS = ("webhdfs", "hdfs")
@@ -148,15 +150,38 @@ def _bucket(scheme: str, rest: str) -> Location:
 
 def same_place(url: str, directory: str, other_url: str, other_directory: str) -> bool:
     """Whether two directories of object stores are one, however they are spelt."""
-    return _place(url, directory) == _place(other_url, other_directory)
+    return not _places(url, directory).isdisjoint(_places(other_url, other_directory))
 
 
-def _place(url: str, directory: str) -> tuple[str, str]:
-    """Service, bucket and path, without credentials; where the root ends is of no importance."""
+def is_below(url: str, directory: str, other_url: str, other_directory: str) -> bool:
+    """Whether a directory of an object store is another one, or lies below it."""
+    places, others = _places(url, directory), _places(other_url, other_directory)
+    return any(
+        store == other and (path == top or path.startswith(f"{top.rstrip('/')}/" if top else ""))
+        for store, path in places
+        for other, top in others
+    )
+
+
+def _places(url: str, directory: str) -> set[tuple[str, str]]:
+    """Service, bucket and path, without credentials; where the root ends is of no importance. As
+    messages show a URL of minio it may mean one of two.
+    """
+    shown = _SHOWN_MINIO.fullmatch(url.removeprefix(HUMMOCK_PREFIX))
+    if shown is not None:
+        root = clean(shown["root"] or "")
+        found = [
+            Location("minio", shown["bucket"], root, endpoint=f"{scheme}://{shown['host']}")
+            for scheme in ("http", "https")
+        ]
+        return {_place(item, directory) for item in found}
     try:
-        found = parse_location(url)
+        return {_place(parse_location(url), directory)}
     except UsageError:
-        return url, directory
+        return {(url, directory)}
+
+
+def _place(found: Location, directory: str) -> tuple[str, str]:
     if found.service == "fs":
         return "fs", str(Path(found.root, *directory.split("/")).resolve())
     place = f"{found.endpoint} {found.service} {found.account} {found.bucket}"
