@@ -1,0 +1,178 @@
+"""Threads that work through many objects, a bounded number of bytes at a time.
+
+Each takes the next place, waits until its object fits into what memory is left, works, and goes on.
+The first error ends them all: what they are at is finished or dropped, nothing new is begun. Bytes
+are read no faster than the limit says, by all of them together.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from metasnapshot.errors import UsageError
+
+JOBS_MAX = 256
+MEMORY_MIN = 1 << 20
+SIZE_MAX = 1 << 50
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZE = re.compile(r"(?P<number>\d{1,15})(?P<unit>[KMG]?)(i?B)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast objects are read.
+
+    Attributes:
+        jobs: objects at a time.
+        memory: bytes of objects in memory at a time, as 64M.
+        bwlimit: bytes to read a second at most, as 200M.
+
+    Raises:
+        UsageError: one of them is no such number.
+    """
+
+    jobs: int = 8
+    memory: str = "64M"
+    bwlimit: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.jobs <= JOBS_MAX:
+            raise UsageError(f"not a number of jobs: {self.jobs}", hint=f"from 1 to {JOBS_MAX}")
+        if self.memory_size < MEMORY_MIN:
+            raise UsageError(f"--memory {self.memory} is too little", hint="1M at least")
+        if self.limit == 0:
+            raise UsageError("--bwlimit 0 would never end", hint="leave it out for no limit")
+
+    @property
+    def memory_size(self) -> int:
+        """Bytes of memory."""
+        return parse_size(self.memory)
+
+    @property
+    def limit(self) -> int | None:
+        """Bytes a second, None for no limit."""
+        return None if self.bwlimit is None else parse_size(self.bwlimit)
+
+
+def parse_size(text: str) -> int:
+    """`500`, `64K`, `64M`, `2G`: bytes, of which a K is 1,024.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    match = _SIZE.fullmatch(text)
+    size = int(match["number"]) * _UNITS[match["unit"]] if match else SIZE_MAX + 1
+    if size > SIZE_MAX:
+        raise UsageError(f"not a size: {text!r:.60}", hint="a number, or one and K, M or G: 64M")
+    return size
+
+
+class Stopped(Exception):
+    """Another thread failed, or somebody interrupted."""
+
+
+@dataclass
+class Crew:
+    """Threads at work.
+
+    Attributes:
+        pace: how fast.
+        is_over: set once nothing new is begun.
+    """
+
+    pace: Pace
+    _error: BaseException | None = None
+    is_over: threading.Event = field(default_factory=threading.Event)
+    _ready: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._memory = self.pace.memory_size
+
+    def take(self, size: int) -> None:
+        """Wait until so many bytes may be read.
+
+        Raises:
+            Stopped: there is no more work.
+        """
+        if self.is_over.is_set():
+            raise Stopped
+        limit = self.pace.limit
+        if limit is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            self._ready = max(self._ready, now) + size / limit
+            pause = self._ready - now
+        if self.is_over.wait(pause):
+            raise Stopped
+
+    def work_through(
+        self, places: Iterable[int], cost: Callable[[int], int], work: Callable[[int], None]
+    ) -> None:
+        """Do some work at each place.
+
+        Args:
+            places: where.
+            cost: bytes of memory that it takes there.
+            work: does it.
+
+        Raises:
+            BaseException: the first that any of the threads met.
+        """
+        todo = iter(places)
+        threads = [
+            threading.Thread(target=self._run, args=(todo, cost, work), name=f"job {number}")
+            for number in range(self.pace.jobs)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            self.is_over.set()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def _run(
+        self, todo: Iterator[int], cost: Callable[[int], int], work: Callable[[int], None]
+    ) -> None:
+        try:
+            while (place := self._next(todo)) is not None:
+                with self._holding(cost(place)):
+                    work(place)
+        except Stopped:
+            return
+        except BaseException as error:  # noqa: BLE001 - raised where the crew was sent to work
+            with self._lock:
+                self._error = self._error or error
+            self.is_over.set()
+
+    def _next(self, todo: Iterator[int]) -> int | None:
+        with self._lock:
+            return None if self.is_over.is_set() else next(todo, None)
+
+    @contextmanager
+    def _holding(self, size: int) -> Generator[None]:
+        """Memory for the block; what is larger than all there is takes all of it."""
+        size = min(size, self.pace.memory_size)
+        with self._room:
+            self._room.wait_for(lambda: self._memory >= size)
+            self._memory -= size
+        try:
+            yield
+        finally:
+            with self._room:
+                self._memory += size
+                self._room.notify_all()
