@@ -1,7 +1,8 @@
 """Which layout is a snapshot or a meta store in? The set of migrations that it names decides.
 
 Several layouts can share a set ({2.5.0, 2.5.2}, {2.7.0, 2.7.1}: tables that snapshots forgot at
-first); for a file the number of its sections tells them apart, where it can. A set that no release
+first); for a file the number of its sections tells them apart, where it can, for a meta store only
+who knows its release. A set that no release
 has is read as the largest known set that it contains, and said to be so. Never by the last or the
 greatest name: at 2.2.0 the last applied is not the greatest.
 """
@@ -11,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from metasnapshot.errors import UnknownFormat
-from metasnapshot.format.rules import is_any
+from metasnapshot.errors import UnknownFormat, UsageError
+from metasnapshot.format.rules import is_any, known_release
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout, Shape
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
@@ -45,6 +46,46 @@ class Candidates:
         """The release, where the migrations leave no doubt; a branch without a tag is none."""
         only = self.exact and len(self.releases) == 1 and self.releases[0][0].isdigit()
         return self.releases[0] if only else None
+
+    def release(self, named: str | None) -> str | None:
+        """The one of the releases that a name means: its own, or of the registry's the last that is
+        not younger; None if that is none of them.
+        """
+        try:
+            known = known_release(named) if named is not None else None
+        except UsageError:
+            return None
+        return known if known in self.releases else None
+
+    def layout(self, named: str | None = None) -> Layout:
+        """The layout of a release; the longest if the name means none of them."""
+        release = self.release(named)
+        return self.layouts[0] if release is None else LAYOUTS[RELEASES[release].layout]
+
+    @property
+    def kinds(self) -> list[Layout]:
+        """Of the layouts the first of each whose snapshots look alike."""
+        found: list[Layout] = []
+        for layout in self.layouts:
+            if all(sections_of(layout) != sections_of(other) for other in found):
+                found.append(layout)
+        return found
+
+    def doubt(self, named: str | None = None) -> str | None:
+        """What is not certain of a snapshot in that layout, in words; None if the name decides, or
+        nothing hangs on it.
+        """
+        taken, *others = self.kinds
+        if not others or self.release(named) is not None:
+            return None
+        groups = [", ".join(self.releases_of(item)) for item in (*reversed(others), taken)]
+        known = {section for item in others for section, _ in item.sections}
+        beyond = ", ".join(section for section, _ in taken.sections if section not in known)
+        return (
+            f"the migrations of {' and of '.join(groups)} are the same, their snapshots are not: "
+            f"this is one of {self.releases_of(taken)[0]}"
+            f"{f', with {beyond}' if beyond else ''}; --rw-version says which release it is"
+        )
 
     def releases_of(self, layout: Layout) -> tuple[str, ...]:
         """The releases whose snapshots look as this layout's do."""

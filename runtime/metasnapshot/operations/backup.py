@@ -51,6 +51,7 @@ from metasnapshot.store.port import Store
 from metasnapshot.store.url import open_store
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
+from metasnapshot_models.layouts import LAYOUTS
 from metasnapshot_models.models import HummockSequence
 
 CUT_ATTEMPTS_MAX = 10
@@ -68,7 +69,8 @@ class BackupOptions:
         hummock_storage_url: the state store; by default system parameter state_store.
         hummock_storage_directory: the data directory; by default system parameter data_directory.
         remarks: a note for the manifest.
-        rw_version: the cluster's release; by default set only where the migrations leave no doubt.
+        rw_version: the cluster's release, which decides between layouts that share migrations; by
+            default set only where these leave no doubt.
         dry_run: read and encode everything, write nothing.
         allow_unknown_tables: go on without tables and columns that the registry does not have.
         into_cluster_directory: go on although the directory is the cluster's own.
@@ -190,10 +192,10 @@ class _Backup:
         self.taken = datetime.now(UTC)
         self.repository = repository
         self.options = options
-        self.coverage = cover(connection)
+        self.coverage = cover(connection, options.rw_version)
         self.coverage.require(allow_unknown=options.allow_unknown_tables)
         self.omitted = tuple(item.name for item in self.coverage.unknown)
-        self.layout: Layout = self.coverage.candidates.layouts[0]
+        self.layout: Layout = LAYOUTS[self.coverage.layout]
         self.releases = self.coverage.candidates.releases
         self.replayed = self._replay(checkpoint)
         self.version = self.replayed.version
@@ -227,8 +229,8 @@ class _Backup:
 
     def _replay(self, checkpoint: bytes) -> Replayed:
         """The version that the meta node has in memory at this moment."""
-        named = self.options.rw_version
-        releases = (named,) if named in self.releases else self.releases
+        named = self.coverage.candidates.release(self.options.rw_version)
+        releases = (named,) if named else self.releases
         deltas = version_deltas(self.connection)
         return replay_checkpoint(checkpoint, deltas, releases, self.layout.era)
 
@@ -285,11 +287,12 @@ class _Backup:
             yield NOT_PINNED
         if self.replayed.doubt:
             yield self.replayed.doubt
-        if self.options.rw_version is not None and self.options.rw_version not in self.releases:
-            yield (
-                f"the meta store's migrations are those of {', '.join(self.releases)}, not of "
-                f"{self.options.rw_version}"
-            )
+        named = self.options.rw_version
+        if named is not None and named.removeprefix("v") not in self.releases:
+            names = ", ".join(self.releases)
+            yield f"the meta store's migrations are those of {names}, not of {named}"
+        if doubt := found.doubt(named):
+            yield doubt
         for name in self.omitted:
             yield f"{name} is unknown and left out: a restore loses it"
         if not found.exact:
@@ -300,8 +303,8 @@ class _Backup:
         for item in self.coverage.excluded:
             if item.reason == "missed" and (count := count_rows(self.connection, item.table)):
                 yield (
-                    f"table {item.table} has {count} rows that snapshots of {self.releases[0]} "
-                    "leave out: a restore loses them"
+                    f"table {item.table} has {count} rows that snapshots of "
+                    f"{found.releases_of(self.layout)[0]} leave out: a restore loses them"
                 )
 
 

@@ -44,7 +44,8 @@ class Coverage:
     """What a layout says of a live schema.
 
     Attributes:
-        layout: name of the layout that was compared, the longest that the store's migrations allow.
+        layout: name of the layout that was compared, the longest that the store's migrations allow
+            if no release was named.
         candidates: all of them.
         covered: columns that a snapshot holds.
         excluded: tables and columns that are left out for a reason.
@@ -75,14 +76,14 @@ class Coverage:
             )
 
 
-def cover(connection: sa.Connection) -> Coverage:
-    """Compare a live meta store with the registry.
+def cover(connection: sa.Connection, release: str | None = None) -> Coverage:
+    """Compare a live meta store with the registry; with the layout of a release, where it is known.
 
     Raises:
         UnknownFormat: the store's migrations are of no known release.
     """
     found = find_layouts(connection)
-    layout = found.layouts[0]
+    layout = found.layout(release)
     live = live_schema(connection)
     return Coverage(
         layout=layout.name,

@@ -45,7 +45,7 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
     """
     with scratch_directory("metasnapshot-drill-") as scratch:
         with repository.open(snapshot_id) as reader:
-            values = _parameters(reader)
+            values, release = _parameters(reader), reader.definition.releases[0]
         url = values.get("state_store", "").removeprefix(HUMMOCK_PREFIX)
         directory = values.get("data_directory", "")
         if not url or not directory:
@@ -55,7 +55,8 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
         with open_meta_store(f"sqlite:///{path}", may_create=True) as meta_store:
             options = RestoreOptions(url, directory, create_schema=True)
             restore(repository, meta_store, snapshot_id, options, store=state)
-            made = backup(meta_store, again, BackupOptions(url, directory), store=state)
+            as_before = BackupOptions(url, directory, rw_version=release)
+            made = backup(meta_store, again, as_before, store=state)
         with repository.open(snapshot_id) as reader, again.open(made.entry.id) as copy:
             return _compare(reader, copy)
 

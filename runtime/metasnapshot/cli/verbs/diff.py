@@ -53,7 +53,8 @@ def diff(
         else:
             meta_store = stack.enter_context(store.open())
             before, objects = sides[0], None
-            after = MetaStoreSide(stack.enter_context(meta_store.read_transaction()))
+            connection = stack.enter_context(meta_store.read_transaction())
+            after = MetaStoreSide(connection, before.reader)
             operation.align(before, after)
         for text in (*before.omitted(), *after.omitted()):
             note(f"not compared: {text}")

@@ -29,6 +29,8 @@ from metasnapshot.operations.backup import BackupOptions, backup
 from metasnapshot.operations.expire import Policy
 from metasnapshot.operations.verify import Level, verify
 
+RW_VERSION = Parameter(help="The cluster's release, as for backup.")
+
 
 def watch(
     *,
@@ -40,6 +42,7 @@ def watch(
     state: Annotated[StateStore, FLAT] = AS_SAID,
     policy: Annotated[PolicyOptions, FLAT] = NO_RULE,
     level: Annotated[Level, Parameter(help="How deep each new snapshot is verified.")] = "rows",
+    rw_version: Annotated[str | None, RW_VERSION] = None,
     rounds: Annotated[int | None, Parameter(help="Stop after so many; by default never.")] = None,
 ) -> int:
     r"""Back up, verify and expire again and again, in one process a directory. A round that
@@ -55,7 +58,9 @@ def watch(
     round_ = Round(
         found,
         store,
-        BackupOptions(state.hummock_storage_url, state.hummock_storage_directory),
+        BackupOptions(
+            state.hummock_storage_url, state.hummock_storage_directory, rw_version=rw_version
+        ),
         policy,
         level,
         place,

@@ -90,13 +90,17 @@ class SnapshotSide:
 
 
 class MetaStoreSide:
-    """A meta store in a read transaction."""
+    """A meta store in a read transaction; of the layouts that its migrations allow in that of the
+    snapshot beside it.
+    """
 
     is_v1 = False
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, beside: SnapshotReader) -> None:
         self.connection = connection
-        self.layout = find_layouts(connection).layouts[0]
+        found = find_layouts(connection).layouts
+        known = () if beside.is_v1 else (beside.definition,)
+        self.layout = next((item for item in known if item in found), found[0])
         self.section_names = section_names(self.layout)
         self.catalog = V2Catalog(
             lambda section: self.rows(section) if section in self.section_names else iter(())
@@ -121,4 +125,14 @@ class MetaStoreSide:
 
     def omitted(self) -> list[str]:
         """See Side."""
-        return [f"unknown {item.name} of the meta store" for item in cover(self.connection).unknown]
+        found = cover(self.connection, self.layout.releases[0])
+        missed = [item.table for item in found.excluded if item.reason == "missed"]
+        counts = {name: count for name in missed if (count := count_rows(self.connection, name))}
+        return [
+            *(f"unknown {item.name} of the meta store" for item in found.unknown),
+            *(
+                f"{count} rows of table {name}, which snapshots of layout {self.layout.name} leave "
+                "out"
+                for name, count in counts.items()
+            ),
+        ]
