@@ -20,7 +20,6 @@ from metasnapshot import Blob, Fixed, Timestamp
 from metasnapshot.errors import DamageError, DatabaseError, MetasnapshotError, ValueUnfit
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.metastore.values import Fit
 from metasnapshot.operations.backup import backup
 from metasnapshot_models.enums import ObjectType
 from metasnapshot_models.models import SessionParameter
@@ -131,7 +130,7 @@ def test_a_snapshot_goes_round(
     layout = worlds.layout_of(backups.repository, 2)
     with backups.repository.open(2) as reader:
         finest = worlds.digests_of_file(reader, layout)
-        coarsest = worlds.digests_of_file(reader, layout, Fit("mysql", cut_timestamps=True))
+        coarsest = worlds.digests_of_file(reader, layout, worlds.fit_of("mysql"))
     number, url, needs_cut = 2, "", {"sqlite": False, "postgresql": True, "mysql": True}
     for step, name in enumerate(("sqlite", "postgresql", "mysql", "sqlite")):
         url = make_target(name, f"step{step}")
@@ -141,7 +140,7 @@ def test_a_snapshot_goes_round(
             assert rows_in(url) == 0
         backups.restore(url, number, cut_timestamps=needs_cut[name])
         with backups.repository.open(number) as reader:
-            fit = Fit(name, cut_timestamps=needs_cut[name])
+            fit = worlds.fit_of(name, cut_timestamps=needs_cut[name])
             assert worlds.digests_of_store(url, layout) == worlds.digests_of_file(
                 reader, layout, fit
             )

@@ -34,7 +34,6 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.load import TableDigest
-from metasnapshot.metastore.values import Fit
 from metasnapshot.operations.backup import backup
 from metasnapshot.operations.verify import verify
 from metasnapshot.store.local import LocalStore
@@ -203,7 +202,7 @@ class World:
     def digests_of(self, repository: Repository, number: int) -> dict[str, TableDigest]:
         """What the database holds once a snapshot is restored."""
         with repository.open(number) as reader:
-            fit = Fit(self.server.engine, cut_timestamps=True)
+            fit = worlds.fit_of(self.server.engine)
             return worlds.digests_of_file(reader, self.layout, fit)
 
     def copy_backups(self, name: str) -> Repository:

@@ -18,6 +18,7 @@ from servers import Server
 from metasnapshot.errors import TargetNotEmpty, UnknownFormat
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.ddl import schema_of
+from metasnapshot.metastore.engines import engine_named
 from metasnapshot.operations.create_schema import SchemaResult, create_schema, script
 from metasnapshot_models.layouts import MIGRATIONS, RELEASES
 
@@ -116,7 +117,7 @@ def test_a_living_cluster_is_refused(server: Server, tmp_path: Path) -> None:
 def test_what_a_creation_that_died_left_is_finished(mariadb_server: Server) -> None:
     """MySQL commits each table as it is made: the others are made, and the migrations written."""
     url = fresh(mariadb_server, "ours")
-    statements = list(schema_of(release(TAG), "mysql").statements())
+    statements = list(schema_of(release(TAG), engine_named("mysql").syntax).statements())
     with mariadb_server.admin("ours").connect() as connection:
         for statement in statements[:9]:
             connection.exec_driver_sql(statement)
@@ -143,7 +144,7 @@ def test_a_restore_makes_the_tables_itself(tag: Path, server: Server, tmp_path: 
     assert len(result.plan.creates) > len(result.rows)
     layout = worlds.layout_of(found.repository, 2)
     with found.repository.open(2) as reader:
-        fit = worlds.Fit(server.engine, cut_timestamps=True)
+        fit = worlds.fit_of(server.engine)
         assert worlds.digests_of_store(url, layout) == worlds.digests_of_file(reader, layout, fit)
 
 

@@ -11,7 +11,7 @@ from servers import Server
 
 from metasnapshot.errors import DatabaseError
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.metastore.foreign_keys import foreign_keys_last
+from metasnapshot.metastore.engines.postgres_keys import foreign_keys_last
 
 TAG = worlds.TAGS[-1]
 _KEYS = """

@@ -24,7 +24,6 @@ from metasnapshot.errors import (
     ValueUnfit,
 )
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.metastore.values import Fit
 from metasnapshot.operations.restore import load as loading
 from metasnapshot.operations.restore.restoration import plan_restore
 
@@ -60,7 +59,7 @@ def test_restore_gives_the_snapshots_rows(tag: Path, server: Server, tmp_path: P
     result = found.restore(url, cut_timestamps=True)
     layout = worlds.layout_of(found.repository, 2)
     with found.repository.open(2) as reader:
-        fit = Fit(server.engine, cut_timestamps=True)
+        fit = worlds.fit_of(server.engine)
         wanted = worlds.digests_of_file(reader, layout, fit)
     assert worlds.digests_of_store(url, layout) == wanted
     assert "user" in result.sequences

@@ -12,8 +12,9 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import open_meta_store
+from metasnapshot.metastore.engines import engine_named
 from metasnapshot.metastore.load import TableDigest, Target, digest_rows, digest_table
-from metasnapshot.metastore.values import SQLITE, Fit
+from metasnapshot.metastore.values import PLAIN, Fit
 from metasnapshot.operations.restore.plan import RestoreOptions
 from metasnapshot.operations.restore.restoration import RestoreResult, restore
 from metasnapshot_models.definitions import Layout
@@ -54,7 +55,7 @@ def digests_of_file(
     reader: SnapshotReader, layout: Layout, fit: Fit | None = None
 ) -> dict[str, TableDigest]:
     """A snapshot's rows, as an engine would hold them."""
-    target = Target(layout, fit or Fit(SQLITE))
+    target = Target(layout, fit or Fit(PLAIN))
     return {
         section: digest_rows(target, model_of(layout, section), reader.rows(section))
         for section in reader.section_names
@@ -76,3 +77,8 @@ def layout_of(repository: Repository, number: int) -> Layout:
     """The layout of a snapshot."""
     with repository.open(number) as reader:
         return LAYOUTS[reader.layout]
+
+
+def fit_of(engine: str, *, cut_timestamps: bool = True) -> Fit:
+    """What an engine holds, by its name."""
+    return Fit(engine_named(engine).forms, cut_timestamps)

@@ -35,8 +35,9 @@ from metasnapshot.catalogue import changes
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names, shape_of
 from metasnapshot.format.writer import SnapshotWriter
 from metasnapshot.metastore.connect import open_meta_store
+from metasnapshot.metastore.engines import engine_named
 from metasnapshot.metastore.load import Target, fitted_rows
-from metasnapshot.metastore.values import SQLITE, Fit, to_db
+from metasnapshot.metastore.values import Fit, to_db
 from metasnapshot.operations import backup as backup_operation
 from metasnapshot.operations.restore import restoration as restore_operation
 from metasnapshot.operations.restore.plan import RestoreOptions
@@ -163,15 +164,16 @@ def _inserts(
     reader: SnapshotReader, layout: Layout, engine: str
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Statement and values of every row, in an order in which foreign keys hold."""
-    target = Target(layout, Fit(engine, cut_timestamps=True))
+    forms = engine_named(engine).forms
+    target = Target(layout, Fit(forms, cut_timestamps=True))
     first = (ObjectType.DATABASE, ObjectType.SCHEMA)
-    quote, mark = ("`" if engine == "mysql" else '"'), ("?" if engine == SQLITE else "%s")
+    quote, mark = ("`" if engine == "mysql" else '"'), ("?" if engine == "sqlite" else "%s")
     for section in [name for name in LOAD_ORDER if name in dict(layout.sections)]:
         model, rows = model_of(layout, section), list(reader.rows(section))
         if section == "objects":
             rows.sort(key=lambda row: first.index(row.obj_type) if row.obj_type in first else 2)
         columns = shape_of(layout, model).columns
-        change = [to_db(column, engine) for column in columns]
+        change = [to_db(column, forms) for column in columns]
         names = ", ".join(f"{quote}{column.name}{quote}" for column in columns)
         marks = ", ".join([mark] * len(columns))
         table = f"{quote}{CODECS[model].table}{quote}"
@@ -187,7 +189,7 @@ def _inserts(
 def _connect(url: str) -> Any:
     """The driver's own connection, which commits each statement."""
     parsed = sa.make_url(url)
-    if parsed.get_backend_name() == SQLITE:
+    if parsed.get_backend_name() == "sqlite":
         return sqlite3.connect(str(parsed.database), isolation_level=None)
     driver = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[parsed.drivername]
     engine = sa.create_engine(parsed.set(drivername=driver), isolation_level="AUTOCOMMIT")

@@ -14,11 +14,12 @@ from metasnapshot.errors import ValueUnfit
 from metasnapshot.format.columns import Columns
 from metasnapshot.metastore.bulk.convert import Convert, once_if_alike, same
 from metasnapshot.metastore.bulk.digest import TableDigest
-from metasnapshot.metastore.bulk.mysql import MysqlTable
-from metasnapshot.metastore.bulk.postgres import JSONB, PostgresTable
-from metasnapshot.metastore.bulk.sqlite import SqliteTable
 from metasnapshot.metastore.bulk.table import fitted_batches
-from metasnapshot.metastore.values import POSTGRES, Fit
+from metasnapshot.metastore.engines import engine_named
+from metasnapshot.metastore.engines.mysql_literals import MysqlTable
+from metasnapshot.metastore.engines.postgres_copy import JSONB, PostgresTable
+from metasnapshot.metastore.engines.sqlite_rows import SqliteTable
+from metasnapshot.metastore.values import Fit
 from metasnapshot_models.definitions import Column, ColumnType
 
 STATS = ("map", "u32", "hummock.TableStats")
@@ -210,7 +211,7 @@ def test_a_batch_without_rows_is_left_out() -> None:
     """As where only some objects are loaded at a time; rows are counted on behind it."""
     shape = [Column("text", ColumnType("String", "string"))]
     batches: list[Columns] = [[[]], [["a", "b"]], [()], [["\0"]]]
-    found = fitted_batches(batches, "t", shape, Fit(POSTGRES))
+    found = fitted_batches(batches, "t", shape, Fit(engine_named("postgresql").forms))
     assert next(found) == [["a", "b"]]
     with pytest.raises(ValueUnfit, match="table t, row 2, column text"):
         next(found)

@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from metasnapshot.errors import ConflictError, DatabaseError, MetasnapshotError, TargetNotEmpty
-from metasnapshot.metastore import lock_holders, sqlite
 from metasnapshot.metastore.connect import open_meta_store
+from metasnapshot.metastore.engines import sqlite_file, sqlite_holder
 from metasnapshot.operations.restore.plan import RestoreOptions
 from metasnapshot.operations.restore.restoration import restore
 
@@ -50,7 +50,7 @@ def rows(path: Path) -> list[Any]:
 
 def before_begin(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let somebody act between the making of the file and the first BEGIN after it."""
-    honest, left = sqlite.transaction, [act]
+    honest, left = sqlite_file.transaction, [act]
 
     @contextmanager
     def stopped(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
@@ -59,12 +59,12 @@ def before_begin(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> 
         with honest(path, mode, begin) as connection:
             yield connection
 
-    monkeypatch.setattr(sqlite, "transaction", stopped)
+    monkeypatch.setattr(sqlite_file, "transaction", stopped)
 
 
 def after_begin(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """The same once the first transaction has begun."""
-    honest, left = sqlite.transaction, [act]
+    honest, left = sqlite_file.transaction, [act]
 
     @contextmanager
     def stopped(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
@@ -73,7 +73,7 @@ def after_begin(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> N
                 left.pop()()
             yield connection
 
-    monkeypatch.setattr(sqlite, "transaction", stopped)
+    monkeypatch.setattr(sqlite_file, "transaction", stopped)
 
 
 @pytest.mark.parametrize("failure", [Boom, KeyboardInterrupt, DatabaseError, SystemExit])
@@ -157,7 +157,7 @@ def test_two_restores_into_a_file_that_is_not_there(
 
 def test_who_writes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 11, with the process, its host, and since when it runs."""
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT_S", 0.0)
     path = tmp_path / "meta.db"
     fill(path)
     with (
@@ -172,8 +172,8 @@ def test_who_writes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_host_without_a_list_of_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nobody knows who it is, and it is an error all the same."""
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.0)
-    monkeypatch.setattr(lock_holders, "LOCKS", tmp_path / "no such list")
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(sqlite_holder, "LOCKS", tmp_path / "no such list")
     path = tmp_path / "meta.db"
     fill(path)
     with writing(path), pytest.raises(MetasnapshotError, match="another process"), writing(path):

@@ -14,13 +14,15 @@ from certificates import authority
 from metasnapshot.cli.app import main
 from metasnapshot.errors import DatabaseError, UsageError
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.metastore.url import connect_arguments, parse_url
+from metasnapshot.metastore.engines import engine_named
+from metasnapshot.metastore.url import parse_url
 
 POSTGRES, MYSQL = "postgresql://u@h/d", "mysql://u@h/d"
 
 
 def arguments(url: str) -> dict[str, Any]:
-    return connect_arguments(parse_url(url))[1]
+    parsed = parse_url(url)
+    return engine_named(parsed.get_backend_name()).arguments(parsed)[1]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from metasnapshot.errors import RowError
 from metasnapshot.format.scalars import Blob, Fixed, Timestamp
-from metasnapshot.metastore.values import SQLITE, from_db, to_db
+from metasnapshot.metastore.values import PLAIN, from_db, to_db
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Column
 from metasnapshot_models.enums import DispatcherType
@@ -61,8 +61,8 @@ PAIRS: list[tuple[Column, Any, Any]] = [
 def test_values_go_both_ways(where: Column, stored: Any, value: Any) -> None:
     """What SQLite stores becomes the model's value, and the value becomes what RisingWave
     stores."""
-    assert from_db(where, ERA, SQLITE)(stored) == value
-    change = to_db(where, SQLITE)
+    assert from_db(where, ERA, PLAIN)(stored) == value
+    change = to_db(where, PLAIN)
     assert (value if change is None else change(value)) == stored
 
 
@@ -78,12 +78,12 @@ def test_maps_are_in_the_order_of_a_snapshot(
     model: str, name: str, stored: str, order: list[Any]
 ) -> None:
     """Numbers by value, names by byte, whatever order the database has."""
-    assert list(from_db(column(model, name), ERA, SQLITE)(stored)) == order
+    assert list(from_db(column(model, name), ERA, PLAIN)(stored)) == order
 
 
 def test_a_message_in_json_keeps_the_order_of_its_fields() -> None:
     """The database sorts the names, a snapshot does not."""
-    stats = from_db(column("hummock_version_stats", "stats"), ERA, SQLITE)
+    stats = from_db(column("hummock_version_stats", "stats"), ERA, PLAIN)
     fields = ["totalCompressedSize", "totalKeyCount", "totalKeySize", "totalValueSize"]
     text = json.dumps({"7": dict.fromkeys(fields, "1")})
     assert list(stats(text)[7]) == [
@@ -116,5 +116,5 @@ def test_a_message_in_json_keeps_the_order_of_its_fields() -> None:
 def test_what_a_column_cannot_hold(where: Column, bad: Any) -> None:
     """A value of another kind is an error that names the column and its type."""
     with pytest.raises(RowError, match=f"not a {where.type.name}") as caught:
-        from_db(where, ERA, SQLITE)(bad)
+        from_db(where, ERA, PLAIN)(bad)
     assert caught.value.column == where.name

@@ -22,8 +22,8 @@ from metasnapshot.errors import (
 )
 from metasnapshot.hummock.checkpoint import decode_checkpoint
 from metasnapshot.metastore.bulk.digest import TableDigest
-from metasnapshot.metastore.bulk.sqlite import SqliteTable
 from metasnapshot.metastore.connect import open_meta_store
+from metasnapshot.metastore.engines.sqlite_rows import SqliteTable
 from metasnapshot.operations.restore import load as loading
 from metasnapshot.operations.restore import restoration as operation
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan

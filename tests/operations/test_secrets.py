@@ -17,7 +17,7 @@ from metasnapshot.contents.secrets import redact, redact_sql
 from metasnapshot.errors import RowError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.scalars import described
-from metasnapshot.metastore.values import from_db
+from metasnapshot.metastore.values import PLAIN, from_db
 from metasnapshot.operations.diff.compare import diff_names, diff_rows
 from metasnapshot.operations.diff.sides import SnapshotSide
 from metasnapshot.operations.export import export_rows, write_csv, write_jsonl
@@ -212,6 +212,6 @@ def test_no_error_repeats_a_cell(kind: str, value: object) -> None:
     name = "SinkType" if kind == "enum" else "Kind"
     column = Column("definition", ColumnType(name=name, kind=kind, **detail))
     with pytest.raises(RowError) as caught:
-        from_db(column, "v3.0.3", "sqlite")(value)
+        from_db(column, "v3.0.3", PLAIN)(value)
     assert (PLANTED in str(caught.value), caught.value.column) == (False, "definition")
     assert described(value) in str(caught.value)

@@ -7,7 +7,7 @@ import re
 import sqlalchemy as sa
 
 from metasnapshot.errors import UsageError
-from metasnapshot.metastore.url import DRIVERS
+from metasnapshot.metastore.engines import find_engine
 
 IPV6 = re.compile(r"\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]+(?:%\w+)?)\](?::([^:]*))?")
 PORT_MAX = 65535
@@ -22,20 +22,21 @@ def url_of(sql: dict[str, str]) -> str:
     Raises:
         UsageError: they do not come to a URL.
     """
-    engine = sql.get("--meta-store-type", "")
+    kind = sql.get("--meta-store-type", "")
     endpoint = sql.get("--sql-endpoint", "")
-    if engine == "sql":
-        return _sqlite(endpoint) if endpoint.startswith("sqlite:") else endpoint
-    if engine not in DRIVERS:
+    if kind == "sql":
+        return _url(endpoint)
+    engine = find_engine(kind)
+    if engine is None:
         raise UsageError(
-            f"--meta-store-type {engine or 'is missing'}: not a meta store that outlives a process",
+            f"--meta-store-type {kind or 'is missing'}: not a meta store that outlives a process",
             hint="sqlite, postgres, mysql, or sql with a URL as --sql-endpoint",
         )
-    if engine == "sqlite":
-        return f"sqlite:///{endpoint}"
+    if engine.is_file:
+        return f"{kind}:///{endpoint}"
     host, port = _host_and_port(endpoint)
     url = sa.URL.create(
-        engine,
+        kind,
         username=sql.get("--sql-username") or None,
         password=sql.get("--sql-password") or None,
         host=host,
@@ -60,9 +61,12 @@ def _host_and_port(endpoint: str) -> tuple[str, int | None]:
     return host, int(port) if port else None
 
 
-def _sqlite(endpoint: str) -> str:
-    """A SQLite URL of RisingWave's driver: what follows `sqlite://` is the path itself, and `mode`
-    is the driver's.
+def _url(endpoint: str) -> str:
+    """A URL of RisingWave's driver. Of a file: what follows `sqlite://` is the path itself, and
+    `mode` is the driver's.
     """
-    path = endpoint.removeprefix("sqlite:").removeprefix("//").partition("?")[0]
-    return f"sqlite:///{path}"
+    scheme, _, rest = endpoint.partition(":")
+    engine = find_engine(scheme)
+    if engine is None or not engine.is_file:
+        return endpoint
+    return f"{scheme}:///{rest.removeprefix('//').partition('?')[0]}"

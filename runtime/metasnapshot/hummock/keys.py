@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from metasnapshot.format.scalars import U64_MAX
+
 EPOCH_SIZE = 8
 TABLE_ID_SIZE = 4
-_U64_MAX = (1 << 64) - 1
 
 Bound = tuple[int, bytes, int]
 """A place in the order of full keys."""
@@ -25,7 +26,7 @@ def bound(full_key: bytes, empty: Bound) -> Bound:
     if not full_key:
         return empty
     epoch = int.from_bytes(full_key[-EPOCH_SIZE:], "big")
-    return (1, full_key[:-EPOCH_SIZE], _U64_MAX - epoch)
+    return (1, full_key[:-EPOCH_SIZE], U64_MAX - epoch)
 
 
 def user_key(full_key: bytes) -> bytes:

@@ -11,13 +11,14 @@ import binascii
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from metasnapshot.format.scalars import U64_MAX
 from metasnapshot.store.location import HUMMOCK_PREFIX, SERVICES
 from metasnapshot_models.rules import IS_PREFIXED
 
 PREFIXES = 256
 PREFIX_PARAMETER = "use_new_object_prefix_strategy"
 DATA, VECTOR, GRAPH = "data", "vector", "hnsw_graph"
-ID_MAX = (1 << 64) - 1
+ID_MAX = U64_MAX
 ID_DIGITS_MAX = len(str(ID_MAX))
 SUFFIXES = (DATA, VECTOR, GRAPH)
 """SSTs of every release; vector files since 2.5; HNSW graphs since 2.6."""

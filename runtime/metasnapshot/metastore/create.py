@@ -1,7 +1,8 @@
 """Make the tables of a release in a meta store, in a transaction of the caller.
 
 SQLite and PostgreSQL make all or nothing. MySQL commits each table as it is made: a creation that
-died leaves some of the tables, all empty, seaql_migrations too. They stay and the others are made.
+died leaves some of the tables, all empty, the list of migrations too. They stay, and the others are
+made.
 """
 
 from __future__ import annotations
@@ -68,6 +69,6 @@ def write_migrations(connection: sa.Connection, names: Iterable[str]) -> None:
 
 
 def applied_migrations(connection: sa.Connection) -> frozenset[str]:
-    """Names in seaql_migrations."""
+    """Names in the list of migrations."""
     found = connection.execute(sa.select(quoted("version")).select_from(sa.table(MIGRATIONS_TABLE)))
     return frozenset(str(row[0]) for row in found)

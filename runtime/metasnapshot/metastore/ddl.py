@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from metasnapshot.metastore.values import MYSQL, POSTGRES, SQLITE
+from metasnapshot.format.layout import MIGRATIONS_SECTION
 from metasnapshot_models.ddl import (
     CHARSETS,
     RELEASES,
@@ -21,10 +21,37 @@ from metasnapshot_models.ddl import (
     DdlTable,
 )
 
-MIGRATIONS_TABLE = "seaql_migrations"
+MIGRATIONS_TABLE = MIGRATIONS_SECTION
+"""The section of the list of migrations has its table's name, as any."""
 _AT = {release: number for number, release in enumerate(RELEASES)}
-ENGINES = {SQLITE: "sqlite", POSTGRES: "postgres", MYSQL: "mysql"}
-"""Names in ddl.yaml by SQLAlchemy's."""
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """How an engine writes what makes tables, where they differ.
+
+    Attributes:
+        engine: its name, as SQLAlchemy's dialect has it.
+        types: its name in ddl.yaml.
+        now: seconds since 1970.
+        quote: what stands around a name.
+        serial: the type of a column that counts up by itself, if that is a type.
+        counts: else what it has before PRIMARY KEY, and after.
+        has_key_names: foreign keys have the names of ddl.yaml.
+        has_inner_indexes: indexes are made with their table: with them or not at all, where each
+            statement is committed.
+        has_charsets: the first migration sets the database's character set.
+    """
+
+    engine: str
+    types: str
+    now: str
+    quote: str = '"'
+    serial: str = ""
+    counts: tuple[str, str] = ("", "")
+    has_key_names: bool = True
+    has_inner_indexes: bool = False
+    has_charsets: bool = False
 
 
 class _Spanned(Protocol):
@@ -76,16 +103,16 @@ class Schema:
                 yield from table.statements
 
 
-def schema_of(release: str, engine: str) -> Schema:
+def schema_of(release: str, syntax: Syntax) -> Schema:
     """The schema of a release.
 
     Args:
         release: one of RELEASES.
-        engine: as SQLAlchemy names it.
+        syntax: of the engine.
     """
-    writer = _Writer(RELEASES.index(release), engine)
+    writer = _Writer(RELEASES.index(release), syntax)
     tables = tuple(writer.table(table) for table in writer.alive(TABLES))
-    return Schema(release, engine, tables, writer.database())
+    return Schema(release, syntax.engine, tables, writer.database())
 
 
 def alive_at(items: Iterable[S], release: int) -> list[S]:
@@ -98,11 +125,11 @@ def alive_at(items: Iterable[S], release: int) -> list[S]:
     ]
 
 
-def is_narrow(release: str, engine: str) -> bool:
+def is_narrow(release: str, syntax: Syntax) -> bool:
     """Whether the tables of a release hold no characters beyond U+FFFF: MySQL's utf8mb3."""
     index = RELEASES.index(release)
     (charset,) = alive_at(CHARSETS, index)
-    return engine == MYSQL and charset.name == "utf8mb3"
+    return syntax.has_charsets and charset.name == "utf8mb3"
 
 
 def is_binary(sql_type: str) -> bool:
@@ -113,10 +140,10 @@ def is_binary(sql_type: str) -> bool:
 class _Writer:
     """Writes the DDL of one release for one engine."""
 
-    def __init__(self, release: int, engine: str) -> None:
+    def __init__(self, release: int, syntax: Syntax) -> None:
         self.release = release
-        self.engine = engine
-        self.name = ENGINES[engine]
+        self.syntax = syntax
+        self.name = syntax.types
         self.types = {item.name: getattr(item, self.name) for item in self.alive(TYPES)}
         (self.charset,) = self.alive(CHARSETS)
 
@@ -125,8 +152,8 @@ class _Writer:
         return alive_at(items, self.release)
 
     def database(self) -> str | None:
-        """The first migration sets MySQL's character set; seaql_migrations is there before it."""
-        if self.engine != MYSQL:
+        """The first migration sets the character set; the list of migrations is there before."""
+        if not self.syntax.has_charsets:
             return None
         return f"ALTER DATABASE CHARACTER SET {self.charset.name} COLLATE {self.charset.collation}"
 
@@ -140,7 +167,7 @@ class _Writer:
             lines.append(f"PRIMARY KEY ({self._names(key)})")
         lines += [self._constraint(item) for item in indexes if item.constraint]
         others = [item for item in indexes if not item.constraint]
-        if self.engine == MYSQL:  # commits after each statement: with its indexes or not at all
+        if self.syntax.has_inner_indexes:
             lines += [self._inner_index(item) for item in others]
             others = []
         lines += [self._foreign_key(item) for item in keys]
@@ -157,24 +184,21 @@ class _Writer:
 
     def _column(self, column: DdlColumn, *, is_key: bool) -> str:
         kind = self.types[column.type]
-        if column.auto_increment and self.engine == POSTGRES:
-            kind = "serial"
+        if column.auto_increment and self.syntax.serial:
+            kind = self.syntax.serial
+        before_key, after_key = self.syntax.counts if column.auto_increment else ("", "")
         words = [self._quote(column.name), kind]
         words += ["NOT NULL"] * column.not_null
         words += [f"DEFAULT {column.default}"] * bool(column.default)
         words += ["UNIQUE"] * column.unique
-        if self.engine == MYSQL:
-            words += ["AUTO_INCREMENT"] * column.auto_increment
-        words += ["PRIMARY KEY"] * is_key
-        if self.engine == SQLITE:
-            words += ["AUTOINCREMENT"] * column.auto_increment
-        return " ".join(words)
+        words += [before_key, "PRIMARY KEY" * is_key, after_key]
+        return " ".join(filter(None, words))
 
     def _constraint(self, index: DdlIndex) -> str:
         return f"CONSTRAINT {self._quote(index.name)} UNIQUE ({self._names(index.columns)})"
 
     def _foreign_key(self, key: DdlForeignKey) -> str:
-        name = "" if self.engine == SQLITE else f"CONSTRAINT {self._quote(key.name)} "
+        name = f"CONSTRAINT {self._quote(key.name)} " if self.syntax.has_key_names else ""
         action = f" ON DELETE {key.on_delete.upper()}" if key.on_delete else ""
         return (
             f"{name}FOREIGN KEY ({self._names(key.columns)}) REFERENCES "
@@ -196,4 +220,4 @@ class _Writer:
         return ", ".join(map(self._quote, names))
 
     def _quote(self, name: str) -> str:
-        return f"`{name}`" if self.engine == MYSQL else f'"{name}"'
+        return f"{self.syntax.quote}{name}{self.syntax.quote}"

@@ -7,7 +7,7 @@ sent and read back (bulk), which is several times as fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -18,26 +18,14 @@ from metasnapshot.errors import ValueUnfit
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.layout import shape_of
 from metasnapshot.metastore.bulk.digest import TableDigest
-from metasnapshot.metastore.bulk.table import Table, fitted_batches, open_table
+from metasnapshot.metastore.bulk.table import Table, fitted_batches
+from metasnapshot.metastore.engines import engine_of
 from metasnapshot.metastore.read import count_rows, read_rows
 from metasnapshot.metastore.schema import table_names
-from metasnapshot.metastore.values import (
-    MYSQL,
-    POSTGRES,
-    SQLITE,
-    Fit,
-    ToDb,
-    canonical,
-    engine_of,
-    fitted,
-)
+from metasnapshot.metastore.values import PLAIN, Fit, ToDb, canonical, fitted
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 
-_NARROW_COLUMNS = """
-SELECT count(*) FROM information_schema.columns
-WHERE table_schema = database() AND character_set_name IN ('utf8mb3', 'utf8')
-"""
 Values = tuple[Any, ...]
 
 
@@ -46,14 +34,13 @@ class Target:
     """Where rows go: their layout, and what the engine there holds."""
 
     layout: Layout
-    fit: Fit = field(default_factory=lambda: Fit(SQLITE))
+    fit: Fit = field(default_factory=lambda: Fit(PLAIN))
 
 
 def target_of(connection: sa.Connection, layout: Layout, *, cut_timestamps: bool) -> Target:
     """The target behind a connection."""
     engine = engine_of(connection)
-    narrow = engine == MYSQL and bool(connection.exec_driver_sql(_NARROW_COLUMNS).scalar())
-    return Target(layout, Fit(engine, cut_timestamps, narrow))
+    return Target(layout, Fit(engine.forms, cut_timestamps, engine.is_narrow(connection)))
 
 
 def nonempty_tables(connection: sa.Connection, left_out: Collection[str] = ()) -> dict[str, int]:
@@ -69,15 +56,8 @@ def nonempty_tables(connection: sa.Connection, left_out: Collection[str] = ()) -
 
 def empty_tables(connection: sa.Connection, tables: Iterable[str]) -> None:
     """Delete all rows of these tables; foreign keys are looked at when the transaction ends."""
-    if not (listed := list(tables)):
-        return
-    if engine_of(connection) == POSTGRES:  # refuses to delete what others refer to, row by row
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        names = ", ".join(quote(table) for table in known_tables(connection))
-        connection.exec_driver_sql(f"TRUNCATE {names}")
-        return
-    for table in listed:
-        connection.execute(sa.delete(sa.table(sa.quoted_name(table, quote=True))))
+    if listed := list(tables):
+        engine_of(connection).empty(connection, listed, known_tables(connection))
 
 
 def fitted_rows(target: Target, model: str, rows: Iterable[Any]) -> Iterator[Values]:
@@ -130,7 +110,7 @@ def digest_table(connection: sa.Connection, layout: Layout, model: str) -> Table
 def table_of(connection: sa.Connection, target: Target, model: str) -> Table:
     """The table of a model, to be loaded as a whole."""
     shape = shape_of(target.layout, model).columns
-    return open_table(connection, target.fit.engine, CODECS[model].table, shape)
+    return engine_of(connection).table(connection, CODECS[model].table, shape)
 
 
 def insert_columns(
@@ -150,78 +130,10 @@ def set_sequences(connection: sa.Connection, tables: Iterable[str]) -> dict[str,
 
     Upstream forgets user_default_privilege; here the schema says which tables have one.
     """
-    return _SEQUENCES[engine_of(connection)](connection, set(tables))
+    return engine_of(connection).set_sequences(connection, set(tables))
 
 
 def known_tables(connection: sa.Connection) -> list[str]:
     """RisingWave's tables that the meta store has."""
     known = {codec.table for codec in CODECS.values()}
     return [table for table in table_names(connection) if table in known]
-
-
-def _set_autoincrement(connection: sa.Connection, tables: set[str]) -> dict[str, int]:
-    """SQLite: the table sqlite_sequence has the largest id that was ever given."""
-    rows = connection.exec_driver_sql(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
-    )
-    found: dict[str, int] = {}
-    for name in [str(row[0]) for row in rows]:
-        if name not in tables:
-            continue
-        largest = connection.exec_driver_sql(f'SELECT max(rowid) FROM "{name}"').scalar()
-        connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
-        if largest is not None:
-            connection.exec_driver_sql(
-                "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, largest)
-            )
-            found[name] = largest
-    return found
-
-
-_OWNED_SEQUENCES = """
-SELECT t.relname, a.attname, CAST(CAST(s.oid AS regclass) AS text)
-FROM pg_depend d
-JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-JOIN pg_class t ON t.oid = d.refobjid
-JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
-WHERE d.deptype IN ('a', 'i') AND pg_table_is_visible(t.oid) ORDER BY 1, 2
-"""
-
-
-def _set_owned_sequences(connection: sa.Connection, tables: set[str]) -> dict[str, int]:
-    """PostgreSQL: every sequence that a column owns, by DEFAULT nextval or as an identity."""
-    found: dict[str, int] = {}
-    for table, column, sequence in connection.exec_driver_sql(_OWNED_SEQUENCES).fetchall():
-        if table not in tables:
-            continue
-        largest = connection.exec_driver_sql(f'SELECT max("{column}") FROM "{table}"').scalar()
-        if largest is not None:
-            connection.exec_driver_sql("SELECT setval(%s::regclass, %s)", (sequence, largest))
-            found[table] = largest
-    return found
-
-
-_AUTO_INCREMENTS = """
-SELECT table_name, column_name FROM information_schema.columns
-WHERE table_schema = database() AND locate('auto_increment', extra) > 0 ORDER BY 1
-"""
-
-
-def _find_auto_increments(connection: sa.Connection, tables: set[str]) -> dict[str, int]:
-    """MySQL: an INSERT with an id moves AUTO_INCREMENT above it; there is nothing to set, and ALTER
-    TABLE would commit.
-    """
-    found: dict[str, int] = {}
-    for table, column in connection.exec_driver_sql(_AUTO_INCREMENTS).fetchall():
-        if table in tables:
-            largest = connection.exec_driver_sql(f'SELECT max("{column}") FROM "{table}"').scalar()
-            if largest is not None:
-                found[table] = largest
-    return found
-
-
-_SEQUENCES: dict[str, Callable[[sa.Connection, set[str]], dict[str, int]]] = {
-    SQLITE: _set_autoincrement,
-    MYSQL: _find_auto_increments,
-    POSTGRES: _set_owned_sequences,
-}

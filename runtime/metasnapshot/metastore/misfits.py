@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from metasnapshot.metastore.ddl import CreateTable, Reference, Schema, is_binary, schema_of
+from metasnapshot.metastore.engines import Engine, engine_of
 from metasnapshot.metastore.schema import LiveColumn, live_foreign_keys, live_schema
-from metasnapshot.metastore.values import engine_of
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.ddl import TABLES
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
@@ -39,7 +39,7 @@ RISINGWAVE_TABLES = frozenset(
 class LiveTables:
     """The tables of a meta store as they are."""
 
-    engine: str
+    engine: Engine
     columns: dict[str, list[LiveColumn]]
     foreign_keys: dict[str, set[Reference]]
 
@@ -52,7 +52,7 @@ def live_tables(connection: sa.Connection) -> LiveTables:
 
 def misfits(live: LiveTables, release: str) -> list[str]:
     """What is not as a release's own migrations would have made it, one phrase each."""
-    schema = schema_of(release, live.engine)
+    schema = schema_of(release, live.engine.syntax)
     missing = [table.name for table in schema.tables if table.name not in live.columns]
     return [*(f"no table {name}" for name in missing), *misfits_there(live, schema)]
 

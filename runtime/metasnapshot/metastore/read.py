@@ -16,8 +16,10 @@ from metasnapshot.format.columns import SHORT_ROW, encode_columns
 from metasnapshot.format.layout import Candidates, candidates, shape_of
 from metasnapshot.format.scalars import described
 from metasnapshot.metastore.bulk.reading import reader_of
+from metasnapshot.metastore.ddl import MIGRATIONS_TABLE
+from metasnapshot.metastore.engines import engine_of
 from metasnapshot.metastore.results import FEW_ROWS, MANY_ROWS, stream
-from metasnapshot.metastore.values import POSTGRES, engine_of, from_db
+from metasnapshot.metastore.values import Forms, from_db
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout, Shape
 
@@ -30,15 +32,15 @@ def find_layouts(connection: sa.Connection) -> Candidates:
     Raises:
         UnknownFormat: this is no meta store, or of no known release.
     """
-    if not sa.inspect(connection).has_table("seaql_migrations"):
+    if not sa.inspect(connection).has_table(MIGRATIONS_TABLE):
         raise UnknownFormat(
-            "no table seaql_migrations: not a RisingWave meta store", hint="check --meta-store"
+            f"no table {MIGRATIONS_TABLE}: not a RisingWave meta store", hint="check --meta-store"
         )
-    rows = connection.execute(_select("seaql_migrations", "version"))
-    names = [_typed(row[0], str, "seaql_migrations.version") for row in rows]
+    rows = connection.execute(_select(MIGRATIONS_TABLE, "version"))
+    names = [_typed(row[0], str, f"{MIGRATIONS_TABLE}.version") for row in rows]
     if not names:
         raise UnknownFormat(
-            "table seaql_migrations is empty: the meta store was emptied, or never started",
+            f"table {MIGRATIONS_TABLE} is empty: the meta store was emptied, or never started",
             hint="check --meta-store",
         )
     return candidates(names)
@@ -58,7 +60,7 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
         RowError: a value that its column cannot hold, with table, row and column.
         DatabaseError: the table cannot be read.
     """
-    to_model = _models(layout, model, engine_of(connection))
+    to_model = _models(layout, model, engine_of(connection).forms)
     for first, rows in _batches(connection, layout, model):
         yield from to_model(first, rows)
 
@@ -70,9 +72,9 @@ def read_encoded(connection: sa.Connection, layout: Layout, model: str) -> Itera
     Raises:
         RowError, DatabaseError: as for read_rows.
     """
-    engine = engine_of(connection)
-    codec, to_model = row_codec(layout, model), _models(layout, model, engine)
-    to_columns = reader_of(codec.shape.columns, layout.era, engine)
+    forms = engine_of(connection).forms
+    codec, to_model = row_codec(layout, model), _models(layout, model, forms)
+    to_columns = reader_of(codec.shape.columns, layout.era, forms)
     for first, rows in _batches(connection, layout, model):
         encoded = None
         if _are_short(rows) and (columns := to_columns(rows)):
@@ -91,7 +93,7 @@ def _batches(
 ) -> Iterator[tuple[int, Sequence[Any]]]:
     """Some rows at a time as the driver gives them, and the number of the first."""
     shape = shape_of(layout, model)
-    statement = select_columns(layout, model, engine_of(connection))
+    statement = select_columns(layout, model, engine_of(connection).forms)
     key = [quoted(column.name) for column in shape.columns if column.pk]
     first = 0
     try:
@@ -105,12 +107,12 @@ def _batches(
 
 
 def _models(
-    layout: Layout, model: str, engine: str
+    layout: Layout, model: str, forms: Forms
 ) -> Callable[[int, Sequence[Any]], Iterator[Any]]:
     """What makes models of rows."""
     shape, codec = shape_of(layout, model), CODECS[model]
     names = [column.name for column in shape.columns]
-    convert = [from_db(column, layout.era, engine) for column in shape.columns]
+    convert = [from_db(column, layout.era, forms) for column in shape.columns]
 
     def to_models(first: int, rows: Sequence[Any]) -> Iterator[Any]:
         for number, values in enumerate(rows, first):
@@ -132,12 +134,12 @@ def _fetch_rows(shape: Shape) -> int:
     return FEW_ROWS if any(is_blob(column.type) for column in shape.columns) else MANY_ROWS
 
 
-def select_columns(layout: Layout, model: str, engine: str) -> Any:
+def select_columns(layout: Layout, model: str, forms: Forms) -> Any:
     """A statement for the columns of a model, in the order of its shape; JSON as text."""
     table = sa.table(_quoted_name(CODECS[model].table))
     columns: list[Any] = []
     for column in shape_of(layout, model).columns:
-        is_json = engine == POSTGRES and column.type.kind == "json"
+        is_json = forms.has_json and column.type.kind == "json"
         found = quoted(column.name)
         columns.append(sa.cast(found, sa.Text).label(column.name) if is_json else found)
     return sa.select(*columns).select_from(table)

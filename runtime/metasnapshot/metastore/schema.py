@@ -5,6 +5,7 @@ never to decode by.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -29,8 +30,7 @@ class LiveColumn:
 
 def table_names(connection: sa.Connection) -> list[str]:
     """Tables of the meta store, the engine's own left out, by name."""
-    names = sa.inspect(connection).get_table_names()
-    return sorted(name for name in names if not name.startswith("sqlite_"))
+    return sorted(sa.inspect(connection).get_table_names())
 
 
 def live_foreign_keys(
@@ -73,3 +73,15 @@ def live_schema(connection: sa.Connection) -> dict[str, list[LiveColumn]]:
         ]
         for table in table_names(connection)
     }
+
+
+def counted_columns(connection: sa.Connection, table: str) -> set[str]:
+    """The columns that count up by themselves, where SQLAlchemy's reflection sees it."""
+    reflected = sa.inspect(connection).get_columns(table)
+    return {item["name"] for item in reflected if item.get("autoincrement") is True}
+
+
+def delete_rows(connection: sa.Connection, tables: Sequence[str]) -> None:
+    """Delete all rows of tables, one table after the other."""
+    for table in tables:
+        connection.execute(sa.delete(sa.table(sa.quoted_name(table, quote=True))))

@@ -20,7 +20,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import sqlalchemy as sa
 
 from metasnapshot.errors import RowError, ValueUnfit
 from metasnapshot.format import messages
@@ -32,26 +31,39 @@ FromDb = Callable[[Any], Any]
 ToDb = Callable[[Any], Any]
 
 
-SQLITE, POSTGRES, MYSQL = "sqlite", "postgresql", "mysql"
-"""Names of SQLAlchemy's dialects; MariaDB is reached as MySQL."""
 _ESCAPED_ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 in JSON; after one more backslash it is only the text of an escape."""
-FRACTION_DIGITS = {POSTGRES: 6, MYSQL: 0}
-"""Digits after the second that an engine's timestamps hold; SQLite's text holds all."""
 
 
-def engine_of(connection: sa.Connection) -> str:
-    """The engine behind a connection."""
-    name = connection.dialect.name
-    return MYSQL if name == "mariadb" else name
+@dataclass(frozen=True)
+class Forms:
+    """In what forms an engine holds values.
+
+    Attributes:
+        has_timestamps: they have a type of their own, and are no text.
+        has_uuids: so have uuids, and are no bytes.
+        has_json: so has JSON, which drivers then parse.
+        fraction_digits: digits after the second that a timestamp holds; None if it holds all.
+        without_zero: what the engine is called if its text cannot hold U+0000.
+    """
+
+    has_timestamps: bool = False
+    has_uuids: bool = False
+    has_json: bool = False
+    fraction_digits: int | None = None
+    without_zero: str = ""
 
 
-def from_db(column: Column, era: str, engine: str) -> FromDb:
+PLAIN = Forms()
+"""Integers, text and bytes, each as long as it is: SQLite."""
+
+
+def from_db(column: Column, era: str, forms: Forms) -> FromDb:
     """What turns a database's value of a column, not NULL, into the model's.
 
     The function raises RowError, with the column, for a value that the column cannot hold.
     """
-    convert = _from_db(column, era, engine)
+    convert = _from_db(column, era, forms)
 
     def checked(value: Any) -> Any:
         try:
@@ -70,7 +82,7 @@ def from_db(column: Column, era: str, engine: str) -> FromDb:
     return checked
 
 
-def to_db(column: Column, engine: str) -> ToDb | None:
+def to_db(column: Column, forms: Forms) -> ToDb | None:
     """What turns a model's value of a column, not None and fitted, into the database's; None if it
     is the same.
     """
@@ -84,7 +96,7 @@ def to_db(column: Column, engine: str) -> ToDb | None:
         return members.__getitem__
     simple: dict[str, ToDb] = {
         "timestamp": lambda value: value.plain.replace("T", " "),
-        "uuid": lambda value: value if engine == POSTGRES else value.bytes,
+        "uuid": lambda value: value if forms.has_uuids else value.bytes,
         "json": _json_text if _has_keys(column.type.json) else _plain_json_text,
     }
     return simple.get(kind)
@@ -95,13 +107,13 @@ class Fit:
     """What an engine holds.
 
     Attributes:
-        engine: of the target.
+        forms: of the target's engine.
         cut_timestamps: cut them to what it holds, as RisingWave's own restore does, instead of
             refusing them.
         is_narrow: its text holds nothing beyond U+FFFF (MySQL's utf8mb3, RisingWave before 2.3.0).
     """
 
-    engine: str
+    forms: Forms
     cut_timestamps: bool = False
     is_narrow: bool = False
 
@@ -112,13 +124,13 @@ def fitted(column: Column, fit: Fit) -> ToDb | None:
     The function raises ValueUnfit for a value that the engine would change or refuse.
     """
     kind, name = column.type.kind, column.name
-    if fit.engine in FRACTION_DIGITS and kind == "timestamp":
-        digits, cut = FRACTION_DIGITS[fit.engine], fit.cut_timestamps
+    digits, cut = fit.forms.fraction_digits, fit.cut_timestamps
+    if digits is not None and kind == "timestamp":
         return lambda value: _fit_timestamp(value, digits, name, cut=cut)
     if kind not in ("string", "json"):
         return None
-    if fit.engine == POSTGRES:
-        return lambda value: _fit_text(value, _has_zero, f"{name} has U+0000", "PostgreSQL")
+    if where := fit.forms.without_zero:
+        return lambda value: _fit_text(value, _has_zero, f"{name} has U+0000", where)
     if fit.is_narrow:
         what = f"{name} has characters beyond U+FFFF"
         return lambda value: _fit_text(value, _has_wide, what, "a utf8mb3 table")
@@ -181,7 +193,7 @@ def _has_wide(text: str) -> bool:
     return any(char > "\uffff" for char in text)
 
 
-def _from_db(column: Column, era: str, engine: str) -> FromDb:
+def _from_db(column: Column, era: str, forms: Forms) -> FromDb:
     column_type = column.type
     if is_blob(column_type):
         return lambda value: Blob(_bytes(value), column_type, era)
@@ -191,9 +203,9 @@ def _from_db(column: Column, era: str, engine: str) -> FromDb:
         return names.__getitem__
     if column_type.kind == "json":
         return _from_json(column, era)
-    if column_type.kind == "timestamp" and engine != SQLITE:
+    if column_type.kind == "timestamp" and forms.has_timestamps:
         return _timestamp
-    if column_type.kind == "uuid" and engine == POSTGRES:
+    if column_type.kind == "uuid" and forms.has_uuids:
         return _uuid
     return _simple[column_type.kind](column_type)
 

@@ -13,7 +13,7 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.create import applied_migrations, make_tables, write_migrations
 from metasnapshot.metastore.ddl import MIGRATIONS_TABLE, schema_of
-from metasnapshot.metastore.values import engine_of
+from metasnapshot.metastore.engines import engine_named, engine_of
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
 
 
@@ -61,7 +61,7 @@ def create_schema(meta_store: MetaStore, release: str) -> SchemaResult:
     """
     names = sorted(RELEASES[release].migrations)
     with meta_store.write_transaction() as connection:
-        schema = schema_of(release, engine_of(connection))
+        schema = schema_of(release, engine_of(connection).syntax)
         try:
             made = make_tables(connection, schema)
         except TargetNotEmpty as error:
@@ -76,15 +76,9 @@ def create_schema(meta_store: MetaStore, release: str) -> SchemaResult:
 
 def script(release: str, engine: str) -> str:
     """The same as a script for the engine's own client."""
-    schema = schema_of(release, engine)
+    syntax = engine_named(engine).syntax
+    schema = schema_of(release, syntax)
     names = sorted(RELEASES[release].migrations)
-    rows = ",\n".join(f"  ('{name}', {_NOW[engine]})" for name in names)
+    rows = ",\n".join(f"  ('{name}', {syntax.now})" for name in names)
     insert = f"INSERT INTO {MIGRATIONS_TABLE} (version, applied_at) VALUES\n{rows}"
     return "".join(f"{text};\n" for text in ("BEGIN", *schema.statements(), insert, "COMMIT"))
-
-
-_NOW = {
-    "sqlite": "CAST(strftime('%s', 'now') AS integer)",
-    "postgresql": "extract(epoch from now())::bigint",
-    "mysql": "unix_timestamp()",
-}

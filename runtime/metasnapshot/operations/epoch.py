@@ -13,8 +13,8 @@ from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import MetasnapshotError, SnapshotNotFound
 from metasnapshot.format.rules import known_release, rules_at
+from metasnapshot.format.scalars import U64_MAX
 
-U64_MAX = (1 << 64) - 1
 PURE_EPOCH = U64_MAX & ~0xFFFF
 """The low 16 bits of an epoch are a key's spill offset; a query's epoch has none."""
 BY_TABLE, COMMITTED = "query_by_table", "query_committed"

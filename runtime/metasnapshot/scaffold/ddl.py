@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from metasnapshot.metastore.ddl import alive_at
+from metasnapshot.metastore.engines import ENGINES
 from metasnapshot.scaffold.declarations import Field, Index, Key, Table
-from metasnapshot_models.ddl import CHARSETS, RELEASES, TABLES, TYPES, DdlTable
+from metasnapshot_models.ddl import CHARSETS, RELEASES, TABLES, TYPES, DdlTable, DdlType
 
 HEAD = """\
 # schema/ddl.yaml: the same tables as SQL has them, compared with release {last}. The golden
@@ -121,13 +122,18 @@ class DdlScaffold:
         """The type that is written so on one of the engines."""
         plain = sql_type.lower()
         for item in self.types:
-            if plain in (item.sqlite.lower(), item.postgres.lower(), item.mysql.lower()):
+            if plain in map(str.lower, _spellings(item)):
                 return item.name, "text or long_text?" if item.name == "text" else ""
         word = "".join(re.findall(r"^[a-z]+", plain))
         for item in self.types:
-            if word in (item.sqlite, item.postgres.partition(" ")[0], item.mysql):
+            if word in [spelling.partition(" ")[0] for spelling in _spellings(item)]:
                 return item.name, f"which type is {sql_type!r:.30}?"
         return "varchar", f"which type is {sql_type!r:.30}?"
+
+
+def _spellings(item: DdlType) -> list[str]:
+    """What the engines call a type."""
+    return [getattr(item, engine.syntax.types) for engine in ENGINES]
 
 
 def _foreign_key(key: Key) -> str:

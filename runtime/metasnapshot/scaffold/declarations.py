@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from metasnapshot.metastore.engines import engine_of
 from metasnapshot.metastore.schema import LiveColumn, live_schema
 from metasnapshot_models.definitions import ColumnType
 
@@ -120,7 +121,7 @@ def family(column_type: ColumnType) -> str:
 
 def _read_table(connection: sa.Connection, name: str, columns: Iterable[LiveColumn]) -> Table:
     inspector = sa.inspect(connection)
-    types, counted = _declared(connection, name)
+    types, counted = engine_of(connection).declared(connection, name)
     unique = {
         item["column_names"][0]
         for item in inspector.get_unique_constraints(name)
@@ -152,18 +153,3 @@ def _read_table(connection: sa.Connection, name: str, columns: Iterable[LiveColu
         for item in inspector.get_indexes(name)
     )
     return Table(fields, keys, indexes)
-
-
-def _declared(connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:
-    """Types that reflection blurs (it makes TEXT of SQLite's uuid_text), and the columns that count
-    up by themselves.
-    """
-    if connection.dialect.name != "sqlite":
-        reflected = sa.inspect(connection).get_columns(table)
-        return {}, {item["name"] for item in reflected if item.get("autoincrement") is True}
-    named = {"table": table}
-    ddl = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table")
-    counts = "AUTOINCREMENT" in str(connection.execute(ddl, named).scalar()).upper()
-    info = sa.text("SELECT name, type, pk FROM pragma_table_info(:table)")
-    rows = connection.execute(info, named).all()
-    return {row[0]: row[1] for row in rows}, {row[0] for row in rows if counts and row[2]}

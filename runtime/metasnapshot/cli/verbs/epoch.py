@@ -11,7 +11,8 @@ from metasnapshot.cli.options import FLAT, Directory, Json
 from metasnapshot.cli.snapshots import snapshot_document
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import UsageError
-from metasnapshot.operations.epoch import U64_MAX, BackupReader
+from metasnapshot.format.scalars import U64_MAX
+from metasnapshot.operations.epoch import BackupReader
 from metasnapshot_models.layouts import RELEASES
 
 NEWEST = [name for name in RELEASES if name[0].isdigit()][-1]

@@ -13,13 +13,13 @@ from itertools import pairwise
 from typing import Any
 
 from metasnapshot.errors import VersionError
+from metasnapshot.format.scalars import U64_MAX
 from metasnapshot.hummock.keys import ends_before
 from metasnapshot.hummock.replay.rules import Rules
 from metasnapshot.hummock.replay.sst import Sst, read_sst
 
 NONOVERLAPPING, OVERLAPPING = 1, 2
 """LevelType."""
-U64_MASK = (1 << 64) - 1
 
 
 class Level:
@@ -135,8 +135,8 @@ class Level:
     def subtract(self, ssts: Iterable[Sst]) -> None:
         """Take SSTs off the sizes that it says."""
         for sst in ssts:
-            self.size = (self.size - sst.size) & U64_MASK
-            self.uncompressed = (self.uncompressed - sst.uncompressed) & U64_MASK
+            self.size = (self.size - sst.size) & U64_MAX
+            self.uncompressed = (self.uncompressed - sst.uncompressed) & U64_MAX
 
     def recount(self) -> None:
         """Say the sizes that its SSTs have."""
@@ -158,11 +158,11 @@ class Level:
 
     def _count(self, sst: Sst, sign: int, *, said: bool = True) -> None:
         # Upstream's u64 wraps in release builds; a size that was stale can make it do so.
-        self._true_size = (self._true_size + sign * sst.size) & U64_MASK
-        self._true_uncompressed = (self._true_uncompressed + sign * sst.uncompressed) & U64_MASK
+        self._true_size = (self._true_size + sign * sst.size) & U64_MAX
+        self._true_uncompressed = (self._true_uncompressed + sign * sst.uncompressed) & U64_MAX
         if said:
-            self.size = (self.size + sign * sst.size) & U64_MASK
-            self.uncompressed = (self.uncompressed + sign * sst.uncompressed) & U64_MASK
+            self.size = (self.size + sign * sst.size) & U64_MAX
+            self.uncompressed = (self.uncompressed + sign * sst.uncompressed) & U64_MAX
 
     def _sorted_keys(self) -> list[Any] | None:
         """The keys of a non-overlapping level, made when they are first asked for and kept up from
@@ -215,7 +215,7 @@ class Group:
         Raises:
             VersionError: it is not the newest.
         """
-        if sub_level_id == U64_MASK:
+        if sub_level_id == U64_MAX:
             # Upstream's marker of a delta that adds nothing to L0.
             return
         if self.l0 and self.l0[-1].sub_level_id >= sub_level_id:
@@ -230,8 +230,8 @@ class Group:
 
     def add_to_l0_sizes(self, size: int, uncompressed: int) -> None:
         """Count bytes into, or if negative out of, what L0 says."""
-        self.l0_size = (self.l0_size + size) & U64_MASK
-        self.l0_uncompressed = (self.l0_uncompressed + uncompressed) & U64_MASK
+        self.l0_size = (self.l0_size + size) & U64_MAX
+        self.l0_uncompressed = (self.l0_uncompressed + uncompressed) & U64_MAX
 
     def drop_empty_sub_levels(self) -> None:
         """Drop sub levels without SSTs; L0's sizes are those of its sub levels then."""
@@ -240,8 +240,8 @@ class Group:
 
     def recount_l0(self) -> None:
         """Let L0 say the sum of what its sub levels say."""
-        self.l0_size = sum(level.size for level in self.l0) & U64_MASK
-        self.l0_uncompressed = sum(level.uncompressed for level in self.l0) & U64_MASK
+        self.l0_size = sum(level.size for level in self.l0) & U64_MAX
+        self.l0_uncompressed = sum(level.uncompressed for level in self.l0) & U64_MAX
 
     def level(self, level_idx: int) -> Level:
         """A level below L0.

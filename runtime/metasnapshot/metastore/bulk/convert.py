@@ -9,7 +9,7 @@ import msgspec
 
 from metasnapshot.format.codec import INTEGER_RANGES
 from metasnapshot.format.columns import Columns
-from metasnapshot.metastore.values import SQLITE, to_db
+from metasnapshot.metastore.values import PLAIN, to_db
 from metasnapshot_models.definitions import Column
 
 _encoder = msgspec.json.Encoder()
@@ -78,7 +78,7 @@ def number_texts(values: Sequence[Any]) -> str:
 
 def json_text(column: Column) -> Callable[[Any], Any]:
     """What makes the text that RisingWave stores of a JSON value."""
-    change = to_db(column, SQLITE)
+    change = to_db(column, PLAIN)
     assert change is not None, "JSON is text in a database"
     return change
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import xxhash
 
-U64_MASK = (1 << 64) - 1
+from metasnapshot.format.scalars import U64_MAX
 
 
 @dataclass
@@ -23,7 +23,7 @@ class TableDigest:
         for row_hash in map(xxhash.xxh64_intdigest, rows):
             self.count += 1
             self.total += row_hash
-        self.total &= U64_MASK
+        self.total &= U64_MAX
 
     def __add__(self, other: TableDigest) -> TableDigest:
-        return TableDigest(self.count + other.count, (self.total + other.total) & U64_MASK)
+        return TableDigest(self.count + other.count, (self.total + other.total) & U64_MAX)

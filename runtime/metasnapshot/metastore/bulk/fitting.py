@@ -13,7 +13,7 @@ from metasnapshot.errors import ValueUnfit
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import SECOND, Timestamp
 from metasnapshot.metastore.bulk.convert import is_numeric
-from metasnapshot.metastore.values import FRACTION_DIGITS, POSTGRES, Fit, fitted
+from metasnapshot.metastore.values import Fit, fitted
 from metasnapshot_models.definitions import Column
 
 
@@ -31,9 +31,10 @@ def fitted_columns(columns: Columns, shape: Sequence[Column], fit: Fit, first: i
     """
     found: Columns = []
     for column, values in zip(shape, columns, strict=True):
-        is_timestamp = column.type.kind == "timestamp" and fit.engine in FRACTION_DIGITS
-        if is_timestamp and fit.cut_timestamps:
-            found.append(_cut(values, _width(fit)))
+        is_timestamp = column.type.kind == "timestamp"
+        width = _width(fit)
+        if is_timestamp and width and fit.cut_timestamps:
+            found.append(_cut(values, width))
             continue
         if not _is_plainly_fit(column, values, fit):
             _look_at_each(column, values, fit, first)
@@ -41,9 +42,11 @@ def fitted_columns(columns: Columns, shape: Sequence[Column], fit: Fit, first: i
     return found
 
 
-def _width(fit: Fit) -> int:
-    """Characters of the longest timestamp that an engine holds."""
-    digits = FRACTION_DIGITS[fit.engine]
+def _width(fit: Fit) -> int | None:
+    """Characters of the longest timestamp that an engine holds; None if it holds all."""
+    digits = fit.forms.fraction_digits
+    if digits is None:
+        return None
     return SECOND + 1 + digits if digits else SECOND
 
 
@@ -54,14 +57,14 @@ def _cut(values: Sequence[Any], width: int) -> Sequence[Any]:
 def _is_plainly_fit(column: Column, values: Sequence[Any], fit: Fit) -> bool:
     """False means perhaps not."""
     kind = column.type.kind
-    if kind == "timestamp" and fit.engine in FRACTION_DIGITS:
-        return max((len(value) for value in values if value is not None), default=0) <= _width(fit)
-    if kind not in ("string", "json") or not (fit.engine == POSTGRES or fit.is_narrow):
+    if kind == "timestamp" and (width := _width(fit)) is not None:
+        return max((len(value) for value in values if value is not None), default=0) <= width
+    if kind not in ("string", "json") or not (fit.forms.without_zero or fit.is_narrow):
         return True
     if kind == "json" and is_numeric(column.type.json):
         return True
     texts = "".join(filter(None, values)) if kind == "string" else _json_lines(values)
-    if fit.engine == POSTGRES:
+    if fit.forms.without_zero:
         return "\0" not in texts and "\\u0000" not in texts
     return texts.isascii()
 

@@ -14,17 +14,17 @@ from metasnapshot.format.codec import is_blob
 from metasnapshot.format.columns import Columns
 from metasnapshot.format.scalars import as_chrono
 from metasnapshot.metastore.bulk.convert import Convert, looked_up, same, unless_null
-from metasnapshot.metastore.values import from_db
+from metasnapshot.metastore.values import Forms, from_db
 from metasnapshot_models.definitions import Column
 
 _NULL = type(None)
 
 
 def reader_of(
-    shape: Sequence[Column], era: str, engine: str
+    shape: Sequence[Column], era: str, forms: Forms
 ) -> Callable[[Sequence[Sequence[Any]]], Columns | None]:
     """What makes columns of plain values of an engine's rows."""
-    converts = [_convert(column, era, engine) for column in shape]
+    converts = [_convert(column, era, forms) for column in shape]
 
     def read(rows: Sequence[Sequence[Any]]) -> Columns | None:
         found: Columns = []
@@ -40,7 +40,7 @@ def reader_of(
     return read
 
 
-def _convert(column: Column, era: str, engine: str) -> tuple[frozenset[type], Convert]:
+def _convert(column: Column, era: str, forms: Forms) -> tuple[frozenset[type], Convert]:
     """The types of a column's values, and what makes plain values of them."""
     kind = column.type.kind
     if is_blob(column.type):
@@ -53,7 +53,7 @@ def _convert(column: Column, era: str, engine: str) -> tuple[frozenset[type], Co
         "enum": ({str}, looked_up({**names, None: None})),
         "timestamp": ({str, datetime}, unless_null(_timestamp, None)),
         "uuid": ({bytes, UUID}, unless_null(_uuid, None)),
-        "json": ({str}, unless_null(from_db(column, era, engine), None)),
+        "json": ({str}, unless_null(from_db(column, era, forms), None)),
     }
     types, convert = known[kind]
     return frozenset({*types, _NULL}), convert

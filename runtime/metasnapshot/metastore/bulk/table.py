@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-import sqlalchemy as sa
-
 from metasnapshot.errors import ValueUnfit
 from metasnapshot.format.columns import Columns
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.bulk.fitting import fitted_columns
-from metasnapshot.metastore.bulk.mysql import MysqlTable
-from metasnapshot.metastore.bulk.postgres import PostgresTable
-from metasnapshot.metastore.bulk.sqlite import SqliteTable
-from metasnapshot.metastore.values import MYSQL, POSTGRES, SQLITE, Fit
+from metasnapshot.metastore.values import Fit
 from metasnapshot_models.definitions import Column
 
 
@@ -32,16 +27,6 @@ class Table(Protocol):
         makes, so that its form is not known.
         """
         ...
-
-
-_TABLES = {SQLITE: SqliteTable, MYSQL: MysqlTable, POSTGRES: PostgresTable}
-
-
-def open_table(
-    connection: sa.Connection, engine: str, table: str, shape: Sequence[Column]
-) -> Table:
-    """A table of an engine, for columns of a shape."""
-    return _TABLES[engine](connection, table, shape)
 
 
 def fitted_batches(

@@ -18,7 +18,7 @@ from metasnapshot.format.layout import shape_of
 from metasnapshot.metastore.bulk.digest import TableDigest
 from metasnapshot.metastore.bulk.table import Table
 from metasnapshot.metastore.create import make_tables
-from metasnapshot.metastore.foreign_keys import foreign_keys_last
+from metasnapshot.metastore.engines import engine_of
 from metasnapshot.metastore.load import (
     Target,
     digest_table,
@@ -28,7 +28,6 @@ from metasnapshot.metastore.load import (
     set_sequences,
     table_of,
 )
-from metasnapshot.metastore.triggers import fire_deferred
 from metasnapshot.operations.restore.source import Source
 from metasnapshot.operations.restore.target import TargetChecks
 from metasnapshot_models.enums import ObjectType
@@ -60,12 +59,13 @@ def load(
     if checks.schema is not None:
         make_tables(connection, checks.schema)
     empty_tables(connection, checks.plan.empties)
-    with foreign_keys_last(connection) as any_order:
+    engine = engine_of(connection)
+    with engine.foreign_keys_last(connection) as any_order:
         sent = {
             section: _insert(connection, source, target, section, any_order=any_order)
             for section in source.sections
         }
-        fire_deferred(connection)
+        engine.fire_deferred(connection)
     rows = {source.table(section): item.digest.count for section, item in sent.items()}
     sequences = set_sequences(connection, rows)
     for section, item in sent.items():

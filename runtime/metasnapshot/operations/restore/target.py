@@ -14,10 +14,10 @@ from metasnapshot.format.layout import shape_of
 from metasnapshot.metastore.bulk.table import fitted_batches
 from metasnapshot.metastore.create import applied_migrations, tables_there
 from metasnapshot.metastore.ddl import MIGRATIONS_TABLE, Schema, is_narrow, schema_of
+from metasnapshot.metastore.engines import engine_of
 from metasnapshot.metastore.load import digest_table, known_tables, nonempty_tables, target_of
 from metasnapshot.metastore.misfits import live_tables, misfits
 from metasnapshot.metastore.triggers import triggers_on
-from metasnapshot.metastore.values import MYSQL, engine_of
 from metasnapshot.operations.create_schema import release_of
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan, Warned
 from metasnapshot.operations.restore.source import Source
@@ -111,12 +111,12 @@ class TargetChecks:
 
     def _new_schema(self) -> str:
         """The tables that are missing will be made."""
-        schema = schema_of(release_of(self.source.reader), engine_of(self.connection))
+        schema = schema_of(release_of(self.source.reader), engine_of(self.connection).syntax)
         there = tables_there(self.connection, schema)
         self.schema = schema
         names = [table.name for table in schema.tables]
         self.plan.creates = tuple(name for name in names if name not in there)
-        if is_narrow(schema.release, schema.engine):
+        if is_narrow(schema.release, engine_of(self.connection).syntax):
             self.target = replace(self.target, fit=replace(self.target.fit, is_narrow=True))
         kept = f", {len(there)} are there" if there else ""
         return f"{len(self.plan.creates)} tables of {schema.release} will be made{kept}"
@@ -172,11 +172,11 @@ class TargetChecks:
         """The target's engine holds every value as it is, and every row once. A load that follows
         at once looks itself, and rolls back; but MySQL would have made the tables by then.
         """
-        engine = self.target.fit.engine
+        engine = engine_of(self.connection)
         if self.plan.loaded:
             return "they are there"
-        if is_load and not (engine == MYSQL and self.plan.creates):
-            return f"looked at as they are sent, in one transaction of {engine}'s"
+        if is_load and not (engine.commits_ddl and self.plan.creates):
+            return f"looked at as they are sent, in one transaction of {engine.name}'s"
         for section in self.source.sections:
             model = self.source.model(section)
             shape = shape_of(self.source.layout, model).columns
@@ -186,4 +186,4 @@ class TargetChecks:
                 pass
             keys.require(lambda it=section: self.source.columns(it))
         cut = ", timestamps cut to what it holds" if self.options.cut_timestamps else ""
-        return f"{engine} holds every value{cut}; no row stands twice"
+        return f"{engine.name} holds every value{cut}; no row stands twice"

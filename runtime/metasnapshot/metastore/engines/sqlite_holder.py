@@ -1,4 +1,4 @@
-"""Who holds the lock of a meta store, and since when, as far as each engine tells."""
+"""Who has a SQLite file locked, as Linux tells."""
 
 from __future__ import annotations
 
@@ -8,53 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from metasnapshot.store.lock import Holder
 
-POSTGRES_KEY = 0x6D657461736E6170
-"""PostgreSQL's advisory locks are numbers; this one reads `metasnap`."""
-_POSTGRES = f"""
-SELECT l.pid, a.usename, a.client_addr, a.application_name, a.xact_start
-FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.classid = {POSTGRES_KEY >> 32} AND l.objid = {POSTGRES_KEY & 0xFFFFFFFF}
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 LOCKS, UPTIME = Path("/proc/locks"), Path("/proc/stat")
 FIRST_BYTE, LAST_BYTE = 0x40000000, 0x40000000 + 512
 """Where SQLite's locks are in its file; in WAL mode a writer's is WAL_BYTE of the file beside."""
 WAL_BYTE = 120
 
 
-def of_postgres(connection: sa.Connection) -> str:
-    """Who holds the advisory lock. Whom this user may not see has a process id alone."""
-    row = connection.exec_driver_sql(_POSTGRES).fetchone()
-    if row is None:
-        return "its holder has just ended"
-    pid, user, address, application, since = row
-    who = f"user {user}" if user else "somebody"
-    where = f" from {address}" if address else ""
-    what = f" ({application})" if application else ""
-    began = f" since {since.isoformat(timespec='seconds')}" if since else ""
-    return f"{who}{where}{what}, server process {pid}{began}"
-
-
-def of_mysql(connection: sa.Connection, name: str) -> str:
-    """Who holds a lock of GET_LOCK. MySQL does not say since when, but what he does and how long
-    already; without the privilege PROCESS only of one's own user.
-    """
-    number = connection.exec_driver_sql("SELECT IS_USED_LOCK(%s)", (name,)).scalar()
-    if number is None:
-        return "its holder has just ended"
-    for row in connection.exec_driver_sql("SHOW FULL PROCESSLIST").mappings():
-        if row["Id"] == number:
-            doing = f"{row['Command']} for {row['Time']} s"
-            return f"user {row['User']} from {row['Host']}, connection {number}, in {doing}"
-    return f"somebody, connection {number}"
-
-
-def of_sqlite(path: Path) -> str:
+def writer_of(path: Path) -> str:
     """Which process has a lock for writing on a SQLite file, and since when it runs."""
     places = [(path, FIRST_BYTE, LAST_BYTE), (Path(f"{path}-shm"), WAL_BYTE, WAL_BYTE)]
     for file, first, last in places:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from metasnapshot.errors import ConflictError, DatabaseError, InconsistentStore, UsageError
-from metasnapshot.metastore.lock_holders import of_sqlite
+from metasnapshot.metastore.engines.sqlite_holder import writer_of
 from metasnapshot.metastore.results import closing_results
 from metasnapshot.metastore.url_options import require_sqlite_options
 from metasnapshot.store.scratch import scratch_directory
@@ -280,7 +280,7 @@ def _busy_named(path: Path, url: str) -> Generator[None]:
         if code != sqlite3.SQLITE_BUSY:
             raise
         raise ConflictError(
-            f"{url} is locked by {of_sqlite(path)}", hint="wait until it has ended"
+            f"{url} is locked by {writer_of(path)}", hint="wait until it has ended"
         ) from error
 
 

@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from metasnapshot.errors import InconsistentStore
-from metasnapshot.metastore.values import POSTGRES, engine_of
 
 LOCK_TIMEOUT_S = 2
 """How long to wait for others who look at the tables."""
@@ -52,9 +51,6 @@ def foreign_keys_last(connection: sa.Connection) -> Generator[bool]:
     Raises:
         DatabaseError: rows refer to rows that are not there.
     """
-    if engine_of(connection) != POSTGRES:
-        yield True
-        return
     keys = _keys(connection)
     if not all(key.is_ours for key in keys) or not _drop(connection, keys):
         yield False

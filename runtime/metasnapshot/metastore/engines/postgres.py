@@ -1,0 +1,182 @@
+"""PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from metasnapshot.metastore.ddl import Syntax
+from metasnapshot.metastore.engines.postgres_copy import PostgresTable
+from metasnapshot.metastore.engines.postgres_errors import reason
+from metasnapshot.metastore.engines.postgres_keys import foreign_keys_last
+from metasnapshot.metastore.schema import counted_columns
+from metasnapshot.metastore.server import LOCK_WAIT_S, LockedBy, Reason, ServerStore
+from metasnapshot.metastore.url_options import postgres_options
+from metasnapshot.metastore.values import Forms
+from metasnapshot.store.lock import this_holder
+from metasnapshot_models.definitions import Column
+
+LOCK_KEY = 0x6D657461736E6170
+"""PostgreSQL's advisory locks are numbers; this one reads `metasnap`."""
+_APPLICATION_BYTES = 63
+_HOLDER = f"""
+SELECT l.pid, a.usename, a.client_addr, a.application_name, a.xact_start
+FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.classid = {LOCK_KEY >> 32} AND l.objid = {LOCK_KEY & 0xFFFFFFFF}
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_LIMITS = f"""
+SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN '{LOCK_WAIT_S}s' ELSE '0' END, true)
+FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout',
+  'idle_in_transaction_session_timeout')
+"""
+"""What a session of ours has, whatever the server's defaults are. It asks which of them there are:
+transaction_timeout came with 17.
+"""
+_TRIGGERS = """
+SELECT t.relname, 'trigger', g.tgname FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid
+WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND pg_table_is_visible(t.oid)
+UNION ALL
+SELECT t.relname, 'rule', r.rulename FROM pg_rewrite r JOIN pg_class t ON t.oid = r.ev_class
+WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D' AND pg_table_is_visible(t.oid)
+"""
+_OWNED_SEQUENCES = """
+SELECT t.relname, a.attname, CAST(CAST(s.oid AS regclass) AS text)
+FROM pg_depend d
+JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+JOIN pg_class t ON t.oid = d.refobjid
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+WHERE d.deptype IN ('a', 'i') AND pg_table_is_visible(t.oid) ORDER BY 1, 2
+"""
+
+
+class Postgres:
+    """See Engine, and ServerEngine."""
+
+    name = "postgresql"
+    schemes = (name, "postgres")
+    driver = "postgresql+psycopg"
+    extra = "postgres"
+    is_file = False
+    commits_ddl = False
+    password_variable = None  # libpq knows its own
+    forms = Forms(
+        has_timestamps=True,
+        has_uuids=True,
+        has_json=True,
+        fraction_digits=6,
+        without_zero="PostgreSQL",
+    )
+    syntax = Syntax(
+        engine=name, types="postgres", now="extract(epoch from now())::bigint", serial="serial"
+    )
+
+    @contextmanager
+    def open(self, url: sa.URL, *, may_create: bool) -> Generator[ServerStore]:  # noqa: ARG002
+        """See Engine."""
+        store = ServerStore(url, self)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def arguments(self, url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
+        """See Engine."""
+        from psycopg import pq  # noqa: PLC0415 - an extra
+
+        hosts = {name: url.query[name] for name in ("host", "port") if name in url.query}
+        plain = url.set(query=hosts)  # SQLAlchemy reads several of them
+        keywords = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
+        others = {name: value for name, value in url.query.items() if name not in hosts}
+        return plain, dict(postgres_options(others, keywords))
+
+    def session_arguments(self) -> dict[str, Any]:
+        """See ServerEngine. Each transaction sets what it needs."""
+        return {}
+
+    def begin_reading(self, connection: sa.Connection) -> None:
+        """See ServerEngine."""
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        connection.exec_driver_sql(_LIMITS)
+
+    @contextmanager
+    def writing(self, connection: sa.Connection, locked_by: LockedBy) -> Generator[None]:
+        """See ServerEngine."""
+        connection.exec_driver_sql(_LIMITS)
+        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOCK_KEY})").scalar():
+            raise locked_by(_holder(connection))
+        name = f"metasnapshot, {this_holder()}".encode("ascii", "replace")[:_APPLICATION_BYTES]
+        connection.exec_driver_sql(
+            "SELECT set_config('application_name', %s, true)", (name.decode(),)
+        )
+        yield
+
+    def reason(self, error: Any, *, is_unreachable: bool) -> Reason:
+        """See ServerEngine."""
+        return reason(error, is_unreachable=is_unreachable)
+
+    def table(
+        self, connection: sa.Connection, table: str, shape: Sequence[Column]
+    ) -> PostgresTable:
+        """See Engine."""
+        return PostgresTable(connection, table, shape)
+
+    def is_narrow(self, connection: sa.Connection) -> bool:  # noqa: ARG002 - MySQL's is asked
+        """See Engine."""
+        return False
+
+    def empty(
+        self,
+        connection: sa.Connection,
+        tables: Sequence[str],  # noqa: ARG002 - see below
+        known: Sequence[str],
+    ) -> None:
+        """See Engine. It refuses to delete what others refer to, row by row; so all are emptied."""
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(map(quote, known))}")
+
+    def set_sequences(self, connection: sa.Connection, tables: set[str]) -> dict[str, int]:
+        """See Engine. Every sequence that a column owns, by DEFAULT nextval or as an identity."""
+        found: dict[str, int] = {}
+        for table, column, sequence in connection.exec_driver_sql(_OWNED_SEQUENCES).fetchall():
+            if table not in tables:
+                continue
+            largest = connection.exec_driver_sql(f'SELECT max("{column}") FROM "{table}"').scalar()
+            if largest is not None:
+                connection.exec_driver_sql("SELECT setval(%s::regclass, %s)", (sequence, largest))
+                found[table] = largest
+        return found
+
+    def foreign_keys_last(self, connection: sa.Connection) -> AbstractContextManager[bool]:
+        """See Engine."""
+        return foreign_keys_last(connection)
+
+    def triggers(self, connection: sa.Connection) -> Sequence[Any]:
+        """See Engine."""
+        return connection.exec_driver_sql(_TRIGGERS).fetchall()
+
+    def fire_deferred(self, connection: sa.Connection) -> None:
+        """See Engine."""
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def declared(self, connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:
+        """See Engine."""
+        return {}, counted_columns(connection, table)
+
+
+def _holder(connection: sa.Connection) -> str:
+    """Who holds the advisory lock. Whom this user may not see has a process id alone."""
+    row = connection.exec_driver_sql(_HOLDER).fetchone()
+    if row is None:
+        return "its holder has just ended"
+    pid, user, address, application, since = row
+    who = f"user {user}" if user else "somebody"
+    where = f" from {address}" if address else ""
+    what = f" ({application})" if application else ""
+    began = f" since {since.isoformat(timespec='seconds')}" if since else ""
+    return f"{who}{where}{what}, server process {pid}{began}"

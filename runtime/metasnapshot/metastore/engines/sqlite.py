@@ -1,0 +1,99 @@
+"""SQLite: the meta store of one process, in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import sqlalchemy as sa
+
+from metasnapshot.metastore.ddl import Syntax
+from metasnapshot.metastore.engines.sqlite_file import SqliteStore, open_sqlite
+from metasnapshot.metastore.engines.sqlite_rows import SqliteTable
+from metasnapshot.metastore.schema import delete_rows
+from metasnapshot.metastore.values import PLAIN
+from metasnapshot_models.definitions import Column
+
+_TRIGGERS = "SELECT tbl_name, 'trigger', name FROM sqlite_master WHERE type = 'trigger'"
+_COUNTED = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
+
+
+class Sqlite:
+    """See Engine."""
+
+    name = "sqlite"
+    schemes = (name,)
+    driver = "sqlite"
+    is_file = True
+    commits_ddl = False
+    password_variable = None
+    forms = PLAIN
+    syntax = Syntax(
+        engine=name,
+        types="sqlite",
+        now="CAST(strftime('%s', 'now') AS integer)",
+        counts=("", "AUTOINCREMENT"),
+        has_key_names=False,
+    )
+
+    @contextmanager
+    def open(self, url: sa.URL, *, may_create: bool) -> Generator[SqliteStore]:
+        """See Engine."""
+        yield open_sqlite(url, may_create=may_create)
+
+    def arguments(self, url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
+        """See Engine. How a file is opened is decided by what is done with it."""
+        return url.set(query={}), {}
+
+    def table(self, connection: sa.Connection, table: str, shape: Sequence[Column]) -> SqliteTable:
+        """See Engine."""
+        return SqliteTable(connection, table, shape)
+
+    def is_narrow(self, connection: sa.Connection) -> bool:  # noqa: ARG002 - other engines ask
+        """See Engine."""
+        return False
+
+    def empty(
+        self,
+        connection: sa.Connection,
+        tables: Sequence[str],
+        known: Sequence[str],  # noqa: ARG002 - PostgreSQL takes them all
+    ) -> None:
+        """See Engine."""
+        delete_rows(connection, tables)
+
+    def set_sequences(self, connection: sa.Connection, tables: set[str]) -> dict[str, int]:
+        """See Engine. The table sqlite_sequence has the largest id that was ever given."""
+        found: dict[str, int] = {}
+        for name in connection.exec_driver_sql(_COUNTED).scalars().all():
+            if name not in tables:
+                continue
+            largest = connection.exec_driver_sql(f'SELECT max(rowid) FROM "{name}"').scalar()
+            connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+            if largest is not None:
+                connection.exec_driver_sql(
+                    "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, largest)
+                )
+                found[name] = largest
+        return found
+
+    def foreign_keys_last(self, connection: sa.Connection) -> nullcontext[bool]:  # noqa: ARG002
+        """See Engine. They are looked at when the transaction ends."""
+        return nullcontext(enter_result=True)
+
+    def triggers(self, connection: sa.Connection) -> Sequence[Any]:
+        """See Engine."""
+        return connection.exec_driver_sql(_TRIGGERS).fetchall()
+
+    def fire_deferred(self, connection: sa.Connection) -> None:
+        """See Engine. Triggers act at once."""
+
+    def declared(self, connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:
+        """See Engine. Reflection makes TEXT of uuid_text."""
+        named = {"table": table}
+        ddl = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table")
+        counts = "AUTOINCREMENT" in str(connection.execute(ddl, named).scalar()).upper()
+        info = sa.text("SELECT name, type, pk FROM pragma_table_info(:table)")
+        rows = connection.execute(info, named).all()
+        return {row[0]: row[1] for row in rows}, {row[0] for row in rows if counts and row[2]}
