@@ -24,7 +24,7 @@ from metasnapshot.hummock.paths import DATA, GRAPH, SUFFIXES, VECTOR
 from metasnapshot.store.memory import MemoryStore
 
 U64 = st.integers(0, (1 << 64) - 1)
-OBJECTS = st.builds(NeededObject, U64, st.sampled_from(SUFFIXES), U64, U64)
+OBJECTS = st.builds(NeededObject, U64, st.sampled_from(SUFFIXES), U64, U64, U64)
 CLUSTER = "5d1b41a1-cluster"
 
 

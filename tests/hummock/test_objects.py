@@ -28,6 +28,8 @@ OBJECTS = st.builds(
     st.one_of(st.integers(0, 9), st.integers(0, U64_MAX)),
     st.sampled_from(SUFFIXES),
     st.integers(0, U64_MAX),
+    st.integers(0, U64_MAX),
+    st.integers(0, U64_MAX),
 )
 
 
