@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,13 +28,19 @@ from metasnapshot.contents.ownership import (
     parameter,
 )
 from metasnapshot.contents.sequences import BACKUP_SEQUENCE, SEQUENCES_SECTION
-from metasnapshot.errors import InconsistentStore, UsageError
+from metasnapshot.errors import InconsistentStore
 from metasnapshot.format.framing import WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, section_names
 from metasnapshot.format.writer import SnapshotWriter
 from metasnapshot.hummock.checkpoint import read_checkpoint_bytes
-from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, change_log_objects, object_ids
+from metasnapshot.hummock.objects import (
+    CHANGE_LOGS_SECTION,
+    NeededObject,
+    NeededObjects,
+    change_log_objects,
+    needed_objects,
+)
 from metasnapshot.hummock.replay.stream import Replayed, replay_checkpoint
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.read import (
@@ -45,6 +52,7 @@ from metasnapshot.metastore.read import (
     system_parameters,
     version_deltas,
 )
+from metasnapshot.operations.backup_options import NOT_PINNED, BackupOptions, warnings
 from metasnapshot.operations.coverage import cover
 from metasnapshot.operations.cycles import rare_collections
 from metasnapshot.store.port import Store
@@ -55,44 +63,6 @@ from metasnapshot_models.layouts import LAYOUTS
 from metasnapshot_models.models import HummockSequence
 
 CUT_ATTEMPTS_MAX = 10
-NOT_PINNED = (
-    "not pinned: a running cluster's garbage collection does not know this snapshot and may delete "
-    "objects that it needs; back up through the meta node, or stop it (--meta-node-stopped)"
-)
-
-
-@dataclass(frozen=True)
-class BackupOptions:
-    """How to back up.
-
-    Attributes:
-        hummock_storage_url: the state store; by default system parameter state_store.
-        hummock_storage_directory: the data directory; by default system parameter data_directory.
-        remarks: a note for the manifest.
-        rw_version: the cluster's release, which decides between layouts that share migrations; by
-            default set only where these leave no doubt.
-        dry_run: read and encode everything, write nothing.
-        allow_unknown_tables: go on without tables and columns that the registry does not have.
-        into_cluster_directory: go on although the directory is the cluster's own.
-        meta_node_stopped: no meta node runs, so nothing collects garbage.
-
-    Raises:
-        UsageError: a text has what no UTF-8 has.
-    """
-
-    hummock_storage_url: str | None = None
-    hummock_storage_directory: str | None = None
-    remarks: str | None = None
-    rw_version: str | None = None
-    dry_run: bool = False
-    allow_unknown_tables: bool = False
-    into_cluster_directory: bool = False
-    meta_node_stopped: bool = False
-
-    def __post_init__(self) -> None:
-        for text in (self.remarks or "", self.rw_version or ""):
-            if any("\ud800" <= char <= "\udfff" for char in text):
-                raise UsageError("remarks and release must be valid UTF-8")
 
 
 @dataclass(frozen=True)
@@ -111,6 +81,7 @@ class BackupResult:
         pinned: whether garbage collection keeps the objects that the snapshot needs.
         omitted: unknown tables and columns that were left out because that was allowed.
         warnings: what the operator should know.
+        needed: the objects that the snapshot needs.
     """
 
     entry: ManifestEntry
@@ -124,6 +95,7 @@ class BackupResult:
     pinned: bool
     omitted: tuple[str, ...]
     warnings: tuple[str, ...]
+    needed: NeededObjects
 
 
 @rare_collections()
@@ -202,6 +174,7 @@ class _Backup:
         self.rows: dict[str, int] = {}
         self.size = 0
         self.checksum = 0
+        self.needed = NeededObjects(())
 
     def run(self) -> BackupResult:
         known = sequences(self.connection)
@@ -224,7 +197,10 @@ class _Backup:
             deltas=self.replayed.applied,
             pinned=self.options.meta_node_stopped,
             omitted=self.omitted,
-            warnings=tuple(self._warnings()),
+            warnings=tuple(
+                warnings(self.connection, self.options, self.coverage, self.layout, self.replayed)
+            ),
+            needed=self.needed,
         )
 
     def _replay(self, checkpoint: bytes) -> Replayed:
@@ -239,7 +215,7 @@ class _Backup:
         version = HummockVersion.from_message(
             self.version, self.layout.hummock_version_form, self.layout.era
         )
-        logged = set[int]()
+        logged: list[NeededObject] = []
         for section in section_names(self.layout):
             if section == HUMMOCK_VERSION:
                 writer.write_hummock_version(version)
@@ -252,11 +228,12 @@ class _Backup:
         self.checksum = writer.finish()
         self.size = writer.size
         in_table = CHANGE_LOGS_SECTION in section_names(self.layout)
-        ids = logged.union(object_ids(self.version, () if in_table else None))
+        in_version = needed_objects(self.version, () if in_table else None)
+        self.needed = NeededObjects(chain(in_version, logged))
         return new_entry(
             snapshot_id,
             self.version,
-            sorted(ids),
+            self.needed.ids,
             self.layout,
             self._remarks(),
             self.options.rw_version or self.coverage.candidates.only_release,
@@ -281,32 +258,6 @@ class _Backup:
         bumped = list(_with_backup_sequence(rows, snapshot_id + 1))
         return len(bumped), bumped
 
-    def _warnings(self) -> Iterator[str]:
-        found = self.coverage.candidates
-        if not self.options.meta_node_stopped:
-            yield NOT_PINNED
-        if self.replayed.doubt:
-            yield self.replayed.doubt
-        named = self.options.rw_version
-        if named is not None and named.removeprefix("v") not in self.releases:
-            names = ", ".join(self.releases)
-            yield f"the meta store's migrations are those of {names}, not of {named}"
-        if doubt := found.doubt(named):
-            yield doubt
-        for name in self.omitted:
-            yield f"{name} is unknown and left out: a restore loses it"
-        if not found.exact:
-            yield (
-                f"migrations beyond layout {self.layout.name}, without effect on its tables: "
-                f"{', '.join(found.unknown)}"
-            )
-        for item in self.coverage.excluded:
-            if item.reason == "missed" and (count := count_rows(self.connection, item.table)):
-                yield (
-                    f"table {item.table} has {count} rows that snapshots of "
-                    f"{found.releases_of(self.layout)[0]} leave out: a restore loses them"
-                )
-
 
 def _with_backup_sequence(rows: Iterable[Any], value: int) -> Iterator[Any]:
     """hummock_sequence as in RisingWave's own snapshot: meta_backup is at the next id."""
@@ -315,10 +266,10 @@ def _with_backup_sequence(rows: Iterable[Any], value: int) -> Iterator[Any]:
     yield from sorted([*others, row], key=lambda item: item.name.encode())
 
 
-def _noting_objects(rows: Iterable[Any], ids: set[int]) -> Iterator[Any]:
+def _noting_objects(rows: Iterable[Any], objects: list[NeededObject]) -> Iterator[Any]:
     """The same rows of hummock_table_change_log; the objects that they refer to are noted."""
     for row in rows:
-        ids.update(item.id for item in change_log_objects(row))
+        objects.extend(change_log_objects(row))
         yield row
 
 
@@ -327,3 +278,6 @@ class _Discard:
 
     def write(self, data: bytes, /) -> int:
         return len(data)
+
+
+__all__ = ["NOT_PINNED", "BackupOptions", "BackupResult", "backup"]

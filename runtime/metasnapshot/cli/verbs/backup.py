@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.meta_store import NOWHERE, OptionalMetaStore
+from metasnapshot.cli.objects import WITHOUT, WithObjects, require_none
 from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
 from metasnapshot.cli.snapshots import snapshot_document
-from metasnapshot.cli.text import Document, note, releases, say, say_json
+from metasnapshot.cli.text import (
+    Document,
+    complain,
+    error_document,
+    note,
+    releases,
+    say,
+    say_json,
+    spelt_size,
+    tell,
+)
 from metasnapshot.operations import backup as operation
 from metasnapshot.operations.backup import BackupOptions, BackupResult
+
+if TYPE_CHECKING:
+    from metasnapshot.operations.backup_full import FullResult
 
 DEFAULTS = BackupOptions()
 
@@ -21,34 +36,90 @@ def backup(
     store: Annotated[OptionalMetaStore, FLAT] = NOWHERE,
     directory: Annotated[OptionalDirectory, FLAT] = ANYWHERE,
     options: Annotated[BackupOptions, FLAT] = DEFAULTS,
+    objects: Annotated[WithObjects, FLAT] = WITHOUT,
     via_meta: ViaMeta = None,
     json: Json = False,
 ) -> int:
     r"""Back up a meta store into a new snapshot; or have a running meta node do it (--via-meta).
+
+    With --with-objects every object that the snapshot needs is copied too, if it is not there yet.
 
     $ metasnapshot backup --meta-store sqlite:////var/lib/risingwave/meta.db \
         --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
         live.require_no_cluster(directory.cluster)
+        require_none(objects, "--via-meta")
         return live.backup(via_meta, options, json=json)
     opening, found = store.open(), directory.open()
+    if objects.with_objects:
+        from metasnapshot.operations.backup_full import backup_full  # noqa: PLC0415 - loads numpy
+
+        with opening as meta_store:
+            full = backup_full(meta_store, found, options, objects)
+        return _say_full(full, dry_run=options.dry_run, json=json)
     with opening as meta_store:
         result = operation.backup(meta_store, found, options)
     for text in result.warnings:
         note(text)
     if json:
         say_json(document(result, dry_run=options.dry_run))
-        return 0
+    else:
+        _say(result, dry_run=options.dry_run)
+    return 0
+
+
+def _say(result: BackupResult, *, dry_run: bool) -> None:
     say(
-        f"{'would be backup' if options.dry_run else 'backup'} {result.entry.id}: "
+        f"{'would be backup' if dry_run else 'backup'} {result.entry.id}: "
         f"{sum(result.rows.values())} rows, {result.size} bytes, "
         f"layout {result.layout} (RisingWave {releases(result.releases)}), "
         f"Hummock version {result.entry.hummock_version_id} (checkpoint "
         f"{result.checkpoint_version} and {result.deltas} version deltas) with "
         f"{result.entry.object_count} objects"
     )
+
+
+def _say_full(full: FullResult, *, dry_run: bool, json: bool) -> int:
+    for text in full.warnings:
+        note(text)
+    error = full.error
+    if json:
+        found = document(full.backup, dry_run=dry_run) | full_document(full)
+        say_json(found if error is None else found | error_document(error))
+        return 0 if error is None else error.exit_code
+    _say(full.backup, dry_run=dry_run)
+    for finding in full.findings.kept:
+        tell(finding)
+    say(
+        f"objects: {full.copied} {'to copy' if dry_run else 'copied'} "
+        f"({spelt_size(full.bytes_copied)}), {full.reused} there already"
+    )
+    if error is not None:
+        complain(str(error), error.hint)
+        return error.exit_code
+    if full.complete:
+        needed = full.backup.needed
+        say(f"full: all {len(needed)} objects ({spelt_size(needed.size)}) are in the backup")
     return 0
+
+
+def full_document(full: FullResult) -> Document:
+    """What --json prints besides, with --with-objects."""
+    return {
+        "complete": full.complete,
+        "rounds": 1,
+        "objects": {
+            "needed": len(full.backup.needed),
+            "bytes": full.backup.needed.size,
+            "copied": full.copied,
+            "bytes_copied": full.bytes_copied,
+            "reused": full.reused,
+            "vanished": full.findings.missing,
+        },
+        "findings": [asdict(item) for item in full.findings.kept],
+        "warnings": list(full.warnings),
+    }
 
 
 def document(result: BackupResult, *, dry_run: bool) -> Document:

@@ -1,0 +1,59 @@
+"""May objects lie here? Nowhere below a data directory: RisingWave lists its own with all that lies
+below, looks at every name in it, and deletes what it takes for garbage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from metasnapshot.catalogue.area import AREA
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.contents.ownership import CLUSTER_ID_NAME
+from metasnapshot.errors import UsageError
+from metasnapshot.store.location import is_below
+from metasnapshot.store.port import clean, join
+
+
+def check_area_place(repository: Repository, state_url: str, data_directory: str) -> None:
+    """Keep copies of objects out of data directories.
+
+    Args:
+        repository: the backup directory.
+        state_url: of the cluster's state store.
+        data_directory: in it.
+
+    Raises:
+        UsageError: it lies below this cluster's, or below one of another cluster.
+    """
+    area = join(repository.directory, AREA)
+    if is_below(repository.store.url, area, state_url, data_directory):
+        raise _refused(repository, f"this cluster's data directory {data_directory}")
+    owned = next(_owned_above(repository, area), None)
+    if owned is not None:
+        raise _refused(repository, f"a cluster's data directory: {owned} is there")
+
+
+def _owned_above(repository: Repository, area: str) -> Iterator[str]:
+    """Where a cluster has put its id, in the area or above it."""
+    parts = clean(area).split("/")
+    for count in range(len(parts), -1, -1):
+        path = join("/".join(parts[:count]), CLUSTER_ID_NAME)
+        if repository.store.head(path) is not None:
+            yield path
+    scheme, _, root = repository.store.url.partition("://")
+    if scheme == "fs":
+        for parent in Path(root).resolve().parents:
+            if (parent / CLUSTER_ID_NAME).is_file():
+                yield str(parent / CLUSTER_ID_NAME)
+
+
+def _refused(repository: Repository, what: str) -> UsageError:
+    """The way out is a directory beside the data directory, not below it."""
+    name = clean(repository.directory).rpartition("/")[2] or "backup"
+    return UsageError(
+        f"objects cannot be kept in {repository.url}: it lies in {what}, where RisingWave collects "
+        "garbage",
+        hint="take a directory beside the data directory, not below it, such as "
+        f"--backup-storage-directory {name}_full at the top of the bucket",
+    )
