@@ -74,9 +74,10 @@ def warnings(
         yield NOT_PINNED
     if replayed.doubt:
         yield replayed.doubt
-    named, releases = options.rw_version, found.releases_of(layout)
-    if named is not None and named.removeprefix("v") not in releases:
-        yield f"the meta store's migrations are those of {', '.join(releases)}, not of {named}"
+    named = options.rw_version
+    if named is not None and named.removeprefix("v") not in found.releases:
+        names = ", ".join(found.releases)
+        yield f"the meta store's migrations are those of {names}, not of {named}"
     if doubt := found.doubt(named):
         yield doubt
     for item in coverage.unknown:
@@ -89,6 +90,6 @@ def warnings(
     for item in coverage.excluded:
         if item.reason == "missed" and (count := count_rows(connection, item.table)):
             yield (
-                f"table {item.table} has {count} rows that snapshots of {releases[0]} leave out: "
-                "a restore loses them"
+                f"table {item.table} has {count} rows that snapshots of "
+                f"{found.releases_of(layout)[0]} leave out: a restore loses them"
             )
