@@ -111,12 +111,16 @@ class MemoryServer:
         """A bucket's URL as RisingWave writes it."""
         return f"minio://{KEYS}@127.0.0.1:{self.port}/{bucket}"
 
+    def write(self, bucket: str, key: str, data: bytes) -> None:
+        """Write an object of any key, also of one that the store under test does not write."""
+        self._ask("PUT", f"{bucket}/{quote(key)}", data)
+
     def read(self, bucket: str, path: str) -> bytes:
         """An object's bytes."""
         return self._ask("GET", f"{bucket}/{quote(path)}")
 
-    def _ask(self, method: str, path: str) -> bytes:
-        request = Request(f"http://127.0.0.1:{self.port}/{path}", method=method)
+    def _ask(self, method: str, path: str, data: bytes | None = None) -> bytes:
+        request = Request(f"http://127.0.0.1:{self.port}/{path}", data, method=method)
         with urlopen(request, timeout=START_S) as answer:  # noqa: S310 - our own server
             return bytes(answer.read())
 

@@ -17,6 +17,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from itertools import count
 from typing import NamedTuple
+from urllib.parse import quote_plus
 from xml.sax.saxutils import escape, unescape
 
 import xxhash
@@ -246,9 +247,11 @@ def _listing(objects: dict[str, Object], query: dict[str, str]) -> Answer:
             is_cut = True
             break
         last = key
-        found[name] = _prefix(name) if end else _contents(name, objects[key])
+        shown = quote_plus(name) if query.get("encoding-type") == "url" else name
+        found[name] = _prefix(shown) if end else _contents(shown, objects[key])
     token = f"<NextContinuationToken>{escape(last)}</NextContinuationToken>" if is_cut else ""
     head = f"<KeyCount>{len(found)}</KeyCount><IsTruncated>{str(is_cut).lower()}</IsTruncated>"
+    head += "<EncodingType>url</EncodingType>" if "encoding-type" in query else ""
     return _xml(f"<ListBucketResult>{head}{token}{''.join(found.values())}</ListBucketResult>")
 
 

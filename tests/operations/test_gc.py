@@ -13,6 +13,7 @@ import pytest
 from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import Watcher
+from metasnapshot.cli.app import main
 from metasnapshot.operations.delete import keep
 from metasnapshot.operations.gc import FOREIGN, LEFTOVER, ORPHAN, Stray, collect, look
 from metasnapshot.store.memory import MemoryStore
@@ -126,6 +127,25 @@ def test_foreign_files_stay(backups: Repository, tmp_path: Path) -> None:
     assert found(backups, timedelta(0)) == dict.fromkeys(named, (FOREIGN, False))
     assert run(backups, timedelta(0)) == []
     assert files(tmp_path) == before
+
+
+def test_a_name_that_is_no_text_is_foreign(
+    backups: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bytes that are no UTF-8, and a line's end: named as the store has them, whatever prints
+    them."""
+    for name in (b"caf\xe9.txt", b"two\nlines", b"9.snapshot\r", b"old\xff/x"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path / "backup") + b"/" + name))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    named = ["9.snapshot\r", "caf\udce9.txt", "old\udcff/", "two\nlines"]
+    assert sorted(found(backups, timedelta(0))) == named
+    place = ("--backup-storage-url", f"fs://{tmp_path}")
+    for form in ((), ("--json",)):
+        assert main(("gc", "--commit", "--grace", "0s", *form, *place)) == 0
+        assert capsys.readouterr().out.isascii()
+    assert main(("list", *place)) == 0
+    assert [head.path for head in backups.store.list("backup/") if "old" in head.path] == []
 
 
 @pytest.mark.parametrize("name", ["8.snapshot", *LEFTOVERS])

@@ -28,6 +28,7 @@ from metasnapshot.store.port import (
     folder,
     join,
     normalise,
+    pass_over,
     sorted_names,
 )
 from metasnapshot.store.retry import LOCK_WAIT_S
@@ -103,7 +104,8 @@ class LocalStore:
         if prefix.endswith("/") and wanted:
             wanted += "/"
         with _translated(prefix):
-            yield from _walk(self._root, wanted.rpartition("/")[0], wanted)
+            found = _walk(self._root, wanted.rpartition("/")[0], wanted)
+            yield from pass_over(self.url, found)
 
     def names(self, directory: str) -> Names:
         with _translated(directory):

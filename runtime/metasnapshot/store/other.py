@@ -35,6 +35,7 @@ from metasnapshot.store.port import (
     clean,
     folder,
     normalise,
+    pass_over,
     sorted_names,
 )
 from metasnapshot.store.retry import RetryPolicy
@@ -172,16 +173,19 @@ class OtherStore:
             self._files.pipe_file(key, data)
         return ""
 
-    def list(self, prefix: str, *, partial: bool = False) -> Iterator[ObjectHead]:
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
         """See Store."""
         wanted = clean(prefix)
         if prefix.endswith("/") and wanted:
             wanted += "/"
         found = self._listed(wanted.rpartition("/")[0])
-        for name, info in sorted(found.items()):
-            path = self._path(name)
-            if path.startswith(wanted) and (PARTIAL in path) == partial:
-                yield _head(path, info)
+        paths = ((self._path(name), info) for name, info in sorted(found.items()))
+        heads = (
+            _head(path, info)
+            for path, info in paths
+            if path.startswith(wanted) and PARTIAL not in path
+        )
+        return pass_over(self.url, heads)
 
     def names(self, directory: str) -> Names:
         """See Store."""

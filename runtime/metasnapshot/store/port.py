@@ -15,6 +15,8 @@ Errors are ObjectMissing, ConflictError and StorageError; a library's own error 
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -24,6 +26,11 @@ from typing import BinaryIO, Protocol
 import xxhash
 
 from metasnapshot.errors import UsageError
+
+logger = logging.getLogger(__name__)
+NAMED_MAX = 3
+"""How many odd keys a list names; then it counts them."""
+_ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -159,10 +166,21 @@ def is_odd(key: str) -> bool:
     """Whether no path means a key that others may have written: it has an empty part, `.` or `..`,
     or a character that is none of a text.
     """
-    parts = key.split("/")
-    if "" in parts or "." in parts or ".." in parts:
-        return True
-    return any(char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in key)
+    return _ODD.search(key) is not None
+
+
+def pass_over(url: str, heads: Iterable[ObjectHead]) -> Iterator[ObjectHead]:
+    """What a list has, without odd keys; they are warned of by name, if they are few."""
+    count = 0
+    for head in heads:
+        if not is_odd(head.path):
+            yield head
+            continue
+        count += 1
+        if count <= NAMED_MAX:
+            logger.warning("%s: key %r is no path: passed over", url, head.path)
+    if count > NAMED_MAX:
+        logger.warning("%s: %d keys are no paths: passed over", url, count)
 
 
 def sorted_names(objects: Iterable[ObjectHead], directories: Iterable[str]) -> Names:

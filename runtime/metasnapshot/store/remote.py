@@ -14,13 +14,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
+    InvalidPathError,
     PermissionDeniedError,
     PreconditionError,
     UnauthenticatedError,
@@ -28,6 +31,7 @@ from obstore.exceptions import (
 
 from metasnapshot.errors import AuthenticationError, ConflictError, ObjectMissing, StorageError
 from metasnapshot.store.lease import PUT_MAX_S
+from metasnapshot.store.listing import UNREADABLE, Page, read_pages
 from metasnapshot.store.port import (
     Names,
     ObjectHead,
@@ -36,13 +40,14 @@ from metasnapshot.store.port import (
     folder,
     join,
     normalise,
+    pass_over,
     sorted_names,
 )
 from metasnapshot.store.ranged import RangedFile
 from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.upload import PART_SIZE, Upload
 
-Connect = Callable[[float, Any], Any]
+Connect = Callable[..., Any]
 _obstore: Any = obstore
 """Without types: those of its lists are half known."""
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
@@ -60,7 +65,8 @@ class RemoteStore:
         """Speak to a bucket.
 
         Args:
-            connect: makes obstore's store of the bucket, out of a timeout and options of retries.
+            connect: makes obstore's store of the bucket, out of a timeout and options of retries;
+                with a query, one whose every GET puts that query to the bucket.
             url: for messages.
             root: the directory in it that paths are relative to.
             policy: tries and times.
@@ -73,6 +79,7 @@ class RemoteStore:
         within = _retry_options(self._policy, self._policy.retries, PUT_MAX_S / 2)
         self._putter = connect(min(self._policy.timeout_s, PUT_MAX_S / 2), within)
         self._lister = connect(self._policy.list_timeout_s, again)
+        self._ask = partial(connect, self._policy.list_timeout_s, again)
         self._root = clean(root)
         self.url = url
 
@@ -149,35 +156,71 @@ class RemoteStore:
         directory, _, start = wanted.rpartition("/")
         if prefix.endswith("/") and wanted:
             directory, start = wanted, ""
-        key = f"{self._root}/{directory}".strip("/")
-        cut = len(self._root) + 1 if self._root else 0
+        above = f"{directory}/{start}" if directory else start
+        for head in self._list(f"{self._root}/{directory}".strip("/")):
+            if head.path.startswith(above):
+                yield head
+
+    def _list(self, key: str) -> Iterator[ObjectHead]:
+        """The objects below a key; from the first page on that the library cannot read, as the
+        service says them.
+        """
         chunks: Any = iter(_obstore.list(self._lister, key or None))
+        last = ""
         while True:
-            with self._translated(prefix):
-                chunk = next(chunks, None)
+            with self._translated(key):
+                try:
+                    chunk = next(chunks, None)
+                except BaseError as error:
+                    pages = self._pages(error, key)
+                    break
             if chunk is None:
                 return
             for item in chunk:
-                path = item["path"][cut:]
-                if path.startswith(f"{directory}/{start}" if directory else start):
-                    yield ObjectHead(path, item["size"], item["last_modified"])
+                last = self._within(item["path"])
+                yield ObjectHead(last, item["size"], item["last_modified"])
+        heads = (head for page in pages for head in page.objects)
+        rest = (replace(head, path=self._within(head.path)) for head in heads)
+        yield from pass_over(self.url, (head for head in rest if head.path > last))
+
+    def _pages(self, error: BaseError, key: str, delimiter: str = "") -> Iterator[Page]:
+        """The pages below a key as the service says them, if that is what the library lacks."""
+        is_odd_key = isinstance(error, InvalidPathError)
+        if not is_odd_key and not any(word in str(error) for word in UNREADABLE):
+            raise error
+
+        def ask(query: str) -> bytes:
+            with self._translated(key):
+                return bytes(obstore.get(self._ask(query), "ListObjectsV2").bytes())
+
+        return read_pages(ask, f"{key}/" if key else "", delimiter)
+
+    def _within(self, key: str) -> str:
+        """The path of a key; as the library has it, a slash at its end is none."""
+        return key[len(self._root) + 1 if self._root else 0 :].removesuffix("/")
 
     def names(self, directory: str) -> Names:
         """See Store."""
         place = folder(directory)
         key = f"{self._root}/{place}".strip("/")
         with self._translated(directory):
-            found = _obstore.list_with_delimiter(self._lister, key or None)
-        cut = len(self._root) + 1 if self._root else 0
+            try:
+                found = _obstore.list_with_delimiter(self._lister, key or None)
+            except BaseError as error:
+                pages = list(self._pages(error, key, "/"))
+                objects = [head for page in pages for head in page.objects]
+                below = [prefix for page in pages for prefix in page.prefixes]
+            else:
+                objects = [
+                    ObjectHead(item["path"], item["size"], item["last_modified"])
+                    for item in found["objects"]
+                ]
+                below = found["common_prefixes"]
+        heads = (replace(head, path=self._within(head.path)) for head in objects)
         above = f"{place}/" if place else ""
-        objects = [
-            ObjectHead(item["path"][cut:], item["size"], item["last_modified"])
-            for item in found["objects"]
-        ]
-        below = [path[cut:] for path in found["common_prefixes"]]
         return sorted_names(
-            (head for head in objects if head.path.startswith(above) and head.path),
-            (path for path in below if path.startswith(above)),
+            (head for head in heads if head.path.startswith(above) and head.path),
+            (path for path in map(self._within, below) if path.startswith(above)),
         )
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - the bucket's own

@@ -19,17 +19,20 @@ from urllib.parse import urlsplit
 
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from metasnapshot.errors import UsageError
+from metasnapshot.errors import StorageError, UsageError
 from metasnapshot.store.location import Location
 from metasnapshot.store.remote import Connect
 
 CONNECT_TIMEOUT_S = 10.0
 DEFAULT_REGION = "us-east-1"
 MINIO_REGION = "custom"
+S3_KIN = ("s3", "minio", "oss", "obs")
+"""Services that speak S3's protocol."""
 
 
 def connector(place: Location) -> Connect:
-    """What connects to the bucket of a location, with a timeout and options of retries.
+    """What connects to the bucket of a location, with a timeout and options of retries; with a
+    query, to ask it of the bucket.
 
     Raises:
         UsageError: the environment lacks a variable that the service needs.
@@ -37,20 +40,41 @@ def connector(place: Location) -> Connect:
     make, options = _KINDS[place.service](place)
     endpoint = str(options.get("endpoint") or options.get("base_url") or "")
 
-    def connect(timeout_s: float, retry: Any) -> Any:
+    def connect(timeout_s: float, retry: Any, query: str = "") -> Any:
+        config = _asking(place, options, query) if query else options
         client: dict[str, Any] = {
             "timeout": timedelta(seconds=timeout_s),
             "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
             "allow_http": endpoint.startswith("http://"),
         }
         try:
-            return make(place.bucket, config=options, client_options=client, retry_config=retry)
+            return make(place.bucket, config=config, client_options=client, retry_config=retry)
         except Exception as error:  # obstore's own kinds have no common base here
             text = _VALUE.sub(r"\1, expected", str(error))
             text = " ".join(text.partition("\n")[0].split())
             raise UsageError(f"{place.url}: {text}", hint=_HINT) from error
 
     return connect
+
+
+def _asking(place: Location, options: dict[str, Any], query: str) -> dict[str, Any]:
+    """Options of a client whose every GET puts a query to the bucket: it stands in the endpoint,
+    and the name of what is asked for is a parameter that services leave alone.
+    """
+    if place.service not in S3_KIN:
+        raise StorageError(
+            f"{place.url} has a key that is no path (an empty part, . or ..), for which its "
+            "library lists nothing",
+            hint="move or delete the objects of such keys",
+        )
+    endpoint = str(options.get("endpoint") or f"https://s3.{options['region']}.amazonaws.com")
+    if str(options.get("virtual_hosted_style_request", False)).lower() != "true":
+        endpoint = f"{endpoint.rstrip('/')}/{place.bucket}"
+    return {
+        **options,
+        "endpoint": f"{endpoint}?{query}&x-id=",
+        "virtual_hosted_style_request": True,
+    }
 
 
 _HINT = "check the URL and the environment (docs/guide.md, object stores)"
@@ -64,8 +88,8 @@ def _s3(place: Location) -> tuple[Any, dict[str, Any]]:
     options: dict[str, Any] = {}
     if endpoint := os.environ.get("RW_S3_ENDPOINT"):
         options = _addressed(place.bucket, endpoint)
-    if not {"AWS_REGION", "AWS_DEFAULT_REGION"} & os.environ.keys():
-        options["region"] = DEFAULT_REGION
+    named = (os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
+    options["region"] = next((region for region in named if region), DEFAULT_REGION)
     return S3Store, options
 
 
