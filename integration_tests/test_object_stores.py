@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +11,7 @@ import pytest
 import stress
 from bucket_suite import LargeObjectSuite
 from exhaustive import WHOLE
+from habits import Refused, any_request, habits
 from obstore.exceptions import BaseError
 from s3 import S3Server
 from store.test_stores import StoreSuite
@@ -116,24 +115,12 @@ class TestUntrusted(StoreSuite):
         return lambda path: s3.read(bucket, path)
 
 
-class Refusing(BaseHTTPRequestHandler):
-    """A service that lets nobody in."""
-
-    def do_HEAD(self) -> None:
-        self.send_response(403)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nothing."""
-
-
 def test_a_wrong_key_is_15() -> None:
     """Named without the key."""
-    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.handle_request, daemon=True).start()
-        url = f"minio://wrong:s3cret@127.0.0.1:{server.server_port}/bucket"
+    with habits() as server:
+        server.buckets.refuse(any_request, Refused(403, "InvalidAccessKeyId"))
         with pytest.raises(AuthenticationError) as caught:
-            open_store(url).head("x")
+            open_store(server.url).head("x")
     assert caught.value.exit_code == 15
     assert "s3cret" not in str(caught.value) + caught.value.hint
 

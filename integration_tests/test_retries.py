@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         head += f"Connection: close\r\nContent-Length: {answer.size}\r\n\r\n"
         self.wfile.write(b"".join((head.encode(), *answer.body)))
 
-    do_GET = do_HEAD = do_PUT = do_POST = answer  # noqa: N815 - as http.server looks for them
+    do_GET = do_HEAD = do_PUT = do_DELETE = answer  # noqa: N815 - as http.server looks for them
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nothing."""
@@ -96,7 +96,7 @@ REQUESTS: dict[str, tuple[str, Callable[[RemoteStore, str], object]]] = {
     "create": ("PUT", lambda store, _: store.put_if_absent("y", b"2")),
     "swap": ("PUT", lambda store, etag: store.put_if_match("x", b"2", etag)),
     "overwrite": ("PUT", lambda store, _: store.put("x", b"2")),
-    "delete": ("POST", lambda store, _: store.delete("x")),
+    "delete": ("DELETE", lambda store, _: store.delete("x")),
 }
 RETRIES = [0, 1, 3]
 

@@ -1,81 +1,122 @@
-"""Lists of a bucket as the service writes them, for those that the library refuses to read: it
-refuses a whole page for one key that no path means, and anybody can make such a key.
-
-The service is asked by the library all the same, which has the credentials and signs: a list is a
-GET of the bucket, and a client whose endpoint has the query asks for nothing else.
-"""
+"""Lists of a bucket: of all that is below, and of one level."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import NamedTuple
-from urllib.parse import quote, unquote_plus, urlencode
-from xml.etree import ElementTree as ET
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
 
-from metasnapshot.errors import StorageError
-from metasnapshot.store.port import ObjectHead
+import obstore
+from obstore.exceptions import BaseError, InvalidPathError
 
-Ask = Callable[[str], bytes]
-"""The answer of a bucket to a query."""
-UNREADABLE = ("invalid list response", "invalid XML")
-"""What the library says of a page that has a character which XML has not."""
+from metasnapshot.store.pages import UNREADABLE, Page, read_pages
+from metasnapshot.store.port import (
+    Names,
+    ObjectHead,
+    clean,
+    folder,
+    pass_over,
+    sorted_names,
+)
 
-
-class Page(NamedTuple):
-    """Keys, and what they begin with up to the delimiter, as the service has them."""
-
-    objects: list[ObjectHead]
-    prefixes: list[str]
-    token: str
-
-
-def read_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page]:
-    """All pages of a list of S3's second version.
-
-    Raises:
-        StorageError: an answer is none.
-    """
-    token = ""
-    while True:
-        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
-        query |= {"delimiter": delimiter} if delimiter else {}
-        query |= {"continuation-token": token} if token else {}
-        page = parse_page(ask(urlencode(query, quote_via=quote, safe="")))
-        yield page
-        if not (token := page.token):
-            return
+_obstore: Any = obstore
+"""Without types: those of its lists are half known."""
 
 
-def parse_page(data: bytes) -> Page:
-    """A page of a list of S3's second version.
+class Lister:
+    """Lists a directory of a bucket."""
 
-    Raises:
-        StorageError: it is none.
-    """
-    try:
-        root = ET.fromstring(data)  # noqa: S314 - expat bounds what entities may make
-        is_encoded = root.findtext("{*}EncodingType") == "url"
-        objects = [_head(item, is_encoded=is_encoded) for item in root.findall("{*}Contents")]
-        prefixes = [
-            _text(item, "Prefix", is_encoded=is_encoded)
-            for item in root.findall("{*}CommonPrefixes")
-        ]
-    except (ET.ParseError, ValueError) as error:
-        raise StorageError(f"the answer to a list is none: {error}") from error
-    is_cut = root.findtext("{*}IsTruncated") == "true"
-    token = root.findtext("{*}NextContinuationToken") or ""
-    if is_cut and not token:
-        raise StorageError("a page of a list does not say how it goes on")
-    return Page(objects, prefixes, token if is_cut else "")
+    def __init__(
+        self,
+        ask: Callable[..., Any],
+        root: str,
+        url: str,
+        translated: Callable[[str], AbstractContextManager[None]],
+    ) -> None:
+        """List a bucket.
 
+        Args:
+            ask: makes a client; with a query, one that puts the query to the bucket.
+            root: the directory that paths are relative to.
+            url: for messages.
+            translated: turns the library's errors into ours.
+        """
+        self._ask = ask
+        self._client = ask()
+        self._root = root
+        self._url = url
+        self._translated = translated
 
-def _head(item: ET.Element, *, is_encoded: bool) -> ObjectHead:
-    written = _text(item, "LastModified")
-    modified = datetime.fromisoformat(written) if written else None
-    return ObjectHead(_text(item, "Key", is_encoded=is_encoded), int(_text(item, "Size")), modified)
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        """See Store."""
+        wanted = clean(prefix)
+        directory, _, start = wanted.rpartition("/")
+        if prefix.endswith("/") and wanted:
+            directory, start = wanted, ""
+        above = f"{directory}/{start}" if directory else start
+        for head in self._list(f"{self._root}/{directory}".strip("/")):
+            if head.path.startswith(above):
+                yield head
 
+    def _list(self, key: str) -> Iterator[ObjectHead]:
+        """The objects below a key; from the first page on that the library cannot read, as the
+        service says them.
+        """
+        chunks: Any = iter(_obstore.list(self._client, key or None))
+        last = ""
+        while True:
+            with self._translated(key):
+                try:
+                    chunk = next(chunks, None)
+                except BaseError as error:
+                    pages = self._pages(error, key)
+                    break
+            if chunk is None:
+                return
+            for item in chunk:
+                last = self._within(item["path"])
+                yield ObjectHead(last, item["size"], item["last_modified"])
+        heads = (head for page in pages for head in page.objects)
+        rest = (replace(head, path=self._within(head.path)) for head in heads)
+        yield from pass_over(self._url, (head for head in rest if head.path > last))
 
-def _text(item: ET.Element, name: str, *, is_encoded: bool = False) -> str:
-    text = item.findtext(f"{{*}}{name}") or ""
-    return unquote_plus(text) if is_encoded else text
+    def _pages(self, error: BaseError, key: str, delimiter: str = "") -> Iterator[Page]:
+        """The pages below a key as the service says them, if that is what the library lacks."""
+        is_odd_key = isinstance(error, InvalidPathError)
+        if not is_odd_key and not any(word in str(error) for word in UNREADABLE):
+            raise error
+
+        def ask(query: str) -> bytes:
+            with self._translated(key):
+                return bytes(obstore.get(self._ask(query), "ListObjectsV2").bytes())
+
+        return read_pages(ask, f"{key}/" if key else "", delimiter)
+
+    def _within(self, key: str) -> str:
+        """The path of a key; as the library has it, a slash at its end is none."""
+        return key[len(self._root) + 1 if self._root else 0 :].removesuffix("/")
+
+    def names(self, directory: str) -> Names:
+        """See Store."""
+        place = folder(directory)
+        key = f"{self._root}/{place}".strip("/")
+        with self._translated(directory):
+            try:
+                found = _obstore.list_with_delimiter(self._client, key or None)
+            except BaseError as error:
+                pages = list(self._pages(error, key, "/"))
+                objects = [head for page in pages for head in page.objects]
+                below = [prefix for page in pages for prefix in page.prefixes]
+            else:
+                objects = [
+                    ObjectHead(item["path"], item["size"], item["last_modified"])
+                    for item in found["objects"]
+                ]
+                below = found["common_prefixes"]
+        heads = (replace(head, path=self._within(head.path)) for head in objects)
+        above = f"{place}/" if place else ""
+        return sorted_names(
+            (head for head in heads if head.path.startswith(above) and head.path),
+            (path for path in map(self._within, below) if path.startswith(above)),
+        )

@@ -14,44 +14,41 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    InvalidPathError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
+from obstore.exceptions import BaseError
 
-from metasnapshot.errors import AuthenticationError, ConflictError, ObjectMissing, StorageError
+from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
+from metasnapshot.store.codes import Act, ChecksumWanted, Contended, Passing
 from metasnapshot.store.lease import PUT_MAX_S
-from metasnapshot.store.listing import UNREADABLE, Page, read_pages
+from metasnapshot.store.listing import Lister
 from metasnapshot.store.port import (
     Names,
     ObjectHead,
     StoredObject,
     clean,
-    folder,
     join,
     normalise,
-    pass_over,
-    sorted_names,
 )
 from metasnapshot.store.ranged import RangedFile
+from metasnapshot.store.refusals import says_nothing, translate
 from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.upload import PART_SIZE, Upload
 
 Connect = Callable[..., Any]
-_obstore: Any = obstore
-"""Without types: those of its lists are half known."""
-NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
-DENIED = ("403 Forbidden", "401 Unauthorized", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+CHECKSUM_LEVELS = 3
+"""Without, with one, and with one that is announced, which AWS wants signed and others want."""
+
+
+class _Writers(NamedTuple):
+    """Clients that write: trying again, trying once, and ending within PUT_MAX_S."""
+
+    again: Any
+    once: Any
+    within: Any
 
 
 class RemoteStore:
@@ -73,28 +70,49 @@ class RemoteStore:
         """
         self._policy = policy or RetryPolicy()
         again = _retry_options(self._policy, self._policy.retries)
-        never = _retry_options(self._policy, 0)
+        self._connect = connect
         self._client = connect(self._policy.timeout_s, again)
-        self._once = connect(self._policy.timeout_s, never)
-        within = _retry_options(self._policy, self._policy.retries, PUT_MAX_S / 2)
-        self._putter = connect(min(self._policy.timeout_s, PUT_MAX_S / 2), within)
-        self._lister = connect(self._policy.list_timeout_s, again)
-        self._ask = partial(connect, self._policy.list_timeout_s, again)
+        self._checksums = 0
+        self._writers = self._make_writers()
+        self._endpoint = str(getattr(connect, "endpoint", ""))
         self._root = clean(root)
         self.url = url
+        ask = partial(connect, self._policy.list_timeout_s, again)
+        self._lister = Lister(ask, self._root, url, partial(self._translated, act=Act.LIST))
+
+    def _make_writers(self) -> _Writers:
+        options: dict[str, int] = {"checksums": self._checksums} if self._checksums else {}
+        again, never, within = (
+            _retry_options(self._policy, self._policy.retries),
+            _retry_options(self._policy, 0),
+            _retry_options(self._policy, self._policy.retries, PUT_MAX_S / 2),
+        )
+        return _Writers(
+            again=self._connect(self._policy.timeout_s, again, **options),
+            once=self._connect(self._policy.timeout_s, never, **options),
+            within=self._connect(min(self._policy.timeout_s, PUT_MAX_S / 2), within, **options),
+        )
 
     def head(self, path: str) -> ObjectHead | None:
         """See Store."""
         try:
-            with self._translated(path):
-                found = obstore.head(self._client, self._key(path))
+            with self._translated(path, Act.READ):
+                found = self._head(self._key(path))
         except ObjectMissing:
             return None
         return ObjectHead(normalise(path), found["size"], found["last_modified"])
 
+    def _head(self, key: str) -> Any:
+        try:
+            return obstore.head(self._client, key)
+        except BaseError as error:
+            if says_nothing(error):
+                obstore.get_range(self._client, key, start=0, end=1)  # refused in words
+            raise
+
     def read(self, path: str) -> StoredObject:
         """See Store."""
-        with self._translated(path):
+        with self._translated(path, Act.READ):
             found = obstore.get(self._client, self._key(path))
             return StoredObject(bytes(found.bytes()), _etag(found.meta))
 
@@ -104,7 +122,7 @@ class RemoteStore:
         key = self._key(path)
 
         def fetch(start: int, end: int) -> bytes:
-            with self._translated(path):
+            with self._translated(path, Act.READ):
                 return bytes(obstore.get_range(self._client, key, start=start, end=end))
 
         found = self.head(path)
@@ -136,7 +154,14 @@ class RemoteStore:
 
     def put(self, path: str, data: bytes) -> str:
         """Write a small object, whatever is there, within PUT_MAX_S; returns its etag."""
-        return self._put(self._putter, path, data, "overwrite")
+        pauses = self._policy.pauses()
+        while True:
+            try:
+                return self._put(lambda writers: writers.within, path, data, "overwrite")
+            except Contended:
+                if (pause := next(pauses, None)) is None:
+                    raise
+                time.sleep(pause)
 
     def put_if_absent(self, path: str, data: bytes) -> str:
         """See Store."""
@@ -152,76 +177,11 @@ class RemoteStore:
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
         """See Store."""
-        wanted = clean(prefix)
-        directory, _, start = wanted.rpartition("/")
-        if prefix.endswith("/") and wanted:
-            directory, start = wanted, ""
-        above = f"{directory}/{start}" if directory else start
-        for head in self._list(f"{self._root}/{directory}".strip("/")):
-            if head.path.startswith(above):
-                yield head
-
-    def _list(self, key: str) -> Iterator[ObjectHead]:
-        """The objects below a key; from the first page on that the library cannot read, as the
-        service says them.
-        """
-        chunks: Any = iter(_obstore.list(self._lister, key or None))
-        last = ""
-        while True:
-            with self._translated(key):
-                try:
-                    chunk = next(chunks, None)
-                except BaseError as error:
-                    pages = self._pages(error, key)
-                    break
-            if chunk is None:
-                return
-            for item in chunk:
-                last = self._within(item["path"])
-                yield ObjectHead(last, item["size"], item["last_modified"])
-        heads = (head for page in pages for head in page.objects)
-        rest = (replace(head, path=self._within(head.path)) for head in heads)
-        yield from pass_over(self.url, (head for head in rest if head.path > last))
-
-    def _pages(self, error: BaseError, key: str, delimiter: str = "") -> Iterator[Page]:
-        """The pages below a key as the service says them, if that is what the library lacks."""
-        is_odd_key = isinstance(error, InvalidPathError)
-        if not is_odd_key and not any(word in str(error) for word in UNREADABLE):
-            raise error
-
-        def ask(query: str) -> bytes:
-            with self._translated(key):
-                return bytes(obstore.get(self._ask(query), "ListObjectsV2").bytes())
-
-        return read_pages(ask, f"{key}/" if key else "", delimiter)
-
-    def _within(self, key: str) -> str:
-        """The path of a key; as the library has it, a slash at its end is none."""
-        return key[len(self._root) + 1 if self._root else 0 :].removesuffix("/")
+        return self._lister.list(prefix)
 
     def names(self, directory: str) -> Names:
         """See Store."""
-        place = folder(directory)
-        key = f"{self._root}/{place}".strip("/")
-        with self._translated(directory):
-            try:
-                found = _obstore.list_with_delimiter(self._lister, key or None)
-            except BaseError as error:
-                pages = list(self._pages(error, key, "/"))
-                objects = [head for page in pages for head in page.objects]
-                below = [prefix for page in pages for prefix in page.prefixes]
-            else:
-                objects = [
-                    ObjectHead(item["path"], item["size"], item["last_modified"])
-                    for item in found["objects"]
-                ]
-                below = found["common_prefixes"]
-        heads = (replace(head, path=self._within(head.path)) for head in objects)
-        above = f"{place}/" if place else ""
-        return sorted_names(
-            (head for head in heads if head.path.startswith(above) and head.path),
-            (path for path in map(self._within, below) if path.startswith(above)),
-        )
+        return self._lister.names(directory)
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - the bucket's own
         """See Store: parts of an upload that died are the bucket's lifecycle rule to take away."""
@@ -229,34 +189,52 @@ class RemoteStore:
 
     def delete(self, path: str) -> None:
         """See Store."""
-        try:
-            with self._translated(path):
-                obstore.delete(self._client, self._key(path))
-        except ObjectMissing:
-            return
+        pauses = self._policy.pauses()
+        while True:
+            try:
+                with self._translated(path, Act.DELETE):
+                    obstore.delete(self._client, self._key(path))
+            except ObjectMissing:
+                return
+            except Contended:
+                if (pause := next(pauses, None)) is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return
 
     def exclusive(self, path: str) -> nullcontext[None]:  # noqa: ARG002 - nobody is kept away
         """See Store: there are no locks here."""
         return nullcontext()
 
-    def _put(self, client: Any, path: str, data: bytes, mode: Any) -> str:
-        with self._translated(path):
-            return _etag(obstore.put(client, self._key(path), data, mode=mode, use_multipart=False))
+    def _put(self, choose: Callable[[_Writers], Any], path: str, data: bytes, mode: Any) -> str:
+        """One write; a bucket that wants checksums gets them from then on."""
+        key = self._key(path)
+        while True:
+            client = choose(self._writers)
+            try:
+                with self._translated(path, Act.WRITE):
+                    return _etag(obstore.put(client, key, data, mode=mode, use_multipart=False))
+            except ChecksumWanted:
+                if self._checksums + 1 == CHECKSUM_LEVELS:
+                    raise
+                self._checksums += 1
+                self._writers = self._make_writers()
 
     def _put_conditionally(self, path: str, data: bytes, mode: Any, conflict: ConflictError) -> str:
         pauses = self._policy.pauses()
         was_lost = False
         while True:
             try:
-                return self._put(self._once, path, data, mode)
+                return self._put(lambda writers: writers.once, path, data, mode)
             except ConflictError:
                 if was_lost and (found := self._find(path)) and found.data == data:
                     return found.etag
                 raise conflict from None
-            except StorageError:
+            except Passing as error:
                 if (pause := next(pauses, None)) is None:
                     raise
-                was_lost = True
+                was_lost = was_lost or not isinstance(error, Contended)
                 time.sleep(pause)
 
     def _find(self, path: str) -> StoredObject | None:
@@ -266,9 +244,9 @@ class RemoteStore:
             return None
 
     def _put_parts(self, path: str, parts: Iterator[bytes]) -> None:
-        with self._translated(path):
+        with self._translated(path, Act.WRITE):
             obstore.put(
-                self._client,
+                self._writers.again,
                 self._key(path),
                 parts,
                 use_multipart=True,
@@ -280,27 +258,11 @@ class RemoteStore:
         return join(self._root, path)
 
     @contextmanager
-    def _translated(self, path: str) -> Generator[None]:
+    def _translated(self, path: str, act: Act) -> Generator[None]:
         try:
             yield
-        except (AlreadyExistsError, PreconditionError) as error:
-            raise ConflictError(f"{path} exists already, or changed", hint="try again") from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise self._denied(error) from error
         except (FileNotFoundError, BaseError) as error:
-            if any(word in str(error) for word in NO_BUCKET):
-                raise StorageError(f"{self.url}: no such bucket", hint="check the URL") from error
-            if isinstance(error, FileNotFoundError):
-                raise ObjectMissing(normalise(path), where=self.url) from error
-            if any(word in str(error) for word in DENIED):
-                raise self._denied(error) from error
-            raise StorageError(f"{self.url}, {path}: {_first_line(error)}") from error
-
-    def _denied(self, error: Exception) -> AuthenticationError:
-        return AuthenticationError(
-            f"{self.url}: {_first_line(error)}",
-            hint="check the credentials in the environment (docs/guide.md, object stores)",
-        )
+            raise translate(error, act, path, url=self.url, endpoint=self._endpoint) from error
 
 
 def _retry_options(policy: RetryPolicy, retries: int, within_s: float | None = None) -> Any:
@@ -325,8 +287,3 @@ def _etag(meta: Any) -> str:
     """Etag and, where the service has one, generation."""
     version = meta.get("version")
     return f"{meta['e_tag'] or ''}\n{version}" if version else str(meta["e_tag"] or "")
-
-
-def _first_line(error: Exception) -> str:
-    """What went wrong, without the library's inner view of it."""
-    return " ".join(str(error).partition("\n\n")[0].split())

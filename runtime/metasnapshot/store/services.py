@@ -12,6 +12,7 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -21,40 +22,74 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from metasnapshot.errors import StorageError, UsageError
 from metasnapshot.store.location import Location
-from metasnapshot.store.remote import Connect
 
 CONNECT_TIMEOUT_S = 10.0
 DEFAULT_REGION = "us-east-1"
 MINIO_REGION = "custom"
+CHECKSUM = "SHA256"
+CHECKSUM_HEADER = "x-amz-sdk-checksum-algorithm"
 S3_KIN = ("s3", "minio", "oss", "obs")
 """Services that speak S3's protocol."""
 
 
-def connector(place: Location) -> Connect:
-    """What connects to the bucket of a location, with a timeout and options of retries; with a
-    query, to ask it of the bucket.
+@dataclass(frozen=True)
+class Connector:
+    """Makes clients of the bucket of a location.
+
+    Attributes:
+        place: where it is.
+        make: obstore's class.
+        options: its configuration.
+        endpoint: the address of its service, or of the bucket.
+    """
+
+    place: Location
+    make: Any
+    options: dict[str, Any]
+    endpoint: str
+
+    def __call__(self, timeout_s: float, retry: Any, query: str = "", checksums: int = 0) -> Any:
+        """A client.
+
+        Args:
+            timeout_s: what a request may take.
+            retry: options of retries.
+            query: what every GET of it puts to the bucket.
+            checksums: 1 for objects that are sent with one, 2 for ones that say so beforehand.
+
+        Raises:
+            UsageError: the library takes no such options.
+            StorageError: it cannot put queries to such a bucket.
+        """
+        config = _asking(self.place, self.options, query) if query else dict(self.options)
+        client: dict[str, Any] = {
+            "timeout": timedelta(seconds=timeout_s),
+            "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
+            "allow_http": self.endpoint.startswith("http://"),
+        }
+        if checksums and self.place.service in S3_KIN:
+            config["checksum_algorithm"] = CHECKSUM
+            if checksums > 1:
+                client["default_headers"] = {CHECKSUM_HEADER: CHECKSUM}
+        try:
+            return self.make(
+                self.place.bucket, config=config, client_options=client, retry_config=retry
+            )
+        except Exception as error:  # obstore's own kinds have no common base here
+            text = _VALUE.sub(r"\1, expected", str(error))
+            text = " ".join(text.partition("\n")[0].split())
+            raise UsageError(f"{self.place.url}: {text}", hint=_HINT) from error
+
+
+def connector(place: Location) -> Connector:
+    """What connects to the bucket of a location.
 
     Raises:
         UsageError: the environment lacks a variable that the service needs.
     """
     make, options = _KINDS[place.service](place)
     endpoint = str(options.get("endpoint") or options.get("base_url") or "")
-
-    def connect(timeout_s: float, retry: Any, query: str = "") -> Any:
-        config = _asking(place, options, query) if query else options
-        client: dict[str, Any] = {
-            "timeout": timedelta(seconds=timeout_s),
-            "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
-            "allow_http": endpoint.startswith("http://"),
-        }
-        try:
-            return make(place.bucket, config=config, client_options=client, retry_config=retry)
-        except Exception as error:  # obstore's own kinds have no common base here
-            text = _VALUE.sub(r"\1, expected", str(error))
-            text = " ".join(text.partition("\n")[0].split())
-            raise UsageError(f"{place.url}: {text}", hint=_HINT) from error
-
-    return connect
+    return Connector(place, make, options, endpoint)
 
 
 def _asking(place: Location, options: dict[str, Any], query: str) -> dict[str, Any]:
@@ -80,14 +115,16 @@ def _asking(place: Location, options: dict[str, Any], query: str) -> dict[str, A
 _HINT = "check the URL and the environment (docs/guide.md, object stores)"
 _VALUE = re.compile(r"(?s)\b(string|variant) .*, expected")
 """What stands in a key file where it should not, in a message of the library's; it may be a key."""
+_S3 = {"disable_bulk_delete": True}
+"""One object is deleted at a time, which every service offers, and refuses in plain words."""
 _NOBODY = '{"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": true}'
 """Writing takes a token even where nothing is signed; without this it is the machine's own."""
 
 
 def _s3(place: Location) -> tuple[Any, dict[str, Any]]:
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = dict(_S3)
     if endpoint := os.environ.get("RW_S3_ENDPOINT"):
-        options = _addressed(place.bucket, endpoint)
+        options |= _addressed(place.bucket, endpoint)
     named = (os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
     options["region"] = next((region for region in named if region), DEFAULT_REGION)
     return S3Store, options
@@ -96,6 +133,7 @@ def _s3(place: Location) -> tuple[Any, dict[str, Any]]:
 def _minio(place: Location) -> tuple[Any, dict[str, Any]]:
     key, _, secret = place.credentials.partition(":")
     return S3Store, {
+        **_S3,
         "endpoint": place.endpoint,
         "access_key_id": key,
         "secret_access_key": secret,
@@ -161,7 +199,12 @@ def _s3_kin(place: Location, endpoint: str, key: str, secret: str) -> tuple[Any,
         if option not in found
     ]:
         raise UsageError(f"{', '.join(missing)} is not set", hint=_HINT)
-    return S3Store, {**found, "region": MINIO_REGION, **_addressed(place.bucket, found["endpoint"])}
+    return S3Store, {
+        **_S3,
+        **found,
+        "region": MINIO_REGION,
+        **_addressed(place.bucket, found["endpoint"]),
+    }
 
 
 def _addressed(bucket: str, endpoint: str) -> dict[str, Any]:

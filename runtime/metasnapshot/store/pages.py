@@ -1,0 +1,81 @@
+"""Pages of a list as the service writes them, for those that the library refuses to read: it
+refuses a whole page for one key that no path means, and anybody can make such a key.
+
+The service is asked by the library all the same, which has the credentials and signs: a list is a
+GET of the bucket, and a client whose endpoint has the query asks for nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import quote, unquote_plus, urlencode
+from xml.etree import ElementTree as ET
+
+from metasnapshot.errors import StorageError
+from metasnapshot.store.port import ObjectHead
+
+Ask = Callable[[str], bytes]
+"""The answer of a bucket to a query."""
+UNREADABLE = ("invalid list response", "invalid XML")
+"""What the library says of a page that has a character which XML has not."""
+
+
+class Page(NamedTuple):
+    """Keys, and what they begin with up to the delimiter, as the service has them."""
+
+    objects: list[ObjectHead]
+    prefixes: list[str]
+    token: str
+
+
+def read_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page]:
+    """All pages of a list of S3's second version.
+
+    Raises:
+        StorageError: an answer is none.
+    """
+    token = ""
+    while True:
+        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
+        query |= {"delimiter": delimiter} if delimiter else {}
+        query |= {"continuation-token": token} if token else {}
+        page = parse_page(ask(urlencode(query, quote_via=quote, safe="")))
+        yield page
+        if not (token := page.token):
+            return
+
+
+def parse_page(data: bytes) -> Page:
+    """A page of a list of S3's second version.
+
+    Raises:
+        StorageError: it is none.
+    """
+    try:
+        root = ET.fromstring(data)  # noqa: S314 - expat bounds what entities may make
+        is_encoded = root.findtext("{*}EncodingType") == "url"
+        objects = [_head(item, is_encoded=is_encoded) for item in root.findall("{*}Contents")]
+        prefixes = [
+            _text(item, "Prefix", is_encoded=is_encoded)
+            for item in root.findall("{*}CommonPrefixes")
+        ]
+    except (ET.ParseError, ValueError) as error:
+        raise StorageError(f"the answer to a list is none: {error}") from error
+    is_cut = root.findtext("{*}IsTruncated") == "true"
+    token = root.findtext("{*}NextContinuationToken") or ""
+    if is_cut and not token:
+        raise StorageError("a page of a list does not say how it goes on")
+    return Page(objects, prefixes, token if is_cut else "")
+
+
+def _head(item: ET.Element, *, is_encoded: bool) -> ObjectHead:
+    written = _text(item, "LastModified")
+    modified = datetime.fromisoformat(written) if written else None
+    return ObjectHead(_text(item, "Key", is_encoded=is_encoded), int(_text(item, "Size")), modified)
+
+
+def _text(item: ET.Element, name: str, *, is_encoded: bool = False) -> str:
+    text = item.findtext(f"{{*}}{name}") or ""
+    return unquote_plus(text) if is_encoded else text
