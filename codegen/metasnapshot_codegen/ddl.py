@@ -190,7 +190,7 @@ class _Reader:
         found = value.record(["column", "type"], ["default", "engines", *flags, *LIFE])
         return Column(
             found["column"].word(),
-            found["type"].word(),
+            found["type"].settled(),
             self.span(found, value, life),
             value,
             self.engines(found),

@@ -145,7 +145,7 @@ class _Reader:
                 f"expected it within its model's life, {self._life(life)}"
             )
         set_flags = {flag: found[flag].flag() for flag in flags if flag in found}
-        return Column(found["name"].name(), found["type"].text(), span, value, **set_flags)
+        return Column(found["name"].name(), found["type"].settled(), span, value, **set_flags)
 
     def _life(self, span: Span) -> str:
         return f"{self.axis[span.since]} to {self.axis[span.until]}"

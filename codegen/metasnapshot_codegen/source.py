@@ -76,6 +76,16 @@ class Value:
             raise self.fail(f"found `{text}`, expected a word without spaces, `;`, `=` and `!`")
         return text
 
+    def settled(self) -> str:
+        """The name of a type; one with a `?` is a guess of `coverage --scaffold`."""
+        text = self.text()
+        if text.endswith("?"):
+            raise self.fail(
+                f"found the guess `{text}`, expected a type: look it up in RisingWave's code, then "
+                "write it without `?`"
+            )
+        return text
+
     def choice(self, choices: Sequence[str]) -> str:
         text = self.text()
         if text not in choices:

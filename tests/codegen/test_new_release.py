@@ -13,14 +13,10 @@ from pathlib import Path
 
 import goldens
 import pytest
-from pasting import LAST, NEWEST, make_store, paste
+from pasting import LAST, make_store, newest, settle
 from shell import BACKUPS, STORE, TARGET
 
 from metasnapshot.cli.app import main
-from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.operations.coverage import cover
-from metasnapshot.scaffold.declarations import read_tables
-from metasnapshot.scaffold.models import scaffold
 from metasnapshot_codegen import cli
 
 ROOT = Path(__file__).parents[2]
@@ -69,11 +65,14 @@ class Checkout:
             command, capture_output=True, text=True, check=False, cwd=self.path, env=environment
         )
 
-    def scaffold(self, release: str) -> list[str]:
-        """`metasnapshot coverage --scaffold`, with the package of this project."""
+    def scaffold(self, release: str) -> int:
+        """`metasnapshot coverage --scaffold --write`, with the package of this project; then every
+        guess is settled. Returns how many there were."""
         url = f"sqlite:///{self.path / 'meta.db'}"
-        with open_meta_store(url) as store, store.read_transaction() as connection:
-            return scaffold(release, cover(connection), read_tables(connection))
+        folder = str(self.path / "schema")
+        command = ("coverage", "--meta-store", url, "--scaffold", release, "--write", folder)
+        assert main(command) == 0
+        return settle(self.path / "schema")
 
     def freeze(self) -> None:
         """`make freeze`; then all is as it should be, and what was frozen stands as it stood."""
@@ -82,6 +81,12 @@ class Checkout:
         after = self.frozen.read_text()
         assert after.startswith(before)
         assert after.count("\nrelease 9.9.0 ") == 1
+
+    def leave_out(self, name: str, word: str) -> None:
+        """Take the lines with a word out of a file of schema/ again."""
+        path = self.path / "schema" / name
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if word not in line))
 
     def add_member(self) -> None:
         """An enum's new member, as the last lines of a scaffold say it."""
@@ -100,8 +105,8 @@ class Checkout:
 
 def filled_store(path: Path) -> None:
     """meta.db with the rows of the newest golden snapshot, its checkpoint in state/."""
-    make_store(path / "meta.db", NEWEST, "DELETE FROM seaql_migrations")
-    found = goldens.copy_backups(NEWEST, path / "golden")
+    make_store(path / "meta.db", newest(), "DELETE FROM seaql_migrations")
+    found = goldens.copy_backups(newest(), path / "golden")
     number = found.manifest().ids[-1]
     goldens.point_to_state(found, path / "state", (number,))
     urls = ("--meta-store", f"sqlite:///{path / 'meta.db'}", "--hummock-storage-url")
@@ -136,8 +141,8 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 @pytest.fixture
-def widgets(checkout: Checkout) -> list[str]:
-    """The scaffold of a release 9.9.0, whose meta store stands in meta.db: two new tables, a column
+def widgets(checkout: Checkout) -> None:
+    """The registry of a release 9.9.0, whose meta store stands in meta.db: two new tables, a column
     in the middle of another, a value that no enum has, a migration."""
     store = checkout.path / "meta.db"
     filled_store(checkout.path)
@@ -145,13 +150,13 @@ def widgets(checkout: Checkout) -> list[str]:
     insert_column(store, "source", "with_properties", "shoe_size integer")
     change(store, "UPDATE source SET shoe_size = 46")
     change(store, "UPDATE streaming_job SET job_status = 'PAUSED' WHERE job_status = 'CREATED'")
-    return checkout.scaffold("9.9.0")
+    assert checkout.scaffold("9.9.0") > 3
 
 
-def test_the_recipe_alone_adds_a_release(checkout: Checkout, widgets: list[str]) -> None:
+@pytest.mark.usefixtures("widgets")
+def test_the_recipe_alone_adds_a_release(checkout: Checkout) -> None:
     """New tables, a column in the middle and an enum member: backed up, verified, restored, and
-    covered; by nothing but the printed lines and the member."""
-    paste(widgets, checkout.models)
+    covered; by nothing but the lines that were pasted and the member."""
     checkout.add_member()
     assert checkout.generate() == 0
     checkout.freeze()
@@ -174,9 +179,11 @@ def test_the_recipe_alone_adds_a_release(checkout: Checkout, widgets: list[str])
         assert checkout.rows("meta.db", table) == checkout.rows("empty.db", table) != []
 
 
-def test_forgetting_a_column_is_impossible(checkout: Checkout, widgets: list[str]) -> None:
+@pytest.mark.usefixtures("widgets")
+def test_forgetting_a_column_is_impossible(checkout: Checkout) -> None:
     """All of the scaffold but one column: the gate and the backup name it and fail."""
-    paste([line for line in widgets if "shoe_size" not in line], checkout.models)
+    checkout.leave_out("models.yaml", "shoe_size")
+    checkout.leave_out("ddl.yaml", "shoe_size")
     assert checkout.generate() == 0
     for arguments in (("coverage", *STORE), ("backup", *STORE, *BACKUPS)):
         failed = checkout.run(*arguments)
@@ -184,19 +191,42 @@ def test_forgetting_a_column_is_impossible(checkout: Checkout, widgets: list[str
     assert not (checkout.path / "backups").exists()
 
 
+@pytest.mark.usefixtures("widgets")
 def test_forgetting_a_section_is_impossible(
-    checkout: Checkout, widgets: list[str], capsys: pytest.CaptureFixture[str]
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A table that stands in no section and is not excluded is refused by the generator."""
-    boxes = ("- {section: widget_boxes,", "- widget_boxes")
-    paste([line for line in widgets if not line.startswith(boxes)], checkout.models)
+    checkout.leave_out("models.yaml", "widget_boxes")
     assert checkout.generate() == 2
     assert "found table widget_box of layout 9.9.0 in no section" in capsys.readouterr().err
 
 
-def test_what_was_released_is_read_as_before(checkout: Checkout, widgets: list[str]) -> None:
+def test_a_guess_is_refused(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every type that is not certain is named with its file and line, until somebody looked."""
+    make_store(checkout.path / "meta.db", newest(), WIDGETS)
+    command = ("--scaffold", "9.9.0", "--write", str(checkout.path / "schema"))
+    assert main(["coverage", "--meta-store", f"sqlite:///{checkout.path}/meta.db", *command]) == 0
+    before = (checkout.path / "generated/metasnapshot_models/layouts.py").read_bytes()
+    capsys.readouterr()
+    for arguments in ((), ("--freeze",), ("--check",)):
+        assert checkout.generate(*arguments) == 2
+        told = capsys.readouterr().err
+        guesses = {
+            f"{path}:{number}"
+            for path in (checkout.models, checkout.models.with_name("ddl.yaml"))
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if "?," in line or "?}" in line
+        }
+        assert len(guesses) > 5
+        assert guesses == {part.split(": ")[1] for part in told.splitlines()}
+    assert (checkout.path / "generated/metasnapshot_models/layouts.py").read_bytes() == before
+    assert settle(checkout.path / "schema") == len(guesses)
+    assert checkout.generate() == 0
+
+
+@pytest.mark.usefixtures("widgets")
+def test_what_was_released_is_read_as_before(checkout: Checkout) -> None:
     """Every golden snapshot comes back byte for byte with the package that knows 9.9.0."""
-    paste(widgets, checkout.models)
     assert checkout.generate() == 0
     shipped = sorted(goldens.SHIPPED.glob("*/backup/*.snapshot"))
     assert len(shipped) > 20
@@ -227,8 +257,8 @@ MIGRATION = "INSERT INTO seaql_migrations VALUES ('m20990101_000000_data_only', 
 @pytest.mark.parametrize(
     ("tag", "script", "release", "layout"),
     [
-        pytest.param(NEWEST.name, GONE, "9.9.0", "9.9.0", id="something went"),
-        pytest.param(NEWEST.name, MIGRATION, "9.9.0", LAST.name, id="only a migration came"),
+        pytest.param("", GONE, "9.9.0", "9.9.0", id="something went"),
+        pytest.param("", MIGRATION, "9.9.0", LAST.name, id="only a migration came"),
         pytest.param("v3.0.3", "", "3.0.99", "3.0.1", id="a patch release changed nothing"),
         pytest.param("v2.3.0", COLUMN, "2.3.99", "2.3.99", id="a branch goes on before a layout"),
         pytest.param("v2.4.1", COLUMN, "2.4.99", "2.4.99", id="what ended with a layout goes on"),
@@ -237,11 +267,20 @@ MIGRATION = "INSERT INTO seaql_migrations VALUES ('m20990101_000000_data_only', 
 def test_other_releases(
     checkout: Checkout, tag: str, script: str, release: str, layout: str
 ) -> None:
-    """Whatever a release changes and wherever it stands: its scaffold alone covers its store."""
-    make_store(checkout.path / "meta.db", goldens.SHIPPED / tag, script)
-    paste(checkout.scaffold(release), checkout.models)
+    """Whatever a release changes and wherever it stands: its scaffold alone covers its store, and
+    its rules are those of the release before it."""
+    store = checkout.path / "meta.db"
+    make_store(store, goldens.SHIPPED / tag if tag else newest(), script)
+    checkout.scaffold(release)
     assert checkout.generate() == 0
     covered = checkout.run("coverage", *STORE, "--json")
     assert covered.returncode == 0, covered
     assert f'"layout": "{layout}"' in covered.stdout
     assert f'"{release}"]' in covered.stdout.partition('"exact": true')[0]
+    program = (
+        "from metasnapshot.format.rules import rules_at\n"
+        "from metasnapshot_models.layouts import RELEASES\n"
+        f"names = list(RELEASES); at = names.index({release!r})\n"
+        "print(rules_at(names[at]) == rules_at(names[at - 1]))\n"
+    )
+    assert checkout.python("-c", program).stdout == "True\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import goldens
 import pytest
-from pasting import LAST, NEWEST, make_store
+from pasting import LAST, make_store, newest
 
 from metasnapshot.cli.app import main
 from metasnapshot.errors import UsageError
@@ -43,31 +43,33 @@ WIDGET_LINES = f"""\
     table: widget
     since: 9.9.0
     columns:
-    - {{name: widget_id, type: i32, pk: true, auto_increment: true}}  # check: an id? then its type
-    - {{name: sink_id, type: SinkId, nullable: true}}  # check: as in sink
+    - {{name: widget_id, type: i32?, pk: true, auto_increment: true}}  # check: an id? then its type
+    - {{name: sink_id, type: SinkId?, nullable: true}}  # check: as in sink
     - {{name: name, type: String, unique: true}}
-    - {{name: my_colour, type: String}}  # check: an enum? then under enums
-    - {{name: my_blob, type: Vec<u8>}}  # check: raw bytes, or which message? then under types
-    - {{name: my_tags, type: I32Array, nullable: true}}  # check: which structure? then under types
+    - {{name: my_colour, type: String?}}  # check: an enum? then under enums
+    - {{name: my_blob, type: Vec<u8>?}}  # check: raw bytes, or which message? then under types
+    - {{name: my_tags, type: I32Array?, nullable: true}}  # check: which structure? then under types
     - {{name: size, type: i64}}
     - {{name: made_at, type: DateTime}}
     - {{name: uid, type: Uuid, nullable: true}}
     - {{name: is_on, type: bool}}
-    - {{name: secret_ref, type: SecretRef, nullable: true}}  # check: as in sink
+    - {{name: secret_ref, type: SecretRef?, nullable: true}}  # check: as in sink
 
 # By hand"""
 
 
-def live(path: Path, script: str, tag: Path = NEWEST) -> str:
+def live(path: Path, script: str, tag: Path | None = None) -> str:
     """The URL of a new meta store."""
     (path / "meta.db").unlink(missing_ok=True)
-    make_store(path / "meta.db", tag, script)
+    make_store(path / "meta.db", tag or newest(), script)
     return f"sqlite:///{path / 'meta.db'}"
 
 
 def scaffold_of(url: str, release: str = "9.9.0") -> str:
     with open_meta_store(url) as store, store.read_transaction() as connection:
-        return "\n".join(scaffold(release, cover(connection), read_tables(connection)))
+        return "\n".join(
+            scaffold(release, cover(connection), read_tables(connection), "sqlite").text
+        )
 
 
 def test_a_new_table(tmp_path: Path) -> None:

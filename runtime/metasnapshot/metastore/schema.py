@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -26,6 +26,23 @@ class LiveColumn:
     def is_required(self) -> bool:
         """Whether a row cannot be inserted without it."""
         return not (self.nullable or self.has_default or self.pk)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a table declares, where reflection blurs it.
+
+    Attributes:
+        types: by column.
+        counted: columns that count up by themselves.
+        defaults: SQL by column, where it is as somebody wrote it.
+        on_delete: what a delete does, by the columns of a foreign key.
+    """
+
+    counted: set[str]
+    types: dict[str, str] = field(default_factory=dict[str, str])
+    defaults: dict[str, str] = field(default_factory=dict[str, str])
+    on_delete: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
 
 
 def table_names(connection: sa.Connection) -> list[str]:

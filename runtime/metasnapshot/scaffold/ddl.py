@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from metasnapshot.metastore.ddl import alive_at
 from metasnapshot.metastore.engines import ENGINES
+from metasnapshot.scaffold.block import Block, word
 from metasnapshot.scaffold.declarations import Field, Index, Key, Table
 from metasnapshot_models.ddl import CHARSETS, RELEASES, TABLES, TYPES, DdlTable, DdlType
 
@@ -22,18 +22,11 @@ HEAD = """\
 # schema scripts prove it."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """Lines, and the place in a file of schema/ where they go."""
-
-    place: str
-    lines: tuple[str, ...]
-
-
 class DdlScaffold:
     """Knows the new release, the one before it, and the live tables."""
 
-    def __init__(self, release: str, before: str, tables: dict[str, Table]) -> None:
+    def __init__(self, release: str, before: str, tables: dict[str, Table], engine: str) -> None:
+        self.engine = engine
         self.release = release
         self.before = before
         self.index = RELEASES.index(before)
@@ -66,21 +59,52 @@ class DdlScaffold:
     def _columns(self, known: DdlTable, live: Table) -> Iterator[Block]:
         names = {field.name for field in live.columns}
         columns = alive_at(known.columns, self.index)
-        place = f"ddl.tables.{known.name}.columns"
+        place = f"ddl.tables.{known.name}"
         lines = tuple(
             self._column(field, is_new=True)
             for field in live.columns
             if field.name not in {column.name for column in columns}
         )
         if lines:
-            yield Block(f"{place}: at the end", lines)
+            yield Block(f"{place}.columns: at the end", lines)
         for name in dict.fromkeys(column.name for column in columns if column.name not in names):
-            yield self._ends(f"{place}: {name}")
-        if not self.is_last:
-            items = (*known.columns, *known.foreign_keys, *known.indexes)
-            for item in self._ended(items):
-                if known.until != self.before and (item not in columns or item.name in names):
-                    yield self._goes_on(place, item.name)
+            yield self._ends(f"{place}.columns: {name}")
+        yield from self._keys(place, known, live)
+        yield from self._indexes(place, known, live)
+        if not self.is_last and known.until != self.before:
+            parts = {"foreign_keys": known.foreign_keys, "indexes": known.indexes}
+            for part, items in ({"columns": known.columns} | parts).items():
+                for item in self._ended(items):
+                    if part != "columns" or item.name in names:
+                        yield self._goes_on(f"{place}.{part}", item.name)
+
+    def _keys(self, place: str, known: DdlTable, live: Table) -> Iterator[Block]:
+        """Foreign keys that came and went; SQLite's have no names."""
+        before = {
+            (item.columns, item.references, item.referenced): item.name
+            for item in alive_at(known.foreign_keys, self.index)
+            if self.engine in item.engines
+        }
+        now = {(item.columns, item.references, item.referenced): item for item in live.foreign_keys}
+        lines = tuple(_foreign_key(now[key], self.life) for key in now if key not in before)
+        if lines:
+            yield Block(f"{place}.foreign_keys: at the end", lines)
+        for name in dict.fromkeys(before[key] for key in before if key not in now):
+            yield self._ends(f"{place}.foreign_keys: {name}")
+
+    def _indexes(self, place: str, known: DdlTable, live: Table) -> Iterator[Block]:
+        """Indexes that came and went; a constraint by its columns."""
+        alive = [
+            item for item in alive_at(known.indexes, self.index) if self.engine in item.engines
+        ]
+        before = {item.columns if item.constraint else item.name: item.name for item in alive}
+        now = {item.columns if item.constraint else item.name: item for item in live.indexes}
+        lines = tuple(_index(now[key], self.life) for key in now if key not in before)
+        if lines:
+            yield Block(f"{place}.indexes: at the end", lines)
+        for key, name in before.items():
+            if key not in now:
+                yield self._ends(f"{place}.indexes: {name}")
 
     def _ended(self, items: Iterable[Any]) -> list[Any]:
         return [item for item in items if item.until == self.before]
@@ -109,13 +133,15 @@ class DdlScaffold:
 
     def _column(self, field: Field, *, is_new: bool) -> str:
         kind, check = self._type(field.sql_type)
-        parts = [f"column: {word(field.name)}", f"type: {kind}"]
+        parts = [f"column: {word(field.name)}", f"type: {kind}{'?' if check else ''}"]
         flags = {"key": field.pk, "auto_increment": field.auto_increment, "unique": field.unique}
         parts += [f"{flag}: true" for flag, is_set in flags.items() if is_set]
         parts += ["not_null: true"] if not (field.nullable or field.pk) else []
+        parts += [f"default: {_default(field.default)}"] if field.default else []
         parts += [self.life] if is_new else []
         remarks = [check] if check else []
-        remarks += ["its default"] if is_new and not (field.nullable or field.pk) else []
+        is_bare = is_new and not (field.nullable or field.pk or field.default)
+        remarks += ["its default"] if is_bare else []
         return f"  - {{{', '.join(parts)}}}" + (f"  # check: {', '.join(remarks)}" * bool(remarks))
 
     def _type(self, sql_type: str) -> tuple[str, str]:
@@ -136,18 +162,21 @@ def _spellings(item: DdlType) -> list[str]:
     return [getattr(item, engine.syntax.types) for engine in ENGINES]
 
 
-def _foreign_key(key: Key) -> str:
+def _foreign_key(key: Key, life: str = "") -> str:
     parts = [f"name: {word(key.name)}", f"columns: [{', '.join(key.columns)}]"]
     parts += [f"references: {word(key.references)}", f"referenced: [{', '.join(key.referenced)}]"]
     parts += [f"on_delete: {key.on_delete}"] if key.on_delete else []
+    parts += [life] if life else []
     return f"  - {{{', '.join(parts)}}}  # check: its name"
 
 
-def _index(index: Index) -> str:
-    unique = ", unique: true" if index.unique else ""
-    return f"  - {{name: {word(index.name)}, columns: [{', '.join(index.columns)}]{unique}}}"
+def _index(index: Index, life: str = "") -> str:
+    parts = [f"name: {word(index.name)}", f"columns: [{', '.join(index.columns)}]"]
+    parts += ["constraint: true"] if index.constraint else ["unique: true"] * index.unique
+    parts += [life] if life else []
+    return f"  - {{{', '.join(parts)}}}"
 
 
-def word(name: str) -> str:
-    """A name as YAML has it: bare where it can be."""
-    return name if re.fullmatch(r"\w+", name) else json.dumps(name)
+def _default(sql: str) -> str:
+    """A default as YAML has it."""
+    return sql if re.fullmatch(r"[\w.]+", sql) else json.dumps(sql)

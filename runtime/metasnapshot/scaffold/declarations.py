@@ -60,6 +60,7 @@ class Field:
     auto_increment: bool
     unique: bool
     nullable: bool
+    default: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ class Key:
 
 @dataclass(frozen=True)
 class Index:
-    """An index that is not a key."""
+    """An index that is not a key; or, as `constraint`, several columns that are unique together."""
 
     name: str
     columns: tuple[str, ...]
     unique: bool
+    constraint: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,20 +123,21 @@ def family(column_type: ColumnType) -> str:
 
 def _read_table(connection: sa.Connection, name: str, columns: Iterable[LiveColumn]) -> Table:
     inspector = sa.inspect(connection)
-    types, counted = engine_of(connection).declared(connection, name)
-    unique = {
-        item["column_names"][0]
+    declared = engine_of(connection).declared(connection, name)
+    constraints = [
+        (str(item["name"] or f"UQ_{name}_{item['column_names'][0]}"), tuple(item["column_names"]))
         for item in inspector.get_unique_constraints(name)
-        if len(item["column_names"]) == 1
-    }
+    ]
+    unique = {columns[0] for _, columns in constraints if len(columns) == 1}
     fields = tuple(
         Field(
             column.name,
-            types.get(column.name, column.sql_type),
+            declared.types.get(column.name, column.sql_type),
             pk=column.pk,
-            auto_increment=column.pk and column.name in counted,
+            auto_increment=column.pk and column.name in declared.counted,
             unique=column.name in unique,
             nullable=column.nullable and not column.pk,
+            default=declared.defaults.get(column.name) or "",
         )
         for column in columns
     )
@@ -144,12 +147,21 @@ def _read_table(connection: sa.Connection, name: str, columns: Iterable[LiveColu
             tuple(key["constrained_columns"]),
             key["referred_table"],
             tuple(key["referred_columns"]),
-            str(key.get("options", {}).get("ondelete", "")).lower(),
+            declared.on_delete.get(tuple(key["constrained_columns"]))
+            or str(key.get("options", {}).get("ondelete", "")).lower(),
         )
         for key in inspector.get_foreign_keys(name)
     )
-    indexes = tuple(
+    # PostgreSQL lists a constraint's index, MySQL one for each foreign key.
+    known = {constraint for constraint, _ in constraints} | {key.name for key in keys}
+    indexes = [
         Index(str(item["name"]), tuple(map(str, item["column_names"])), bool(item["unique"]))
         for item in inspector.get_indexes(name)
-    )
-    return Table(fields, keys, indexes)
+        if item["name"] not in known
+    ]
+    indexes += [
+        Index(constraint, columns, unique=True, constraint=True)
+        for constraint, columns in constraints
+        if len(columns) > 1
+    ]
+    return Table(fields, keys, tuple(indexes))

@@ -1,9 +1,9 @@
-"""What schema/models.yaml must say of a release that it does not have yet (scaffold_ddl: and what
-ddl.yaml must).
+"""What schema/models.yaml must say of a release that it does not have yet (ddl, rules: and what the
+files of their names must).
 
 In go what `coverage` found in a meta store of that release and the store's tables; out come the
-registry's lines in blocks, each below a comment that says where it goes, so precisely that a
-program can paste them. What no database tells has a `# check`, or a line at the end.
+registry's lines in blocks, each with the place where it goes, so precisely that `pasting` can put
+them there. What no database tells has a `# check`, a type with a `?`, or a line at the end.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from metasnapshot.errors import UsageError
 from metasnapshot.format.layout import shape_of
 from metasnapshot.operations.coverage import Coverage
-from metasnapshot.scaffold.ddl import Block, DdlScaffold, word
+from metasnapshot.scaffold import rules
+from metasnapshot.scaffold.block import Block, word
+from metasnapshot.scaffold.ddl import DdlScaffold
 from metasnapshot.scaffold.declarations import Field, Table, family, suggest
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Column, Layout
@@ -27,7 +30,8 @@ HEAD = """\
 # schema/models.yaml: RisingWave {release}, compared with layout {layout}.
 # `KEY: after X`: what follows goes into KEY, after the line (in models: the block) of X that
 # {layout} has. `KEY: X gets`: that line of X gets this, instead of its own if it has one.
-# `check`: what no database tells. Then `make gen`, and `metasnapshot coverage` exits 0."""
+# `check`: what no database tells; a type with `?` is a guess, which `make gen` refuses until
+# somebody looked it up and took the `?` away. Then `metasnapshot coverage` exits 0."""
 BY_HAND = """\
 # By hand, out of RisingWave's src/meta/model and src/storage/backup, for no database shows it:
 # - an enum's new member, at the enum's end: - {{json: Name, db: NAME, {life}}}
@@ -56,30 +60,54 @@ def check_release(release: str) -> None:
         )
 
 
-def scaffold(release: str, found: Coverage, tables: dict[str, Table]) -> list[str]:
-    """The lines for models.yaml and ddl.yaml that make the release of a meta store known.
+@dataclass(frozen=True)
+class Scaffold:
+    """What makes a release known.
+
+    Attributes:
+        release: its name.
+        layout: the one that it was compared with.
+        blocks: lines for the files of schema/, with their places.
+        text: all of it, for an author to read: what no database shows stands there too.
+        by_hand: that part alone.
+    """
+
+    release: str
+    layout: str
+    blocks: tuple[Block, ...]
+    text: tuple[str, ...]
+    by_hand: tuple[str, ...]
+
+
+def scaffold(release: str, found: Coverage, tables: dict[str, Table], engine: str) -> Scaffold:
+    """The lines for schema/ that make the release of a meta store known.
 
     Args:
         release: its name, as the registry writes names.
         found: what coverage says of the store.
         tables: the store's tables.
+        engine: the store's, as ddl.yaml names it.
 
     Raises:
         UsageError: the release is none, or known.
     """
     check_release(release)
     made = _Scaffold(release, found, tables)
+    before = made.layout.releases[-1]
+    ddl = DdlScaffold(release, before, tables, engine)
+    parts = (
+        list(made.blocks()),
+        list(ddl.blocks(made.new_tables())),
+        list(rules.blocks(release, before)),
+    )
+    by_hand = [*made.by_hand(), "", *rules.head(release, before, made.life)]
     text = HEAD.format(release=release, layout=found.layout).splitlines()
-    for block in made.blocks():
-        text += ["", f"# {block.place}", *block.lines]
-    text += ["", *made.by_hand()]
-    ddl = DdlScaffold(release, made.layout.releases[-1], tables)
-    blocks = list(ddl.blocks(made.new_tables()))
-    if blocks:
-        text += ["", *ddl.head()]
-    for block in blocks:
-        text += ["", f"# {block.place}", *block.lines]
-    return text
+    text += [line for block in parts[0] for line in block.text]
+    text += ["", *by_hand, *(line for block in parts[2] for line in block.text)]
+    text += ["", *ddl.head()] if parts[1] else []
+    text += [line for block in parts[1] for line in block.text]
+    blocks = tuple(block for part in parts for block in part)
+    return Scaffold(release, found.layout, blocks, tuple(text), tuple(by_hand))
 
 
 class _Scaffold:
@@ -202,7 +230,7 @@ class _Scaffold:
     def _column(self, table: str, field: Field, life: str) -> str:
         name, check = self._type(table, field)
         flags = ("pk", "auto_increment", "unique", "nullable")
-        parts = [f"name: {word(field.name)}", f"type: {name}"]
+        parts = [f"name: {word(field.name)}", f"type: {name}{'?' if check else ''}"]
         parts += [f"{flag}: true" for flag in flags if getattr(field, flag)]
         parts += [life] if life else []
         return f"    - {{{', '.join(parts)}}}" + (f"  # check: {check}" if check else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,21 +11,28 @@ from cyclopts import Parameter
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.options import FLAT, Json
 from metasnapshot.cli.text import Document, complain, releases, say, say_json, say_page
-from metasnapshot.errors import UnknownFormat
+from metasnapshot.errors import UnknownFormat, UsageError
+from metasnapshot.metastore.engines import engine_of
 from metasnapshot.operations.coverage import ADD_RELEASE, Coverage, cover
+from metasnapshot.scaffold import pasting
 from metasnapshot.scaffold.declarations import read_tables
-from metasnapshot.scaffold.models import check_release, scaffold
+from metasnapshot.scaffold.models import Scaffold, check_release, scaffold
+from metasnapshot.scaffold.pasting import Pasted
 
-Scaffold = Annotated[
+ScaffoldRelease = Annotated[
     str | None,
-    Parameter("--scaffold", help="Print the lines that add this release to schema/models.yaml."),
+    Parameter("--scaffold", help="Print the lines that add this release to schema/."),
+]
+Write = Annotated[
+    Path | None, Parameter("--write", help="Paste them into this folder, schema/ of a checkout.")
 ]
 
 
 def coverage(
     *,
     store: Annotated[MetaStoreAt, FLAT],
-    scaffold_release: Scaffold = None,
+    scaffold_release: ScaffoldRelease = None,
+    write: Write = None,
     json: Json = False,
 ) -> int:
     """Compare a live meta store's tables and columns with the registry. Exit 14 if one of them
@@ -34,19 +42,42 @@ def coverage(
     """
     if scaffold_release is not None:
         check_release(scaffold_release)
-    lines: list[str] = []
+    elif write is not None:
+        raise UsageError("--write without --scaffold", hint="--scaffold 9.9.0 --write schema/")
+    made: Scaffold | None = None
     with store.open() as meta_store, meta_store.read_transaction() as connection:
         result = cover(connection)
         if scaffold_release is not None:
-            lines = scaffold(scaffold_release, result, read_tables(connection))
+            engine = engine_of(connection).syntax.types
+            made = scaffold(scaffold_release, result, read_tables(connection), engine)
+    pasted = None
+    if made is not None and write is not None:
+        pasted = pasting.write(write, made.release, made.layout, made.blocks)
     if json:
-        say_json(document(result, lines))
-    elif lines:
-        say_page("\n".join(lines))
+        say_json(document(result, made.text if made else ()) | written(pasted))
+    elif made is not None and pasted is not None:
+        _say_pasted(pasted, made)
+    elif made is not None:
+        say_page("\n".join(made.text))
     else:
         _print(result)
     is_covered = not result.unknown and not result.missing
-    return 0 if is_covered or lines else UnknownFormat.exit_code
+    return 0 if is_covered or made is not None else UnknownFormat.exit_code
+
+
+def written(pasted: Pasted | None) -> Document:
+    """What --json prints of --write."""
+    if pasted is None:
+        return {}
+    return {"written": pasted.lines, "checks": list(pasted.checks)}
+
+
+def _say_pasted(pasted: Pasted, made: Scaffold) -> None:
+    for name, count in pasted.lines.items():
+        say(f"{name}: {count} lines")
+    for text in pasted.checks:
+        say(f"check {text}")
+    say_page("\n".join(made.by_hand))
 
 
 def _print(result: Coverage) -> None:

@@ -16,6 +16,7 @@ from metasnapshot.metastore.ddl import Syntax
 from metasnapshot.metastore.engines.mysql import Mysql
 from metasnapshot.metastore.engines.postgres import Postgres
 from metasnapshot.metastore.engines.sqlite import Sqlite
+from metasnapshot.metastore.schema import Declared
 from metasnapshot.metastore.values import Forms
 from metasnapshot_models.definitions import Column
 
@@ -146,10 +147,8 @@ class Engine(Protocol):
         """Let triggers and constraints act now that would be kept for the commit."""
         ...
 
-    def declared(self, connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:
-        """Types by column that SQLAlchemy's reflection blurs, and the columns that count up by
-        themselves.
-        """
+    def declared(self, connection: sa.Connection, table: str) -> Declared:
+        """What a table declares, beyond what SQLAlchemy's reflection sees."""
         ...
 
 

@@ -18,7 +18,7 @@ from metasnapshot.errors import (
 )
 from metasnapshot.metastore.ddl import Syntax
 from metasnapshot.metastore.engines.mysql_literals import MysqlTable
-from metasnapshot.metastore.schema import counted_columns, delete_rows
+from metasnapshot.metastore.schema import Declared, counted_columns, delete_rows
 from metasnapshot.metastore.server import (
     DENIED_HINT,
     LOCK_WAIT_S,
@@ -194,9 +194,9 @@ class Mysql:
     def fire_deferred(self, connection: sa.Connection) -> None:
         """See Engine. Triggers act at once."""
 
-    def declared(self, connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:
+    def declared(self, connection: sa.Connection, table: str) -> Declared:
         """See Engine."""
-        return {}, counted_columns(connection, table)
+        return Declared(counted=counted_columns(connection, table))
 
 
 def _holder(connection: sa.Connection, name: str) -> str:

@@ -12,7 +12,7 @@ from metasnapshot.metastore.ddl import Syntax
 from metasnapshot.metastore.engines.postgres_copy import PostgresTable
 from metasnapshot.metastore.engines.postgres_errors import reason
 from metasnapshot.metastore.engines.postgres_keys import foreign_keys_last
-from metasnapshot.metastore.schema import counted_columns
+from metasnapshot.metastore.schema import Declared, counted_columns
 from metasnapshot.metastore.server import LOCK_WAIT_S, LockedBy, Reason, ServerStore
 from metasnapshot.metastore.url_options import postgres_options
 from metasnapshot.metastore.values import Forms
@@ -164,9 +164,9 @@ class Postgres:
         """See Engine."""
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
-    def declared(self, connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:
+    def declared(self, connection: sa.Connection, table: str) -> Declared:
         """See Engine."""
-        return {}, counted_columns(connection, table)
+        return Declared(counted=counted_columns(connection, table))
 
 
 def _holder(connection: sa.Connection) -> str:

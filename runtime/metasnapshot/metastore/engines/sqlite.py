@@ -11,11 +11,14 @@ import sqlalchemy as sa
 from metasnapshot.metastore.ddl import Syntax
 from metasnapshot.metastore.engines.sqlite_file import SqliteStore, open_sqlite
 from metasnapshot.metastore.engines.sqlite_rows import SqliteTable
-from metasnapshot.metastore.schema import delete_rows
+from metasnapshot.metastore.schema import Declared, delete_rows
 from metasnapshot.metastore.values import PLAIN
 from metasnapshot_models.definitions import Column
 
 _TRIGGERS = "SELECT tbl_name, 'trigger', name FROM sqlite_master WHERE type = 'trigger'"
+_DDL = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table"
+_INFO = "SELECT name, type, pk, dflt_value FROM pragma_table_info(:table)"
+_KEYS = 'SELECT id, "from", on_delete FROM pragma_foreign_key_list(:table) ORDER BY id, seq'
 _COUNTED = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
 
 
@@ -89,11 +92,21 @@ class Sqlite:
     def fire_deferred(self, connection: sa.Connection) -> None:
         """See Engine. Triggers act at once."""
 
-    def declared(self, connection: sa.Connection, table: str) -> tuple[dict[str, str], set[str]]:
-        """See Engine. Reflection makes TEXT of uuid_text."""
+    def declared(self, connection: sa.Connection, table: str) -> Declared:
+        """See Engine. Reflection makes TEXT of uuid_text, and does not see what a delete does to a
+        column that refers to another table by itself.
+        """
         named = {"table": table}
-        ddl = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table")
-        counts = "AUTOINCREMENT" in str(connection.execute(ddl, named).scalar()).upper()
-        info = sa.text("SELECT name, type, pk FROM pragma_table_info(:table)")
-        rows = connection.execute(info, named).all()
-        return {row[0]: row[1] for row in rows}, {row[0] for row in rows if counts and row[2]}
+        ddl = connection.execute(sa.text(_DDL), named).scalar()
+        counts = "AUTOINCREMENT" in str(ddl).upper()
+        rows = connection.execute(sa.text(_INFO), named).all()
+        keys: dict[int, tuple[list[str], str]] = {}
+        for key, column, action in connection.execute(sa.text(_KEYS), named):
+            keys.setdefault(key, ([], "" if action == "NO ACTION" else str(action).lower()))
+            keys[key][0].append(column)
+        return Declared(
+            types={row[0]: row[1] for row in rows},
+            counted={row[0] for row in rows if counts and row[2]},
+            defaults={row[0]: row[3] for row in rows if row[3]},
+            on_delete={tuple(columns): action for columns, action in keys.values()},
+        )
