@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 import xxhash
@@ -44,7 +45,7 @@ def schema(tag: str, table: int) -> TableSchema:
 
 
 def objects(tag: str) -> ObjectStore:
-    return ObjectStore(LocalStore(ROOT), tag, prefixed=False)
+    return ObjectStore(partial(LocalStore, ROOT), tag, prefixed=False)
 
 
 class Case(NamedTuple):

@@ -108,3 +108,22 @@ class _Bars:
             self._open -= 1
             if not self._open:
                 self._progress.stop()
+
+
+@contextmanager
+def counted(title: str) -> Generator[Callable[[int], None]]:
+    """How many things are done, for the block, if stderr is a terminal; gives what moves it."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal has bars
+    from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.completed:,.0f}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(printable(title), total=None)
+        yield lambda count: progress.update(task, completed=count)

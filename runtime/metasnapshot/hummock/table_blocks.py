@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from functools import cached_property
+from typing import Any, BinaryIO, NamedTuple
 
 from metasnapshot.errors import ObjectMissing, SstDamage, UnknownFormat
 from metasnapshot.hummock.paths import DATA, object_path
@@ -28,14 +29,22 @@ class ObjectStore:
     """Where the objects of a version lie.
 
     Attributes:
-        store: the state store.
+        connect: opens the state store; another process does it for itself.
         directory: the data directory in it.
         prefixed: whether objects lie in directories named after a hash of their id.
     """
 
-    store: Store
+    connect: Callable[[], Store]
     directory: str
     prefixed: bool
+
+    @cached_property
+    def store(self) -> Store:
+        """The state store."""
+        return self.connect()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "store"}
 
     def path(self, object_id: int) -> str:
         """Of an SST object."""

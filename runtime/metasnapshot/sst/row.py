@@ -31,6 +31,8 @@ def decode_row(
         SstDamage: the bytes are no row of that table.
         UnknownFormat: a column's default cannot be told offline.
     """
+    if schema.is_raw:
+        return [table_key, bytes(value)]
     row: Row = [None] * len(schema.columns)
     cursor = Cursor(value, 0, len(value), place)
     if schema.is_versioned:

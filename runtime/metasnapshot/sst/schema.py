@@ -52,6 +52,7 @@ class TableSchema:
         value_indices: places of the columns that a value holds, in its order.
         is_versioned: whether values name their columns (column-aware), or just have them in order.
         retention_s: how long versions are kept, if not for ever.
+        is_raw: whether its two columns are the key, with its vnode, and the value, as they are.
     """
 
     table_id: int
@@ -61,6 +62,7 @@ class TableSchema:
     value_indices: tuple[int, ...]
     is_versioned: bool
     retention_s: int | None = None
+    is_raw: bool = False
 
     @cached_property
     def key_only(self) -> tuple[int, ...]:
@@ -71,5 +73,7 @@ class TableSchema:
     @cached_property
     def unstored(self) -> tuple[int, ...]:
         """Places of the columns that neither value nor key holds."""
+        if self.is_raw:
+            return ()
         stored = {*self.value_indices, *self.key_only}
         return tuple(place for place in range(len(self.columns)) if place not in stored)

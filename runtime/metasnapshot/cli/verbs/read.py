@@ -1,0 +1,251 @@
+"""Look inside: read the rows of a table, or of all, without a cluster."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal, cast
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.options import AS_SAID, FLAT, Directory, Json, SnapshotId, StateStore
+from metasnapshot.cli.progress import counted
+from metasnapshot.cli.snapshots import snapshot_id
+from metasnapshot.cli.text import Document, complain, error_document, printable, say, say_json
+from metasnapshot.contents.data_tables import find_table
+from metasnapshot.errors import SOME_FAILED, MetasnapshotError, UsageError
+from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.operations.export import new_path
+from metasnapshot.operations.read import (
+    Format,
+    Wish,
+    facts_of,
+    objects_of,
+    plan_read,
+    write_rows,
+)
+from metasnapshot.operations.read_all import TableFile, read_all
+
+STDOUT = Path("-")
+LIST = Parameter(consume_multiple=False)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows and columns, and what becomes of them.
+
+    Attributes:
+        columns: only these columns, as a,b.
+        where: only rows whose key is so, as 'id >= 10 and id < 20'.
+        with_hidden: hidden columns too, such as _row_id.
+        with_timestamp: when each row was written, as column _rw_timestamp.
+        epoch: rows as of this epoch, where RisingWave itself would read it.
+        on_unfit: fail at a value that its type in the file cannot hold, or write columns that may
+            have such as text.
+        decimal: decimals as 38,S with S digits behind the point, or as text.
+        time: unit of times.
+        timestamp: unit of timestamps.
+        dictionary: columns with few different values, as a,b, for Parquet.
+    """
+
+    columns: str | None = None
+    where: str | None = None
+    with_hidden: bool = False
+    with_timestamp: bool = False
+    epoch: int | None = None
+    on_unfit: Literal["fail", "text"] = "fail"
+    decimal: str = "38,10"
+    time: Literal["us", "ns"] = "us"
+    timestamp: Literal["us", "ns"] = "us"
+    dictionary: str | None = None
+
+    def wish(self) -> Wish:
+        """As the operation takes them."""
+        return Wish(
+            None if self.columns is None else _names(self.columns),
+            self.where or "",
+            self.with_hidden,
+            self.with_timestamp,
+            self.epoch,
+            self.on_unfit,
+            self.decimal,
+            self.time,
+            self.timestamp,
+            () if self.dictionary is None else _names(self.dictionary),
+        )
+
+
+EVERYTHING = Rows()
+
+
+class Stdout(io.RawIOBase):
+    """Standard output for bytes. On a terminal no character moves the cursor."""
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Write all of it, or say that one cannot; a pipe that broke is for whoever made it."""
+        found = bytes(data)
+        try:
+            if sys.stdout.isatty():
+                text = found.decode("utf-8", "backslashreplace")
+                sys.stdout.write("".join(c if c == "\n" else printable(c) for c in text))
+            else:
+                sys.stdout.buffer.write(found)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise MetasnapshotError(f"cannot write the output: {error.strerror}") from error
+        return len(found)
+
+
+def read(
+    id: SnapshotId,  # noqa: A002 - the word in --help
+    table: Annotated[
+        str | None, Parameter(help="Its name, as dev.public.orders or orders, or #id.")
+    ] = None,
+    /,
+    *,
+    directory: Annotated[Directory, FLAT],
+    format: Annotated[  # noqa: A002 - the word in --help
+        Format | None,
+        Parameter(help="parquet, csv, jsonl or arrow; by default as --to ends, else jsonl."),
+    ] = None,
+    to: Annotated[
+        Path, Parameter(help="A new file; - for stdout; for --all a new directory.")
+    ] = STDOUT,
+    all_tables: Annotated[
+        bool, Parameter("--all", help="Every table: database/schema/name/part-00000.parquet.")
+    ] = False,
+    jobs: Annotated[int, Parameter(help="Processes for --all.")] = 1,
+    rows: Annotated[Rows, FLAT] = EVERYTHING,
+    state: Annotated[StateStore, FLAT] = AS_SAID,
+    json: Json = False,
+) -> int:
+    r"""Read the rows of a table, materialized view or index as they were in the snapshot.
+
+    They come from the objects in the state store; no cluster is needed. No value is changed
+    without a word: one that does not fit ends the read and names its row.
+
+    $ metasnapshot read latest orders --to orders.parquet \
+        --backup-storage-url fs:///srv/backups
+    """
+    form = _format(format, to, all_tables=all_tables)
+    _check(table, to, form, jobs, all_tables=all_tables, json=json)
+    wish, place = rows.wish(), state.place()
+    found = directory.open()
+    with found.open(snapshot_id(id, found)) as reader:
+        if all_tables:
+            return _read_all(reader, place, wish, form, to, jobs, json=json)
+        assert table is not None
+        return _read_one(reader, place, wish, form, to, table, json=json)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _format(given: Format | None, to: Path, *, all_tables: bool) -> Format:
+    if given is not None:
+        return given
+    if all_tables:
+        return "parquet"
+    ending = to.suffix.removeprefix(".")
+    return ending if ending in ("parquet", "csv", "jsonl", "arrow") else "jsonl"
+
+
+def _check(
+    table: str | None, to: Path, form: Format, jobs: int, *, all_tables: bool, json: bool
+) -> None:
+    """What goes together.
+
+    Raises:
+        UsageError: something does not.
+    """
+    if (table is None) != all_tables:
+        raise UsageError(
+            "one table, or --all of them", hint="`metasnapshot tables ID` lists what there is"
+        )
+    if to == STDOUT and all_tables:
+        raise UsageError("--all needs --to", hint="a directory that is not there yet")
+    if to == STDOUT and json:
+        raise UsageError("--json describes a file", hint="give --to, or leave --json")
+    if to == STDOUT and form in ("parquet", "arrow") and sys.stdout.isatty():
+        raise UsageError(f"{form} is not for a terminal", hint="give --to, or --format jsonl")
+    if jobs < 1 or (jobs > 1 and not all_tables):
+        raise UsageError(f"--jobs {jobs}", hint="one or more, with --all")
+
+
+def _read_one(
+    reader: SnapshotReader,
+    place: tuple[str, str | None] | None,
+    wish: Wish,
+    form: Format,
+    to: Path,
+    name: str,
+    *,
+    json: bool,
+) -> int:
+    table = find_table(reader, name)
+    planned = plan_read(reader, table, objects_of(reader, place), wish)
+    facts = facts_of(reader, table, planned)
+    with counted(f"reading {table.full_name}") as step:
+        if to == STDOUT:
+            file = cast("BinaryIO", Stdout())
+            write_rows(planned, facts, form, file, step, stream=True, dictionary=wish.dictionary)
+            return 0
+        with new_path(to) as path, path.open("wb") as file:
+            count = write_rows(planned, facts, form, file, step, dictionary=wish.dictionary)
+            file.flush()
+            os.fsync(file.fileno())
+    epoch = planned.scan.epoch
+    if json:
+        shown: Document = {"snapshot_id": reader.id, "table": table.full_name, "id": table.id}
+        shown |= {"format": form, "path": str(to), "rows": count, "epoch": epoch}
+        say_json(shown | {"columns": list(planned.names)})
+    else:
+        say(f"{to}: {count} rows of {table.full_name}, snapshot {reader.id}, epoch {epoch}")
+    return 0
+
+
+def _read_all(
+    reader: SnapshotReader,
+    place: tuple[str, str | None] | None,
+    wish: Wish,
+    form: Format,
+    to: Path,
+    jobs: int,
+    *,
+    json: bool,
+) -> int:
+    objects = objects_of(reader, place)
+    with counted("reading tables") as step, new_path(to) as path:
+        path.mkdir()
+        results = list(read_all(reader, objects, wish, form, path, jobs=jobs, step=step))
+    if json:
+        shown: Document = {"snapshot_id": reader.id, "format": form, "path": str(to)}
+        say_json(shown | {"tables": [_document(item) for item in results]})
+    else:
+        for item in results:
+            if item.error is None:
+                say(f"{to / item.path}: {item.rows} rows of {item.table.full_name}")
+            else:
+                complain(f"{item.table.full_name}: {item.error}", item.error.hint)
+    return SOME_FAILED if any(item.error is not None for item in results) else 0
+
+
+def _document(item: TableFile) -> Document:
+    shown: Document = {
+        "table": item.table.full_name,
+        "id": item.table.id,
+        "ok": item.error is None,
+        "path": str(item.path),
+        "rows": item.rows,
+        "epoch": item.epoch,
+    }
+    return shown if item.error is None else shown | error_document(item.error)

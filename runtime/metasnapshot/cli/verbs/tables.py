@@ -1,0 +1,84 @@
+"""Look inside: list what a snapshot has rows of, and whether they can be read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId
+from metasnapshot.cli.snapshots import snapshot_id
+from metasnapshot.cli.text import Document, note, say_json, spelt_size, table
+from metasnapshot.operations.read import epoch_ms
+from metasnapshot.operations.tables import TableSummary, summarise_tables
+
+HEAD = ("name", "kind", "at most", "keys", "rows as of", "encoding", "id")
+
+
+def tables(
+    id: SnapshotId,  # noqa: A002 - the word in --help
+    /,
+    *,
+    directory: Annotated[Directory, FLAT],
+    internal: Annotated[
+        bool, Parameter("--all", help="Internal tables of streaming jobs too, by their ids.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """List what a snapshot has rows of: tables, materialized views and indexes.
+
+    Bytes and keys are those of the objects in the state store, which hold several tables and old
+    versions of rows.
+
+    $ metasnapshot tables latest --backup-storage-url fs:///srv/backups
+    """
+    found = directory.open()
+    with found.open(snapshot_id(id, found)) as reader:
+        summaries = list(summarise_tables(reader, internal=internal))
+        number = reader.id
+    if json:
+        say_json({"snapshot_id": number, "tables": [document(item) for item in summaries]})
+        return 0
+    if not summaries:
+        note(f"snapshot {number} has no tables")
+        return 0
+    table([HEAD, *map(_row, summaries)])
+    for item in summaries:
+        if item.refusal:
+            note(f"{item.table.full_name} (#{item.table.id}) cannot be read: {item.refusal}")
+    return 0
+
+
+def _row(item: TableSummary) -> tuple[str, ...]:
+    return (
+        item.table.full_name,
+        item.table.kind,
+        spelt_size(item.size),
+        str(item.keys),
+        _moment(item.epoch),
+        item.encoding if not item.refusal else "cannot be read",
+        f"#{item.table.id}",
+    )
+
+
+def _moment(epoch: int | None) -> str:
+    if epoch is None:
+        return "unknown"
+    return datetime.fromtimestamp(epoch_ms(epoch) / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def document(item: TableSummary) -> Document:
+    """What --json prints of a table."""
+    return {
+        "id": item.table.id,
+        "name": item.table.full_name,
+        "kind": item.table.kind,
+        "bytes_max": item.size,
+        "keys_max": item.keys,
+        "epoch": item.epoch,
+        "epoch_at": None if item.epoch is None else _moment(item.epoch),
+        "encoding": item.encoding,
+        "readable": not item.refusal,
+        "reason": item.refusal,
+    }
