@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from metasnapshot.cli.meta_store import MetaStoreAt
+from metasnapshot.cli.objects import require_default
 from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes
 from metasnapshot.cli.snapshots import snapshot_id
-from metasnapshot.cli.text import Document, confirm, say, say_json
+from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size
+from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.restore import restoration as operation
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
 from metasnapshot.operations.restore.planner import OBJECTS_CHECK
 from metasnapshot.operations.restore.restoration import RestoreResult
 
+DEFAULT_PACE = Pace()
 INTEGRITY = {"ok": "Succeed integrity validation.", "failed": "Fail integrity validation."}
 """Upstream's own words, which scripts look for."""
 
@@ -26,6 +30,7 @@ def restore(
     store: Annotated[MetaStoreAt, FLAT],
     directory: Annotated[Directory, FLAT],
     options: Annotated[RestoreOptions, FLAT],
+    pace: Annotated[Pace, FLAT] = DEFAULT_PACE,
     plan: Annotated[
         bool, Parameter(("--plan", "--dry-run"), help="Check all, write nothing.")
     ] = False,
@@ -40,11 +45,13 @@ def restore(
         --backup-storage-url fs:///srv/backups \
         --hummock-storage-url fs:///srv/state
     """
+    if not options.with_objects:
+        require_default(pace, "--with-objects")
     found = directory.open()
     number = snapshot_id(id, found)
     with (
         store.open(may_create=options.create_schema) as meta_store,
-        operation.restoring(found, meta_store, number, options) as run,
+        operation.restoring(found, meta_store, number, options, pace=pace) as run,
     ):
         planned = run.plan(is_load=not plan)
         if plan and json:
@@ -85,6 +92,9 @@ def _print_result(result: RestoreResult, number: int) -> None:
         f"restored snapshot {number}: {sum(result.rows.values())} rows into {len(result.rows)} "
         f"tables, layout {result.plan.layout}, read back before the commit"
     )
+    if (objects := result.plan.objects) is not None:
+        size = spelt_size(objects.bytes_to_copy)
+        say(f"objects: {objects.to_copy} copied ({size}), {objects.there} were there")
     say(f"version checkpoint: {result.checkpoint}")
     if result.replaced_checkpoint:
         say(f"the one that it replaced is kept beside the backups: {result.replaced_checkpoint}")
@@ -95,7 +105,8 @@ def _print_result(result: RestoreResult, number: int) -> None:
 
 def plan_document(found: RestorePlan) -> Document:
     """What --plan --json prints."""
-    return {
+    objects: Document = {} if found.objects is None else {"objects": asdict(found.objects)}
+    return objects | {
         "ok": found.error is None,
         "layout": found.layout,
         "checks": [

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from metasnapshot.errors import MetasnapshotError, UsageError
+from metasnapshot.operations.restore_objects import ObjectPlan
 from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot_models.models import HummockSequence
 
@@ -42,6 +43,9 @@ class RestoreOptions:
         create_schema: first make the tables that the snapshot's release has, in an empty database.
         validate_integrity: first look for every object that the snapshot needs.
         cut_timestamps: cut timestamps to what the target's engine holds, instead of refusing them.
+        with_objects: copy the objects of a full backup into the data directory first.
+        compare: with --with-objects: compare objects that are there by size, by their last bytes
+            (tail), or by all of them (data).
 
     Raises:
         UsageError: the three places to overwrite are not given together.
@@ -57,6 +61,8 @@ class RestoreOptions:
     create_schema: bool = False
     validate_integrity: bool = False
     cut_timestamps: bool = False
+    with_objects: bool = False
+    compare: Literal["size", "tail", "data"] = "size"
 
     def __post_init__(self) -> None:
         url, directory = self.overwrite_backup_storage_url, self.overwrite_backup_storage_directory
@@ -67,6 +73,8 @@ class RestoreOptions:
                 "overwrite_backup_storage_directory must be set simultaneously",
                 hint="give all three, or none",
             )
+        if self.compare != "size" and not self.with_objects:
+            raise UsageError("--compare means nothing without --with-objects")
         if "" in (url, directory):
             raise UsageError(
                 "the overwritten backup place is empty", hint="give a URL and a directory"
@@ -117,6 +125,7 @@ class RestorePlan:
         loaded: the rows are in the target already, just as they would be loaded.
         done: and so is the version in the checkpoint: there is nothing to write.
         replaces_checkpoint: whether the data directory has a checkpoint.
+        objects: what is done about objects, with --with-objects.
     """
 
     checks: list[Check] = field(default_factory=list[Check])
@@ -131,6 +140,7 @@ class RestorePlan:
     loaded: bool = False
     done: bool = False
     replaces_checkpoint: bool = False
+    objects: ObjectPlan | None = None
 
     def require(self) -> None:
         """Go on only if every check passed.

@@ -39,6 +39,7 @@ from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.restore.plan import Check, RestoreOptions, RestorePlan, Warned
 from metasnapshot.operations.restore.source import Source
 from metasnapshot.operations.restore.target import TargetChecks
+from metasnapshot.operations.restore_objects import ObjectRestore
 from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.shown_url import shown_url
@@ -53,12 +54,18 @@ class RestorePlanner:
     """Runs the checks of one restore."""
 
     def __init__(
-        self, repository: Repository, store: Store, source: Source, options: RestoreOptions
+        self,
+        repository: Repository,
+        store: Store,
+        source: Source,
+        options: RestoreOptions,
+        objects: ObjectRestore | None = None,
     ) -> None:
         self.repository = repository
         self.store = store
         self.source = source
         self.options = options
+        self.objects = objects
         self.plan = RestorePlan(layout=source.layout.name)
         self._is_snapshot_checked = False
 
@@ -86,7 +93,11 @@ class RestorePlanner:
 
     def _check_snapshot(self) -> None:
         _run(self.plan, "snapshot verified", self._snapshot)
-        if self.options.validate_integrity or self.plan.error is not None:
+        if self.objects is not None:
+            _run(self.plan, "objects in the backup", self.objects.check_backup)
+            _run(self.plan, OBJECTS_CHECK, self.objects.check_target)
+            self.plan.objects = self.objects.plan
+        elif self.options.validate_integrity or self.plan.error is not None:
             _run(self.plan, OBJECTS_CHECK, self._objects)
         else:
             reason = "not asked for (--validate-integrity)"
@@ -135,7 +146,8 @@ class RestorePlanner:
         else:
             self.plan.sequences = self._newest_sequences(newest_id)
             require_superset(target, self.plan.sequences, self.reader.id, newest_id)
-        raised = self._bump() if self.options.bump_sequences else []
+        is_bumped = self.options.bump_sequences or self.options.with_objects
+        raised = self._bump() if is_bumped else []
         self.source.replace(SEQUENCES_SECTION, self.plan.sequences)
         return "; ".join([f"taken from snapshot {newest_id}, the newest", *raised])
 

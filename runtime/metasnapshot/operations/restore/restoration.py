@@ -25,11 +25,13 @@ from metasnapshot.hummock.checkpoint import (
     write_checkpoint,
 )
 from metasnapshot.metastore.connect import MetaStore
+from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.cycles import rare_collections
 from metasnapshot.operations.restore.load import load
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
 from metasnapshot.operations.restore.planner import RestorePlanner
 from metasnapshot.operations.restore.source import Source
+from metasnapshot.operations.restore_objects import ObjectRestore, Target
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.url import open_store
 
@@ -73,13 +75,18 @@ class Restoring:
         options: RestoreOptions,
         store: Store,
         source: Source,
+        pace: Pace,
     ) -> None:
         self._repository = repository
         self._meta_store = meta_store
         self._options = options
         self._store = store
         self._source = source
-        self._planner = RestorePlanner(repository, store, source, options)
+        self._objects: ObjectRestore | None = None
+        if options.with_objects:
+            target = Target(options.state_store, store, options.hummock_storage_directory)
+            self._objects = ObjectRestore(repository, source.reader, target, pace, options.compare)
+        self._planner = RestorePlanner(repository, store, source, options, self._objects)
         self._shown: RestorePlan | None = None
 
     def plan(self, *, is_load: bool = False) -> RestorePlan:
@@ -105,6 +112,7 @@ class Restoring:
             ConflictError: the data directory is another cluster's, or what was to be emptied has
                 changed since it was shown.
         """
+        self._copy_objects()
         store, directory = self._store, self._options.hummock_storage_directory
         layout, version = self._source.layout, self._source.version.message
         kept = None
@@ -137,6 +145,14 @@ class Restoring:
             )
         return RestoreResult(plan, rows, sequences, path, kept)
 
+    def _copy_objects(self) -> None:
+        """Objects come first: a meta store without them would be none."""
+        if self._objects is None:
+            return
+        planned = self._shown or self.plan(is_load=True)
+        planned.require()
+        self._objects.copy()
+
     def _require_as_shown(self, plan: RestorePlan) -> None:
         """What is emptied is what the operator was asked about."""
         if self._shown is not None and self._shown.empties != plan.empties:
@@ -154,6 +170,7 @@ def restoring(
     snapshot_id: int,
     options: RestoreOptions,
     store: Store | None = None,
+    pace: Pace | None = None,
 ) -> Generator[Restoring]:
     """Open a snapshot to restore it.
 
@@ -163,6 +180,7 @@ def restoring(
         snapshot_id: which one.
         options: how.
         store: the state store; by default the one that the options name.
+        pace: how fast objects are copied.
 
     Raises:
         SnapshotNotFound: there is no such snapshot.
@@ -171,7 +189,8 @@ def restoring(
     """
     store = open_store(options.state_store) if store is None else store
     with rare_collections(), repository.open(snapshot_id) as reader:
-        yield Restoring(repository, meta_store, options, store, Source(snapshot_id, reader))
+        source = Source(snapshot_id, reader)
+        yield Restoring(repository, meta_store, options, store, source, pace or Pace())
 
 
 def plan_restore(

@@ -1,0 +1,377 @@
+"""restore --with-objects: the objects of a full backup, then rows, then the checkpoint; what is in
+the target is right, or nothing is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from object_world import DATA, GRAPH, ObjectWorld
+from shell import BACKUPS, STORE, TARGET, Shell
+
+from metasnapshot.catalogue.area import object_path as area_path
+from metasnapshot.catalogue.full import decode_full, encode_full
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.errors import StorageError
+from metasnapshot.hummock.paths import object_path, parse_path
+from metasnapshot.metastore.connect import open_meta_store
+from metasnapshot.operations.restore.plan import RestoreOptions
+from metasnapshot.operations.restore.restoration import restore
+from metasnapshot.store.local import LocalStore
+from metasnapshot.store.memory import MemoryStore
+
+BACKUP = ("backup", *STORE, *BACKUPS, "--meta-node-stopped", "--with-objects")
+OVERWRITE = (
+    "--overwrite-hummock-storage-endpoint",
+    *("--overwrite-backup-storage-url", "fs://elsewhere"),
+    *("--overwrite-backup-storage-directory", "b"),
+)
+NEW = (*OVERWRITE, "--hummock-storage-url", "fs://new", "--hummock-storage-directory", "data_2")
+RESTORE = ("restore", "latest", *TARGET, *BACKUPS, "--with-objects", *NEW)
+CLUSTER_ID = "data_2/cluster_id/0"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
+    """A cluster with a full backup, whose state store is lost."""
+    monkeypatch.chdir(tmp_path)
+    return ObjectWorld(tmp_path)
+
+
+@pytest.fixture
+def shell(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
+    found = Shell(world.path, capsys)
+    assert found.run(*BACKUP)[0] == 0
+    shutil.rmtree(world.state)
+    return found
+
+
+def restored(world: ObjectWorld) -> dict[int, bytes]:
+    """The objects in the new data directory."""
+    root = world.path / "new"
+    found: dict[int, bytes] = {}
+    for path in (root / "data_2").rglob("*"):
+        item = parse_path("data_2", str(path.relative_to(root)))
+        if item is not None and path.is_file():
+            found[item.id] = path.read_bytes()
+    return found
+
+
+def target_path(world: ObjectWorld, object_id: int) -> Path:
+    place = world.needed.place(object_id)
+    assert place is not None
+    item = world.needed[place]
+    return world.path / "new" / object_path("data_2", item.id, item.suffix, prefixed=False)
+
+
+def put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def sequences(world: ObjectWorld) -> dict[str, int]:
+    with closing(sqlite3.connect(world.empty)) as connection:
+        return dict(connection.execute("SELECT name, seq FROM hummock_sequence").fetchall())
+
+
+def is_untouched(world: ObjectWorld) -> bool:
+    with closing(sqlite3.connect(world.empty)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        names = [name for (name,) in tables]
+        return not any(connection.execute(f'SELECT 1 FROM "{name}"').fetchone() for name in names)
+
+
+def test_everything_is_back(world: ObjectWorld, shell: Shell) -> None:
+    """Into another store and directory by one command: the objects byte for byte, rows,
+    parameters and checkpoint.
+    """
+    code, found = shell.answer(*RESTORE)
+    assert code == 0, found
+    assert restored(world) == world.objects
+    count = len(world.needed)
+    assert found["plan"]["objects"] == {
+        "needed": count,
+        "bytes": world.needed.size,
+        "there": 0,
+        "to_copy": count,
+        "bytes_to_copy": world.needed.size,
+    }
+    with closing(sqlite3.connect(world.empty)) as connection:
+        rows = connection.execute("SELECT name, value FROM system_parameter").fetchall()
+    parameters = dict(rows)
+    assert parameters["state_store"] == "hummock+fs://new"
+    assert (parameters["data_directory"], parameters["backup_storage_directory"]) == ("data_2", "b")
+    assert (world.path / "new/data_2/checkpoint/0").is_file()
+
+
+def test_a_plan_writes_nothing(world: ObjectWorld, shell: Shell) -> None:
+    """It says what would be copied."""
+    before = shell.files()
+    code, found = shell.answer(*RESTORE, "--plan")
+    assert (code, found["ok"], found["objects"]["to_copy"]) == (0, True, len(world.needed))
+    assert shell.files() == before
+
+
+def test_what_is_there_is_passed_over(world: ObjectWorld, shell: Shell) -> None:
+    """A second run, after one that died between objects and rows, copies the rest."""
+    items = list(world.needed)
+    for item in items[:5]:
+        put(target_path(world, item.id), world.objects[item.id])
+    before = {path: path.stat().st_mtime_ns for path in world.path.rglob("new/data_2/*.*")}
+    assert len(before) == 5
+    code, found = shell.answer(*RESTORE)
+    assert (code, found["plan"]["objects"]["there"]) == (0, 5)
+    assert restored(world) == world.objects
+    assert (
+        before.items()
+        <= {path: path.stat().st_mtime_ns for path in world.path.rglob("new/data_2/*.*")}.items()
+    )
+
+
+def test_a_second_restore_finds_all_done(world: ObjectWorld, shell: Shell) -> None:
+    """Nothing is written twice."""
+    assert shell.run(*RESTORE)[0] == 0
+    before = shell.files()
+    code, out, _ = shell.run(*RESTORE)
+    assert (code, "restored already" in out) == (0, True)
+    assert shell.files() == before
+    assert restored(world) == world.objects
+
+
+WRONG: dict[str, tuple[Callable[[bytes], bytes], tuple[str, ...]]] = {
+    "cut": (lambda data: data[:-1], ()),
+    "empty": (lambda _: b"", ()),
+    "longer": (lambda data: data + b"\0", ()),
+    "another end": (lambda data: data[:-1] + bytes([data[-1] ^ 1]), ("--compare", "tail")),
+    "another end, by data": (lambda data: data[:-1] + b"\xfe", ("--compare", "data")),
+    "another middle": (lambda data: data[:9] + b"\xfe\xfd" + data[11:], ("--compare", "data")),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("kind", [DATA, GRAPH])
+def test_what_is_wrong_is_refused(world: ObjectWorld, shell: Shell, wrong: str, kind: str) -> None:
+    """Exit 11, all of it named, before anything is written: no object, no row."""
+    change, options = WRONG[wrong]
+    items = [item for item in world.needed if item.suffix == kind][:2]
+    for item in items:
+        put(target_path(world, item.id), change(world.objects[item.id]))
+    before = shell.files()
+    code, found = shell.answer(*RESTORE, *options)
+    assert code == 11
+    assert all(f"/{item.id}.{item.suffix}" in found["error"]["message"] for item in items)
+    assert shell.files() == before
+    assert is_untouched(world)
+
+
+def test_right_ones_pass_each_comparison(world: ObjectWorld, shell: Shell) -> None:
+    """Size, last bytes and all bytes alike."""
+    for item in world.needed:
+        put(target_path(world, item.id), world.objects[item.id])
+    for compare in ("size", "tail", "data"):
+        code, found = shell.answer(*RESTORE, "--plan", "--compare", compare)
+        assert (code, found["objects"]["to_copy"]) == (0, 0)
+
+
+def test_sequences_are_above_the_largest_id_there(world: ObjectWorld, shell: Shell) -> None:
+    """Objects that the same cluster wrote after the snapshot keep their ids for themselves."""
+    cluster = shell.answer("show", "latest", *BACKUPS)[1]["cluster_ids"][0]
+    put(world.path / "new" / CLUSTER_ID, cluster.encode())
+    put(world.path / "new/data_2/9007199254749999.data", b"later")
+    assert shell.run(*RESTORE)[0] == 0
+    assert sequences(world)["sstable_object"] == 9007199254750000
+
+
+def test_objects_of_nobody_are_refused(world: ObjectWorld, shell: Shell) -> None:
+    """Objects that no snapshot needs, and no cluster_id/0 that says whose they are: exit 11; of
+    another cluster too.
+    """
+    put(world.path / "new/data_2/9007199254749999.data", b"whose?")
+    before = shell.files()
+    assert shell.answer(*RESTORE)[0] == 11
+    put(world.path / "new" / CLUSTER_ID, b"another cluster")
+    assert shell.answer(*RESTORE)[0] == 11
+    (world.path / "new" / CLUSTER_ID).unlink()
+    assert shell.files() == before
+    assert is_untouched(world)
+
+
+def lose_object(world: ObjectWorld) -> None:
+    (world.path / "backups" / area_path("backup", world.needed[2])).unlink()
+
+
+def cut_object(world: ObjectWorld) -> None:
+    path = world.path / "backups" / area_path("backup", world.needed[2])
+    path.write_bytes(path.read_bytes()[1:])
+
+
+def side_file(world: ObjectWorld) -> Path:
+    (found,) = world.path.rglob("*.full")
+    return found
+
+
+def flip_side_file(world: ObjectWorld) -> None:
+    data = bytearray(side_file(world).read_bytes())
+    data[-20] ^= 1
+    side_file(world).write_bytes(bytes(data))
+
+
+def lose_side_file(world: ObjectWorld) -> None:
+    side_file(world).unlink()
+
+
+def change_area(world: ObjectWorld) -> None:
+    (world.path / "backups/backup/objects/area.json").write_text('{"format": 9}')
+
+
+LOSSES = {
+    "an object is lost": (lose_object, 17, "no such object"),
+    "an object is cut": (cut_object, 4, "another size"),
+    "the side file is damaged": (flip_side_file, 4, "checksum mismatch"),
+    "the side file is lost": (lose_side_file, 17, "not complete"),
+    "the area has another format": (change_area, 14, "format 9"),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_backup_that_is_not_whole_is_told(world: ObjectWorld, shell: Shell, loss: str) -> None:
+    """Typed, with its exit code, before anything is written."""
+    change, wanted, word = LOSSES[loss]
+    change(world)
+    before = shell.files()
+    code, found = shell.answer(*RESTORE)
+    assert (code, word in found["error"]["message"]) == (wanted, True)
+    assert shell.files() == before
+    assert is_untouched(world)
+
+
+def test_an_object_that_rotted_is_not_restored(world: ObjectWorld, shell: Shell) -> None:
+    """Exit 4 for a flipped bit that no listing shows; no row is loaded, the object has no name."""
+    item = next(item for item in world.needed if item.suffix == GRAPH)
+    path = world.path / "backups" / area_path("backup", item)
+    data = path.read_bytes()
+    path.write_bytes(data[:7] + bytes([data[7] ^ 4]) + data[8:])
+    code, found = shell.answer(*RESTORE)
+    assert (code, path.name in found["error"]["message"]) == (4, True)
+    assert is_untouched(world)
+    assert item.id not in restored(world)
+    path.write_bytes(data)
+    assert shell.run(*RESTORE)[0] == 0
+    assert restored(world) == world.objects
+
+
+def test_a_side_file_of_another_snapshot_is_none(world: ObjectWorld, shell: Shell) -> None:
+    """Where an id was given again, the old side file does not make the new snapshot complete."""
+    ObjectWorld(world.path)
+    assert shell.run(*BACKUP)[0] == 0
+    first, second = sorted(world.path.rglob("*.snapshot"), key=lambda path: int(path.stem))
+    second.with_suffix(".full").unlink()
+    data = first.with_suffix(".full").read_bytes()
+    assert f'"snapshot_id":{first.stem}'.encode() in data
+    full = decode_full("x", data)
+    header = msgspec.structs.replace(full.header, snapshot_id=int(second.stem))
+    second.with_suffix(".full").write_bytes(encode_full(dataclasses.replace(full, header=header)))
+    code, found = shell.answer(*RESTORE)
+    assert (code, "of another snapshot of this id" in found["error"]["message"]) == (17, True)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("--hummock-storage-url", "fs://backups", "--hummock-storage-directory", "backup"),
+        ("--hummock-storage-url", "fs://backups", "--hummock-storage-directory", "backup/objects"),
+        ("--hummock-storage-url", "fs://backups/backup", "--hummock-storage-directory", "objects"),
+        ("--hummock-storage-url", "fs://.", "--hummock-storage-directory", "backups"),
+    ],
+)
+def test_source_and_target_are_not_one(shell: Shell, place: tuple[str, ...]) -> None:
+    """Exit 2 where one lies in the other."""
+    before = shell.files()
+    command = ("restore", "latest", *TARGET, *BACKUPS, "--with-objects", *OVERWRITE, *place)
+    assert shell.answer(*command)[0] == 2
+    assert shell.files() == before
+
+
+@pytest.mark.parametrize("options", [("--jobs", "3"), ("--compare", "data")])
+def test_options_of_objects_need_them(shell: Shell, options: tuple[str, ...]) -> None:
+    """Exit 2 without --with-objects."""
+    before = shell.files()
+    assert shell.run("restore", "latest", *TARGET, *BACKUPS, *NEW, *options)[0] == 2
+    assert shell.files() == before
+
+
+class _Full(MemoryStore):
+    """A bucket with room for so many objects."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def put_if_absent(self, path: str, data: bytes) -> str:
+        if not self.room:
+            raise StorageError("no space left", hint="free some space")
+        self.room -= 1
+        return super().put_if_absent(path, data)
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_store_without_room(world: ObjectWorld) -> None:
+    """No row is loaded, what was copied stays; with room the next run goes on from there."""
+    repository = Repository(LocalStore(world.path / "backups"), "backup")
+    number = max(repository.manifest().ids)
+    options: Any = {
+        "hummock_storage_directory": "d",
+        "overwrite_hummock_storage_endpoint": True,
+        "overwrite_backup_storage_url": "memory",
+        "overwrite_backup_storage_directory": "b",
+    }
+    target = _Full(7)
+    with open_meta_store(f"sqlite:///{world.empty}") as meta_store:
+        found = RestoreOptions("memory", with_objects=True, **options)
+        with pytest.raises(StorageError, match="no space"):
+            restore(repository, meta_store, number, found, target)
+        assert is_untouched(world)
+        target.room = 100
+        result = restore(repository, meta_store, number, found, target)
+    assert result.plan.objects is not None
+    assert result.plan.objects.there == 7
+    there = {head.path: target.read(head.path).data for head in target.list("d/")}
+    wanted = {
+        object_path("d", i.id, i.suffix, prefixed=False): world.objects[i.id] for i in world.needed
+    }
+    assert wanted.items() <= there.items()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "prefixed"), [("true", True), ("false", False), (None, False)]
+)
+def test_names_are_by_the_targets_rule(
+    world: ObjectWorld, capsys: pytest.CaptureFixture[str], parameter: str | None, *, prefixed: bool
+) -> None:
+    """Hashed directories where the snapshot's parameter says so; a missing one means no."""
+    name = "use_new_object_prefix_strategy"
+    with closing(sqlite3.connect(world.meta)) as connection, connection:
+        connection.execute("DELETE FROM system_parameter WHERE name = ?", (name,))
+        if parameter is not None:
+            row = (name, parameter)
+            connection.execute("INSERT INTO system_parameter VALUES (?, ?, 0, NULL)", row)
+    root = world.path / "state"
+    for item in world.needed:
+        old = root / object_path("hummock_001", item.id, item.suffix, prefixed=False)
+        new = root / object_path("hummock_001", item.id, item.suffix, prefixed=prefixed)
+        new.parent.mkdir(exist_ok=True)
+        old.rename(new)
+    shell = Shell(world.path, capsys)
+    assert shell.run(*BACKUP)[0] == 0
+    assert shell.run(*RESTORE)[0] == 0
+    for item in world.needed:
+        path = world.path / "new" / object_path("data_2", item.id, item.suffix, prefixed=prefixed)
+        assert path.read_bytes() == world.objects[item.id]
