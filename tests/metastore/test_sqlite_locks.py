@@ -4,7 +4,10 @@ whom."""
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,9 +17,10 @@ import goldens
 import pytest
 import sqlalchemy as sa
 
+from metasnapshot.cli.app import main
 from metasnapshot.errors import ConflictError, DatabaseError, MetasnapshotError, TargetNotEmpty
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.metastore.engines import sqlite_file, sqlite_holder
+from metasnapshot.metastore.engines import sqlite_busy, sqlite_file
 from metasnapshot.operations.restore.plan import RestoreOptions
 from metasnapshot.operations.restore.restoration import restore
 
@@ -28,9 +32,10 @@ class Boom(Exception):
 
 
 @contextmanager
-def writing(path: Path) -> Generator[sa.Connection]:
+def writing(path: Path, lock_wait_s: float = 30) -> Generator[sa.Connection]:
+    url = f"sqlite:///{path}"
     with (
-        open_meta_store(f"sqlite:///{path}", may_create=True) as store,
+        open_meta_store(url, may_create=True, lock_wait_s=lock_wait_s) as store,
         store.write_transaction() as connection,
     ):
         yield connection
@@ -53,10 +58,10 @@ def before_begin(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> 
     honest, left = sqlite_file.transaction, [act]
 
     @contextmanager
-    def stopped(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
+    def stopped(path: Path, mode: str, begin: str, wait_s: float) -> Generator[sa.Connection]:
         if begin == "BEGIN IMMEDIATE" and left:
             left.pop()()
-        with honest(path, mode, begin) as connection:
+        with honest(path, mode, begin, wait_s) as connection:
             yield connection
 
     monkeypatch.setattr(sqlite_file, "transaction", stopped)
@@ -67,8 +72,8 @@ def after_begin(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> N
     honest, left = sqlite_file.transaction, [act]
 
     @contextmanager
-    def stopped(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
-        with honest(path, mode, begin) as connection:
+    def stopped(path: Path, mode: str, begin: str, wait_s: float) -> Generator[sa.Connection]:
+        with honest(path, mode, begin, wait_s) as connection:
             if begin == "BEGIN IMMEDIATE" and left:
                 left.pop()()
             yield connection
@@ -155,15 +160,14 @@ def test_two_restores_into_a_file_that_is_not_there(
         assert connection.execute('SELECT count(*) FROM "user"').fetchone() == (4,)
 
 
-def test_who_writes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_writes_is_named(tmp_path: Path) -> None:
     """Exit 11, with the process, its host, and since when it runs."""
-    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT_S", 0.0)
     path = tmp_path / "meta.db"
     fill(path)
     with (
         writing(path),
         pytest.raises(ConflictError, match=rf"process {os.getpid()} on .+ since 20") as caught,
-        writing(path),
+        writing(path, lock_wait_s=0),
     ):
         pytest.fail("both write")
     assert caught.value.exit_code == 11
@@ -172,9 +176,59 @@ def test_who_writes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_host_without_a_list_of_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nobody knows who it is, and it is an error all the same."""
-    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT_S", 0.0)
-    monkeypatch.setattr(sqlite_holder, "LOCKS", tmp_path / "no such list")
+    monkeypatch.setattr(sqlite_busy, "LOCKS", tmp_path / "no such list")
     path = tmp_path / "meta.db"
     fill(path)
-    with writing(path), pytest.raises(MetasnapshotError, match="another process"), writing(path):
+    with (
+        writing(path),
+        pytest.raises(MetasnapshotError, match="another process"),
+        writing(path, lock_wait_s=0),
+    ):
         pytest.fail("both write")
+
+
+_HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked_by_another_process(path: Path) -> Generator[int]:
+    """A process's locks end when it closes any file of that name: so this is not ours."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        yield other.pid
+
+
+@pytest.mark.parametrize("verb", ["coverage", "backup"])
+def test_a_reader_waits_as_long_as_it_is_told(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process that lets nobody read ends it with 11 and is named; it is not waited for without
+    end.
+    """
+    path = tmp_path / "meta.db"
+    shutil.copyfile(TAG / "meta.db", path)
+    command = [verb, "--meta-store", f"sqlite:///{path}", "--meta-store-lock-wait", "100ms"]
+    if verb == "backup":
+        command += ["--backup-storage-url", f"fs://{tmp_path}", "--meta-node-stopped"]
+        command += ["--hummock-storage-url", f"fs://{tmp_path}/state"]
+    with locked_by_another_process(path) as number:
+        assert main(command) == 11
+    assert f"is locked by process {number} on " in capsys.readouterr().err
+    assert not (tmp_path / "backup").exists()
+
+
+@pytest.mark.parametrize("text", ["", "5", "-1s", "1y", "0x1s", "1.5s", "five", "9" * 30 + "d"])
+def test_what_is_no_time_to_wait(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2, before anything is opened."""
+    command = ["coverage", "--meta-store", "sqlite:///none.db", f"--meta-store-lock-wait={text}"]
+    assert main(command) == 2
+    assert "no such SQLite file" not in capsys.readouterr().err

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.catalogue.times import counted
 from metasnapshot.cli.snapshots import given_id
 from metasnapshot.cli.text import confirm, note, say, say_json, table
 from metasnapshot.errors import MetasnapshotError, UsageError
+from metasnapshot.spans import counted
 from metasnapshot.store.shown_url import shown_url
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.argument import Token
 
-from metasnapshot.cli.options import given
-from metasnapshot.cli.settings import PASSWORD_VARIABLE
+from metasnapshot.cli.options import duration, given
+from metasnapshot.cli.settings import META_STORE_LOCK_WAIT, PASSWORD_VARIABLE
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.connect import MetaStore, open_meta_store
 
@@ -29,10 +29,12 @@ class OptionalMetaStore:
             postgresql://user@host/db or mysql://user@host/db.
         meta_store_password_file: file with its password; or METASNAPSHOT_META_STORE_PASSWORD, or as
             libpq has it.
+        meta_store_lock_wait: how long to wait for a table that somebody else has locked, as 5m.
     """
 
     meta_store: str | None = None
     meta_store_password_file: Path | None = None
+    meta_store_lock_wait: str = META_STORE_LOCK_WAIT
 
     def open(self, *, may_create: bool = False) -> AbstractContextManager[MetaStore]:
         """Connect to it.
@@ -45,7 +47,8 @@ class OptionalMetaStore:
         """
         url = given(self.meta_store, "--meta-store")
         password = meta_store_password(self.meta_store_password_file)
-        return open_meta_store(url, password, may_create=may_create)
+        wait_s = duration(self.meta_store_lock_wait).total_seconds()
+        return open_meta_store(url, password, may_create=may_create, lock_wait_s=wait_s)
 
 
 @dataclass(frozen=True)

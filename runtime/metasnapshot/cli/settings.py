@@ -23,6 +23,7 @@ FILE_NAME = "metasnapshot.toml"
 BACKUP_DIRECTORY = "backup"
 """Upstream's default of --backup-storage-directory. A server's own default is
 {data_directory}/backup since 1.7."""
+META_STORE_LOCK_WAIT = "30s"
 DEFAULT = "default"
 """Where a value comes from that nobody set."""
 
@@ -44,6 +45,7 @@ class Setting(NamedTuple):
 SETTINGS = (
     Setting("meta_store", "url", "--meta-store"),
     Setting("meta_store", "password_file", "--meta-store-password-file"),
+    Setting("meta_store", "lock_wait", "--meta-store-lock-wait", META_STORE_LOCK_WAIT),
     Setting("storage", "backup_storage_url", "--backup-storage-url"),
     Setting("storage", "backup_storage_directory", "--backup-storage-directory", BACKUP_DIRECTORY),
     Setting("storage", "hummock_storage_url", "--hummock-storage-url"),

@@ -5,13 +5,18 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from metasnapshot.metastore.engines import MetaStore, engine_named
+from metasnapshot.metastore.session import LOCK_WAIT_S
 from metasnapshot.metastore.url import parse_url
 
 __all__ = ["MetaStore", "open_meta_store"]
 
 
 def open_meta_store(
-    url: str, password: str | None = None, *, may_create: bool = False
+    url: str,
+    password: str | None = None,
+    *,
+    may_create: bool = False,
+    lock_wait_s: float = LOCK_WAIT_S,
 ) -> AbstractContextManager[MetaStore]:
     """Reach a meta store.
 
@@ -21,10 +26,13 @@ def open_meta_store(
         password: instead of one in the URL.
         may_create: a SQLite file that is not there is an empty store, and is made by what is
             written into it.
+        lock_wait_s: how long to wait for what somebody else has locked.
 
     Raises:
         UsageError: the URL is none, or of an engine that is not supported.
         DatabaseError: there is no such database.
     """
     parsed = parse_url(url, password)
-    return engine_named(parsed.get_backend_name()).open(parsed, may_create=may_create)
+    return engine_named(parsed.get_backend_name()).open(
+        parsed, may_create=may_create, lock_wait_s=lock_wait_s
+    )

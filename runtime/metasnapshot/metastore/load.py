@@ -55,9 +55,10 @@ def nonempty_tables(connection: sa.Connection, left_out: Collection[str] = ()) -
 
 
 def empty_tables(connection: sa.Connection, tables: Iterable[str]) -> None:
-    """Delete all rows of these tables; foreign keys are looked at when the transaction ends."""
-    if listed := list(tables):
-        engine_of(connection).empty(connection, listed, known_tables(connection))
+    """Delete all rows of these tables, and keep others from writing into any of RisingWave's until
+    the transaction ends; foreign keys are looked at then.
+    """
+    engine_of(connection).prepare_load(connection, list(tables), known_tables(connection))
 
 
 def fitted_rows(target: Target, model: str, rows: Iterable[Any]) -> Iterator[Values]:

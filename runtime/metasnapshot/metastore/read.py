@@ -102,6 +102,8 @@ def _batches(
             yield first, rows
             first += len(rows)
     except exc.DBAPIError as error:
+        if engine_of(connection).is_conflict(error.orig):
+            raise
         table = CODECS[model].table
         raise DatabaseError(f"cannot read table {table}: {error.orig}") from error
 

@@ -8,21 +8,19 @@ out and holds foreign keys to the commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from metasnapshot.errors import ConflictError, DatabaseError, MetasnapshotError, UsageError
+from metasnapshot.errors import DatabaseError, MetasnapshotError, UsageError
 from metasnapshot.metastore.results import closing_results
+from metasnapshot.metastore.session import Session, keep
 
 CONNECT_TIMEOUT_S = 10
-LOCK_WAIT_S = 30
-"""How long a statement waits for a table or row that another session has locked."""
 UNREACHABLE_HINT = "is the server up, and this its address?"
 DENIED_HINT = "check user and password (docs/guide.md, meta stores)"
-LockedBy = Callable[[str], ConflictError]
 
 
 class Reason(NamedTuple):
@@ -50,22 +48,23 @@ class ServerEngine(Protocol):
         """See Engine."""
         ...
 
-    def session_arguments(self) -> dict[str, Any]:
+    def session_arguments(self, session: Session) -> dict[str, Any]:
         """What the driver is told beside, for a session of ours."""
         ...
 
-    def begin_reading(self, connection: sa.Connection) -> None:
-        """Make a consistent cut of the transaction that has just begun."""
+    def reading(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """A transaction that is a consistent cut, of tables that nobody changes meanwhile.
+
+        Raises:
+            ConflictError: somebody else has one locked for too long.
+        """
         ...
 
-    def writing(
-        self, connection: sa.Connection, locked_by: LockedBy
-    ) -> AbstractContextManager[None]:
-        """Keep other restores out during the block; foreign keys hold at its end.
+    def writing(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """A transaction that keeps other restores out; foreign keys hold at its end.
 
-        Args:
-            connection: in a transaction that has just begun.
-            locked_by: the error for somebody who holds the lock.
+        Raises:
+            ConflictError: another restore is at work, or somebody else has a table locked.
         """
         ...
 
@@ -77,7 +76,7 @@ class ServerEngine(Protocol):
 class ServerStore:
     """A meta store on a server."""
 
-    def __init__(self, url: sa.URL, server: ServerEngine) -> None:
+    def __init__(self, url: sa.URL, server: ServerEngine, lock_wait_s: float) -> None:
         """Prepare to connect; nothing is sent yet.
 
         Raises:
@@ -85,13 +84,14 @@ class ServerStore:
         """
         self.url = shown(url)
         self._server = server
+        self._session = Session(self.url, lock_wait_s)
         try:
             plain, arguments = server.arguments(url)
             self._engine = sa.create_engine(
                 plain,
                 connect_args={
                     **arguments,
-                    **server.session_arguments(),
+                    **server.session_arguments(self._session),
                     "connect_timeout": CONNECT_TIMEOUT_S,
                 },
                 poolclass=sa.NullPool,
@@ -110,26 +110,26 @@ class ServerStore:
     @contextmanager
     def read_transaction(self) -> Generator[sa.Connection]:
         """See MetaStore."""
-        with self._connection() as connection:
-            self._server.begin_reading(connection)
+        with self._connection(self._server.reading) as connection:
             yield connection.execution_options(stream_results=True)
 
     @contextmanager
     def write_transaction(self) -> Generator[sa.Connection]:
         """See MetaStore."""
-        with self._connection() as connection, self._server.writing(connection, self._locked_by):
+        with self._connection(self._server.writing) as connection:
             yield connection
 
-    def _locked_by(self, holder: str) -> ConflictError:
-        return ConflictError(
-            f"another restore is at work on {self.url}: {holder}", hint="wait until it has ended"
-        )
-
     @contextmanager
-    def _connection(self) -> Generator[sa.Connection]:
+    def _connection(
+        self, transaction: Callable[[sa.Connection], AbstractContextManager[None]]
+    ) -> Generator[sa.Connection]:
         """One connection and one transaction, with the driver's errors translated."""
         try:
-            with self._connect() as connection, connection.begin(), closing_results(connection):
+            with ExitStack() as stack:
+                connection = stack.enter_context(self._connect())
+                keep(connection, self._session)
+                stack.enter_context(transaction(connection))
+                stack.enter_context(closing_results(connection))
                 try:
                     yield connection
                 except self._engine.dialect.loaded_dbapi.Error:

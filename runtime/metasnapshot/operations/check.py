@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import counted, newest_first, spelt
+from metasnapshot.catalogue.times import newest_first
 from metasnapshot.errors import MetasnapshotError
+from metasnapshot.spans import counted, spelt
 
 
 @dataclass(frozen=True)

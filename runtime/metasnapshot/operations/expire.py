@@ -17,9 +17,10 @@ from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import newest_first, spelt
+from metasnapshot.catalogue.times import newest_first
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, UsageError
 from metasnapshot.operations.delete import delete
+from metasnapshot.spans import spelt
 
 Bucket = Callable[[datetime], object]
 BUCKETS: dict[str, Bucket] = {

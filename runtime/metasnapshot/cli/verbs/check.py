@@ -8,7 +8,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.catalogue.times import counted
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import DURATION, FLAT, Directory, Json
 from metasnapshot.cli.text import (
@@ -28,6 +27,7 @@ from metasnapshot.errors import (
     UsageError,
 )
 from metasnapshot.operations import check as operation
+from metasnapshot.spans import counted
 
 
 def check(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from metasnapshot.catalogue.times import counted
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory, SnapshotId, Yes
 from metasnapshot.cli.snapshots import named_ids, snapshot_document
 from metasnapshot.cli.text import confirm, say, say_json
 from metasnapshot.operations import delete as operation
+from metasnapshot.spans import counted
 
 
 def delete(

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.catalogue.times import counted
 from metasnapshot.cli.options import DRY, FLAT, Commit, Directory, Json
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.snapshots import warn_of_clocks
 from metasnapshot.cli.text import Document, say, say_json, table
 from metasnapshot.operations import expire as expiring
 from metasnapshot.operations.expire import Judged
+from metasnapshot.spans import counted
 
 
 def expire(

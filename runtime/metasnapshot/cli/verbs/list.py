@@ -10,12 +10,13 @@ from typing import Annotated
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records, Taken
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import counted, shown, spelt
+from metasnapshot.catalogue.times import shown
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
 from metasnapshot.cli.snapshots import listed, snapshot_document
 from metasnapshot.cli.text import Document, note, releases, say, say_json, spelt_size, table
+from metasnapshot.spans import counted, spelt
 
 V1_FORMATS = (0, 1)
 HEAD = (

@@ -35,6 +35,7 @@ class MetaStore(Protocol):
 
         Raises:
             AuthenticationError: user or password is wrong.
+            ConflictError: somebody else has a table locked for too long.
             DatabaseError: the store cannot be read.
         """
         ...
@@ -46,7 +47,8 @@ class MetaStore(Protocol):
 
         Raises:
             AuthenticationError: user or password is wrong.
-            ConflictError: another restore is at work on the store.
+            ConflictError: another restore is at work on the store, or somebody else has a table
+                locked for too long.
             DatabaseError: the store cannot be written.
             InconsistentStore: rows refer to rows that are not there.
         """
@@ -96,7 +98,9 @@ class Engine(Protocol):
         """How it writes the statements that make tables."""
         ...
 
-    def open(self, url: sa.URL, *, may_create: bool) -> AbstractContextManager[MetaStore]:
+    def open(
+        self, url: sa.URL, *, may_create: bool, lock_wait_s: float
+    ) -> AbstractContextManager[MetaStore]:
         """Reach a meta store. See connect.open_meta_store."""
         ...
 
@@ -118,10 +122,19 @@ class Engine(Protocol):
         """Whether its text holds nothing beyond U+FFFF."""
         ...
 
-    def empty(self, connection: sa.Connection, tables: Sequence[str], known: Sequence[str]) -> None:
-        """Delete all rows of tables, some of those that are known; foreign keys are looked at when
-        the transaction ends.
+    def prepare_load(
+        self, connection: sa.Connection, tables: Sequence[str], known: Sequence[str]
+    ) -> None:
+        """Keep others from writing into the tables that are known, and delete all rows of some;
+        foreign keys are looked at when the transaction ends.
+
+        Raises:
+            ConflictError: somebody else has one locked for too long.
         """
+        ...
+
+    def is_conflict(self, error: Any) -> bool:
+        """Whether a driver's error says that somebody else has a lock."""
         ...
 
     def set_sequences(self, connection: sa.Connection, tables: set[str]) -> dict[str, int]:

@@ -17,16 +17,16 @@ from metasnapshot.errors import (
     InconsistentStore,
 )
 from metasnapshot.metastore.ddl import Syntax
+from metasnapshot.metastore.engines import mysql_locks as locks
 from metasnapshot.metastore.engines.mysql_literals import MysqlTable
 from metasnapshot.metastore.schema import Declared, counted_columns, delete_rows
 from metasnapshot.metastore.server import (
     DENIED_HINT,
-    LOCK_WAIT_S,
     UNREACHABLE_HINT,
-    LockedBy,
     Reason,
     ServerStore,
 )
+from metasnapshot.metastore.session import Session, session_of
 from metasnapshot.metastore.url_options import mysql_options
 from metasnapshot.metastore.values import Forms
 from metasnapshot_models.definitions import Column
@@ -37,7 +37,6 @@ characters at most: a hash of the database's name follows.
 """
 _DENIED = (1044, 1045, 1698)
 _HUNG_UP = (1153, 2006, 2013)
-_LOCK_WAIT = 1205
 _VALUE = re.compile(
     r"(?<=entry )'.*'(?= for key)|(?<=value: )'.*'(?= for )|(?<=value )'.*'(?= for )"
     r"|(?<=CONVERT_VALUE: )'.*'|(?<=json text: ).*(?= for column)",
@@ -50,16 +49,15 @@ _SETTINGS = (
     "net_write_timeout = 3600",
     "net_read_timeout = 3600",
     "wait_timeout = 28800",
-    f"lock_wait_timeout = {LOCK_WAIT_S}",
-    f"innodb_lock_wait_timeout = {LOCK_WAIT_S}",
 )
-_SESSION = f"""SET SESSION {", ".join(_SETTINGS)}
+_LIMITS = """
 /*!50708 , max_execution_time = 0 */
 /*M!100300 , max_statement_time = 0, idle_transaction_timeout = 0 */
 /*M!100300 , idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0 */
 """
-"""What a session of ours has, whatever the server's defaults are. MariaDB passes over comments of
-MySQL's versions from 5.7 on, and MySQL over MariaDB's, so each sees only variables that it has.
+"""With _SETTINGS what a session of ours has, whatever the server's defaults are. MariaDB passes
+over comments of MySQL's versions from 5.7 on, and MySQL over MariaDB's, so each sees only variables
+that it has.
 """
 _NARROW_COLUMNS = """
 SELECT count(*) FROM information_schema.columns
@@ -102,9 +100,15 @@ class Mysql:
     )
 
     @contextmanager
-    def open(self, url: sa.URL, *, may_create: bool) -> Generator[ServerStore]:  # noqa: ARG002
+    def open(
+        self,
+        url: sa.URL,
+        *,
+        may_create: bool,  # noqa: ARG002 - a file
+        lock_wait_s: float,
+    ) -> Generator[ServerStore]:
         """See Engine."""
-        store = ServerStore(url, self)
+        store = ServerStore(url, self, lock_wait_s)
         try:
             yield store
         finally:
@@ -114,33 +118,44 @@ class Mysql:
         """See Engine."""
         return url.set(query={}), mysql_options(url.query)
 
-    def session_arguments(self) -> dict[str, Any]:
+    def session_arguments(self, session: Session) -> dict[str, Any]:
         """See ServerEngine."""
-        return {"charset": "utf8mb4", "init_command": _SESSION}
-
-    def begin_reading(self, connection: sa.Connection) -> None:
-        """See ServerEngine."""
-        connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        settings = ", ".join([*_SETTINGS, *locks.wait_settings(session)])
+        return {"charset": "utf8mb4", "init_command": f"SET SESSION {settings}{_LIMITS}"}
 
     @contextmanager
-    def writing(self, connection: sa.Connection, locked_by: LockedBy) -> Generator[None]:
+    def reading(self, connection: sa.Connection) -> Generator[None]:
+        """See ServerEngine. What was changed after the cut, while we waited, asks for another."""
+        with connection.begin():
+            for _ in range(locks.ATTEMPTS_MAX):
+                connection.exec_driver_sql(
+                    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+                )
+                connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+                if locks.look_at_tables(connection):
+                    break
+            yield
+
+    @contextmanager
+    def writing(self, connection: sa.Connection) -> Generator[None]:
         """See ServerEngine. Where names of databases know no case, nor does the lock's."""
-        statement = "SELECT database(), @@lower_case_table_names"
-        database, folds = connection.exec_driver_sql(statement).one()
-        database = str(database).lower() if folds else str(database)
-        name = f"{RESTORE_LOCK}-{xxhash.xxh64_hexdigest(database.encode())}"
-        if not connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar():
-            raise locked_by(_holder(connection, name))
-        connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
-        yield
-        _check_foreign_keys(connection)
+        with connection.begin():
+            statement = "SELECT database(), @@lower_case_table_names"
+            database, folds = connection.exec_driver_sql(statement).one()
+            database = str(database).lower() if folds else str(database)
+            name = f"{RESTORE_LOCK}-{xxhash.xxh64_hexdigest(database.encode())}"
+            if not connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar():
+                raise session_of(connection).locked_by(_holder(connection, name))
+            connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
+            locks.look_at_tables(connection)
+            yield
+            _check_foreign_keys(connection)
 
     def reason(self, error: Any, *, is_unreachable: bool) -> Reason:
         """See ServerEngine."""
         text = " ".join(_VALUE.sub("(a value)", str(error)).split())
-        code = error.args[0] if error is not None and error.args else None
-        if code == _LOCK_WAIT:
+        code = locks.code_of(error)
+        if self.is_conflict(error):
             return Reason(
                 ConflictError,
                 f"another session has locked what is needed: {text}",
@@ -161,14 +176,20 @@ class Mysql:
         """See Engine. utf8mb3 is what RisingWave's tables had before 2.3.0."""
         return bool(connection.exec_driver_sql(_NARROW_COLUMNS).scalar())
 
-    def empty(
+    def prepare_load(
         self,
         connection: sa.Connection,
         tables: Sequence[str],
-        known: Sequence[str],  # noqa: ARG002 - PostgreSQL takes them all
+        known: Sequence[str],  # noqa: ARG002 - row by row
     ) -> None:
         """See Engine."""
-        delete_rows(connection, tables)
+        for table in tables:
+            with locks.naming(connection, table):
+                delete_rows(connection, [table])
+
+    def is_conflict(self, error: Any) -> bool:
+        """See Engine."""
+        return locks.code_of(error) in locks.CONFLICTS
 
     def set_sequences(self, connection: sa.Connection, tables: set[str]) -> dict[str, int]:
         """See Engine. An INSERT with an id moves AUTO_INCREMENT above it; there is nothing to set,

@@ -22,6 +22,7 @@ from metasnapshot.metastore.bulk.convert import (
     unless_null,
 )
 from metasnapshot.metastore.bulk.digest import TableDigest
+from metasnapshot.metastore.engines.mysql_locks import naming
 from metasnapshot.metastore.results import FEW_ROWS, stream
 from metasnapshot_models.definitions import Column
 
@@ -52,7 +53,7 @@ class MysqlTable:
         self._driver: Any = connection.connection.driver_connection
         quote = connection.dialect.identifier_preparer.quote_identifier
         names = [quote(column.name) for column in shape]
-        self._name = quote(table)
+        self._table, self._name = table, quote(table)
         self._insert = f"INSERT INTO {self._name} ({', '.join(names)}) VALUES ".encode()
         self._literals = ", ".join(map(_literal, shape, names))
         self._convert = converter(shape, map(_convert, shape))
@@ -62,7 +63,7 @@ class MysqlTable:
     def insert(self, batches: Iterable[Columns]) -> TableDigest:
         """See Table."""
         digest = TableDigest()
-        with self._driver.cursor() as cursor:
+        with naming(self._connection, self._table), self._driver.cursor() as cursor:
             for columns in batches:
                 fields = self._convert(columns)
                 lines = [line.encode() for line in map(",".join, zip(*fields, strict=True))]

@@ -9,11 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from metasnapshot.metastore.ddl import Syntax
+from metasnapshot.metastore.engines import postgres_locks as locks
 from metasnapshot.metastore.engines.postgres_copy import PostgresTable
 from metasnapshot.metastore.engines.postgres_errors import reason
 from metasnapshot.metastore.engines.postgres_keys import foreign_keys_last
 from metasnapshot.metastore.schema import Declared, counted_columns
-from metasnapshot.metastore.server import LOCK_WAIT_S, LockedBy, Reason, ServerStore
+from metasnapshot.metastore.server import Reason, ServerStore
+from metasnapshot.metastore.session import Session, session_of
 from metasnapshot.metastore.url_options import postgres_options
 from metasnapshot.metastore.values import Forms
 from metasnapshot.store.lock import this_holder
@@ -28,14 +30,6 @@ FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.classid = {LOCK_KEY >> 32} AND l.objid = {LOCK_KEY & 0xFFFFFFFF}
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-_LIMITS = f"""
-SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN '{LOCK_WAIT_S}s' ELSE '0' END, true)
-FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout',
-  'idle_in_transaction_session_timeout')
-"""
-"""What a session of ours has, whatever the server's defaults are. It asks which of them there are:
-transaction_timeout came with 17.
 """
 _TRIGGERS = """
 SELECT t.relname, 'trigger', g.tgname FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid
@@ -76,9 +70,15 @@ class Postgres:
     )
 
     @contextmanager
-    def open(self, url: sa.URL, *, may_create: bool) -> Generator[ServerStore]:  # noqa: ARG002
+    def open(
+        self,
+        url: sa.URL,
+        *,
+        may_create: bool,  # noqa: ARG002 - a file
+        lock_wait_s: float,
+    ) -> Generator[ServerStore]:
         """See Engine."""
-        store = ServerStore(url, self)
+        store = ServerStore(url, self, lock_wait_s)
         try:
             yield store
         finally:
@@ -94,27 +94,48 @@ class Postgres:
         others = {name: value for name, value in url.query.items() if name not in hosts}
         return plain, dict(postgres_options(others, keywords))
 
-    def session_arguments(self) -> dict[str, Any]:
+    def session_arguments(self, session: Session) -> dict[str, Any]:  # noqa: ARG002 - MySQL's
         """See ServerEngine. Each transaction sets what it needs."""
         return {}
 
-    def begin_reading(self, connection: sa.Connection) -> None:
+    @contextmanager
+    def reading(self, connection: sa.Connection) -> Generator[None]:
         """See ServerEngine."""
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-        connection.exec_driver_sql(_LIMITS)
+        begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+        with self._locked(connection, begin):
+            yield
 
     @contextmanager
-    def writing(self, connection: sa.Connection, locked_by: LockedBy) -> Generator[None]:
+    def writing(self, connection: sa.Connection) -> Generator[None]:
         """See ServerEngine."""
-        connection.exec_driver_sql(_LIMITS)
-        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOCK_KEY})").scalar():
-            raise locked_by(_holder(connection))
-        name = f"metasnapshot, {this_holder()}".encode("ascii", "replace")[:_APPLICATION_BYTES]
-        connection.exec_driver_sql(
-            "SELECT set_config('application_name', %s, true)", (name.decode(),)
-        )
-        yield
+        with self._locked(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"):
+            taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOCK_KEY})")
+            if not taken.scalar():
+                raise session_of(connection).locked_by(_holder(connection))
+            name = f"metasnapshot, {this_holder()}".encode("ascii", "replace")[:_APPLICATION_BYTES]
+            connection.exec_driver_sql(
+                "SELECT set_config('application_name', %s, true)", (name.decode(),)
+            )
+            yield
+
+    @contextmanager
+    def _locked(self, connection: sa.Connection, begin: str) -> Generator[None]:
+        """A transaction in which nobody changes tables that are there. To look which those are
+        takes a snapshot; so it is a transaction of its own.
+        """
+        while True:
+            with connection.begin():
+                locks.set_limits(connection)
+                tables = locks.readable_tables(connection)
+            with connection.begin():
+                connection.exec_driver_sql(begin)
+                locks.set_limits(connection)
+                try:
+                    locks.lock(connection, tables, locks.READING)
+                except locks.TableGone:
+                    continue
+                yield
+                return
 
     def reason(self, error: Any, *, is_unreachable: bool) -> Reason:
         """See ServerEngine."""
@@ -130,15 +151,19 @@ class Postgres:
         """See Engine."""
         return False
 
-    def empty(
-        self,
-        connection: sa.Connection,
-        tables: Sequence[str],  # noqa: ARG002 - see below
-        known: Sequence[str],
+    def prepare_load(
+        self, connection: sa.Connection, tables: Sequence[str], known: Sequence[str]
     ) -> None:
         """See Engine. It refuses to delete what others refer to, row by row; so all are emptied."""
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        connection.exec_driver_sql(f"TRUNCATE {', '.join(map(quote, known))}")
+        quote = connection.dialect.identifier_preparer.quote
+        names = list(map(quote, known))
+        locks.lock(connection, names, locks.EMPTYING if tables else locks.LOADING)
+        if tables:
+            connection.exec_driver_sql(f"TRUNCATE {', '.join(names)}")
+
+    def is_conflict(self, error: Any) -> bool:
+        """See Engine."""
+        return getattr(error, "sqlstate", None) in locks.RETRIED
 
     def set_sequences(self, connection: sa.Connection, tables: set[str]) -> dict[str, int]:
         """See Engine. Every sequence that a column owns, by DEFAULT nextval or as an identity."""

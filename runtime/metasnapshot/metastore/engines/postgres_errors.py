@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from metasnapshot.errors import AuthenticationError, ConflictError, DatabaseError
+from metasnapshot.metastore.engines.postgres_locks import RETRIED
 from metasnapshot.metastore.server import DENIED_HINT, UNREACHABLE_HINT, Reason
 
-_LOCK_NOT_AVAILABLE = "55P03"
 _DENIED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba.conf entry|authentication "
     r"failed|role .* does not exist",
@@ -22,7 +22,7 @@ _COPY_PLACE = re.compile(r"COPY [^,:]+, line \d+(, column [^,:]+)?")
 def reason(error: Any, *, is_unreachable: bool) -> Reason:
     """See ServerEngine."""
     text = _without_values(error)
-    if getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+    if getattr(error, "sqlstate", None) in RETRIED:
         return Reason(
             ConflictError,
             f"another session has locked what is needed: {text}",

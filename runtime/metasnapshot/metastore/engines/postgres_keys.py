@@ -18,8 +18,6 @@ from sqlalchemy import exc
 
 from metasnapshot.errors import InconsistentStore
 
-LOCK_TIMEOUT_S = 2
-"""How long to wait for others who look at the tables."""
 _KEYS = """
 SELECT CAST(CAST(k.conrelid AS regclass) AS text), quote_ident(k.conname),
   pg_get_constraintdef(k.oid),
@@ -69,9 +67,7 @@ def _drop(connection: sa.Connection, keys: list[_Key]) -> bool:
     """Drop keys; False if somebody holds the tables, or we may not."""
     try:
         with connection.begin_nested():
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
             _alter(connection, keys, "DROP CONSTRAINT {name}")
-            connection.exec_driver_sql("SET LOCAL lock_timeout = DEFAULT")
     except (exc.OperationalError, exc.ProgrammingError):
         return False
     return True

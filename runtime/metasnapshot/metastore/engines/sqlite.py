@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from metasnapshot.metastore.ddl import Syntax
+from metasnapshot.metastore.engines.sqlite_busy import is_busy
 from metasnapshot.metastore.engines.sqlite_file import SqliteStore, open_sqlite
 from metasnapshot.metastore.engines.sqlite_rows import SqliteTable
 from metasnapshot.metastore.schema import Declared, delete_rows
@@ -41,9 +42,9 @@ class Sqlite:
     )
 
     @contextmanager
-    def open(self, url: sa.URL, *, may_create: bool) -> Generator[SqliteStore]:
+    def open(self, url: sa.URL, *, may_create: bool, lock_wait_s: float) -> Generator[SqliteStore]:
         """See Engine."""
-        yield open_sqlite(url, may_create=may_create)
+        yield open_sqlite(url, may_create=may_create, lock_wait_s=lock_wait_s)
 
     def arguments(self, url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
         """See Engine. How a file is opened is decided by what is done with it."""
@@ -57,14 +58,18 @@ class Sqlite:
         """See Engine."""
         return False
 
-    def empty(
+    def prepare_load(
         self,
         connection: sa.Connection,
         tables: Sequence[str],
-        known: Sequence[str],  # noqa: ARG002 - PostgreSQL takes them all
+        known: Sequence[str],  # noqa: ARG002 - servers lock them
     ) -> None:
-        """See Engine."""
+        """See Engine. Only one transaction writes at a time."""
         delete_rows(connection, tables)
+
+    def is_conflict(self, error: Any) -> bool:
+        """See Engine."""
+        return is_busy(error)
 
     def set_sequences(self, connection: sa.Connection, tables: set[str]) -> dict[str, int]:
         """See Engine. The table sqlite_sequence has the largest id that was ever given."""

@@ -21,18 +21,14 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from metasnapshot.errors import ConflictError, DatabaseError, InconsistentStore, UsageError
-from metasnapshot.metastore.engines.sqlite_holder import writer_of
+from metasnapshot.metastore.engines.sqlite_busy import busy_named
 from metasnapshot.metastore.results import closing_results
 from metasnapshot.metastore.url_options import require_sqlite_options
 from metasnapshot.store.scratch import scratch_directory
 
-BUSY_TIMEOUT_S = 30.0
-"""How long to wait for another process's lock."""
 COPY_ATTEMPTS_MAX = 10
 SCRATCH_PREFIX = "metasnapshot-meta-"
 OPEN_ATTEMPTS_MAX = 100
-PRIMARY_CODE = 0xFF
-"""What SQLite's error codes have in common that differ in the details."""
 WAL_OFFSET, WAL_VERSIONS = 18, b"\x02\x02"
 """Where a SQLite file says its write and read version, and what they are in WAL mode."""
 
@@ -40,8 +36,9 @@ WAL_OFFSET, WAL_VERSIONS = 18, b"\x02\x02"
 class SqliteStore:
     """A SQLite file. `url` names it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock_wait_s: float) -> None:
         self._path = path
+        self._lock_wait_s = lock_wait_s
         self.url = f"sqlite:///{path}"
 
     @contextmanager
@@ -50,9 +47,10 @@ class SqliteStore:
         meanwhile.
 
         Raises:
+            ConflictError: somebody else goes on writing, and lets nobody read.
             DatabaseError: the store cannot be read.
         """
-        with _translated(self.url), ExitStack() as stack:
+        with _translated(self.url), busy_named(self._path, self.url), ExitStack() as stack:
             path = self._path
             if self.is_missing:
                 path = stack.enter_context(_scratch()) / "empty.db"
@@ -61,7 +59,7 @@ class SqliteStore:
                 scratch = stack.enter_context(_scratch())
                 with _files_translated(self.url):
                     path = self._copy(scratch / "meta.db")
-            with transaction(path, "ro", "BEGIN") as connection:
+            with transaction(path, "ro", "BEGIN", self._lock_wait_s) as connection:
                 yield connection
 
     @contextmanager
@@ -75,7 +73,7 @@ class SqliteStore:
             DatabaseError: the store cannot be written.
             InconsistentStore: rows refer to rows that are not there.
         """
-        with _translated(self.url), _busy_named(self._path, self.url), ExitStack() as stack:
+        with _translated(self.url), busy_named(self._path, self.url), ExitStack() as stack:
             connection = self._begin_writing(stack)
             connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
             yield connection
@@ -105,7 +103,7 @@ class SqliteStore:
                     continue
                 if is_made:
                     attempt.enter_context(self._unmade_on_failure(own))
-                writing = transaction(self._path, "rw", "BEGIN IMMEDIATE")
+                writing = transaction(self._path, "rw", "BEGIN IMMEDIATE", self._lock_wait_s)
                 try:
                     connection = attempt.enter_context(writing)
                 except exc.OperationalError:
@@ -164,7 +162,7 @@ class SqliteStore:
                 if source.exists():
                     shutil.copyfile(source, f"{target}{suffix}")
             if self._state() == before:
-                with closing(_connect(target, "rw")) as copy:
+                with closing(_connect(target, "rw", self._lock_wait_s)) as copy:
                     copy.execute("SELECT count(*) FROM sqlite_master")  # replays, rolls back
                 return target
         raise DatabaseError(
@@ -177,9 +175,12 @@ class SqliteStore:
         """
         try:
             with (
-                closing(_connect(self._path, "ro")) as source,
+                closing(_connect(self._path, "ro", self._lock_wait_s)) as source,
                 closing(sqlite3.connect(target)) as copy,
             ):
+                # The driver repeats a step of a backup for as long as somebody has the file locked.
+                source.execute("BEGIN")
+                source.execute("SELECT count(*) FROM sqlite_master")
                 source.backup(copy)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
@@ -198,7 +199,7 @@ class SqliteStore:
         return found
 
 
-def open_sqlite(url: sa.URL, *, may_create: bool = False) -> SqliteStore:
+def open_sqlite(url: sa.URL, *, may_create: bool, lock_wait_s: float) -> SqliteStore:
     """Find the file of a SQLite URL, or with `may_create` the directory that it may be made in.
 
     Raises:
@@ -217,14 +218,14 @@ def open_sqlite(url: sa.URL, *, may_create: bool = False) -> SqliteStore:
         raise DatabaseError(f"cannot open {str(path)!r:.200}: {error}") from error
     if not is_file and not (may_create and path.parent.is_dir() and not path.exists()):
         raise DatabaseError(f"no such SQLite file: {path}", hint="check --meta-store")
-    return SqliteStore(path)
+    return SqliteStore(path, lock_wait_s)
 
 
 @contextmanager
-def transaction(path: Path, mode: str, begin: str) -> Generator[sa.Connection]:
+def transaction(path: Path, mode: str, begin: str, lock_wait_s: float) -> Generator[sa.Connection]:
     """One on a file: mode ro or rw, and the statement that it begins with."""
     engine = sa.create_engine(
-        "sqlite://", creator=lambda: _connect(path, mode), poolclass=sa.NullPool
+        "sqlite://", creator=lambda: _connect(path, mode, lock_wait_s), poolclass=sa.NullPool
     )
 
     def _begin(connection: sa.Connection) -> None:
@@ -258,30 +259,16 @@ def _has_name(own: int, path: Path) -> bool:
         return False
 
 
-def _connect(path: Path, mode: str, timeout: float | None = None) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, lock_wait_s: float) -> sqlite3.Connection:
     """Open by URI: with mode ro or rw a missing file is an error, not a new file."""
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}",
         uri=True,
         isolation_level=None,
-        timeout=BUSY_TIMEOUT_S if timeout is None else timeout,
+        timeout=lock_wait_s,
     )
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
-
-
-@contextmanager
-def _busy_named(path: Path, url: str) -> Generator[None]:
-    """Say who keeps us from writing."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        code = getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY_CODE
-        if code != sqlite3.SQLITE_BUSY:
-            raise
-        raise ConflictError(
-            f"{url} is locked by {writer_of(path)}", hint="wait until it has ended"
-        ) from error
 
 
 @contextmanager

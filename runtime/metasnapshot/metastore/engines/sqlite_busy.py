@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import exc
+
+from metasnapshot.errors import ConflictError
 from metasnapshot.store.lock import Holder
 
 LOCKS, UPTIME = Path("/proc/locks"), Path("/proc/stat")
 FIRST_BYTE, LAST_BYTE = 0x40000000, 0x40000000 + 512
 """Where SQLite's locks are in its file; in WAL mode a writer's is WAL_BYTE of the file beside."""
 WAL_BYTE = 120
+PRIMARY_CODE = 0xFF
+"""What SQLite's error codes have in common that differ in the details."""
 
 
 def writer_of(path: Path) -> str:
@@ -53,3 +61,21 @@ def _started(pid: int) -> str:
     ticks = int(after_name[19])  # field 22 of proc(5), the name is the second
     began = int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
     return datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds")
+
+
+def is_busy(error: Any) -> bool:
+    """Whether a driver's error says that another process has the file locked."""
+    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE == sqlite3.SQLITE_BUSY
+
+
+@contextmanager
+def busy_named(path: Path, url: str) -> Generator[None]:
+    """Say who has the file locked."""
+    try:
+        yield
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        if not is_busy(getattr(error, "orig", error)):
+            raise
+        raise ConflictError(
+            f"{url} is locked by {writer_of(path)}", hint="wait until it has ended"
+        ) from error
