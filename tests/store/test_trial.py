@@ -117,6 +117,9 @@ class RefusingStore(PuttingStore):
     def put_if_absent(self, path: str, data: bytes) -> str:
         raise StorageError(f"403, {path} is read only, {len(data)} bytes")
 
+    def put(self, path: str, data: bytes) -> str:
+        raise StorageError(f"405, no plain write of {path} either, {len(data)} bytes")
+
 
 def failed(store: PuttingStore) -> dict[str, str]:
     """Promises that were not kept, and what came instead."""

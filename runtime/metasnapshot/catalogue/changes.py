@@ -31,6 +31,7 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot, dumps
 from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, object_ids
 from metasnapshot.store.port import join
+from metasnapshot.store.tidying import tidied
 
 RESERVE_ATTEMPTS_MAX = 1000
 
@@ -187,14 +188,18 @@ def _drop_unnamed(repository: Repository, snapshot_id: int) -> None:
 
 def _read_back(repository: Repository, snapshot_id: int, taken: datetime | None, by: str) -> Facts:
     """Verify a file before the manifest names it; one that is damaged is deleted again."""
+    path = repository.path(snapshot_id)
     try:
-        with repository.store.open_reader(repository.path(snapshot_id)) as file:
+        with repository.store.open_reader(path) as file:
             reader = SnapshotReader(file)
             found, facts = reader.id, facts_in(reader, taken, by)
+        _require_id(path, found, snapshot_id)
     except (DamageError, UnknownFormat):
-        repository.store.delete(repository.path(snapshot_id))
-        raise
-    if found != snapshot_id:
-        repository.store.delete(repository.path(snapshot_id))
-        raise DamageError(f"{repository.path(snapshot_id)} holds id {found}")
+        with tidied(lambda: repository.store.delete(path)):
+            raise
     return facts
+
+
+def _require_id(path: str, found: int, wanted: int) -> None:
+    if found != wanted:
+        raise DamageError(f"{path} holds id {found}")

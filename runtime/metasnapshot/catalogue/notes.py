@@ -10,9 +10,10 @@ from metasnapshot.catalogue.facts import Facts, record_facts
 from metasnapshot.catalogue.ledger import remember
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.errors import ConflictError, DamageError, StorageError, UnknownFormat
+from metasnapshot.store.codes import Denied
 from metasnapshot.store.port import Store
 
-FAILURES = (StorageError, ConflictError, DamageError, UnknownFormat)
+FAILURES = (StorageError, Denied, ConflictError, DamageError, UnknownFormat)
 
 
 def note_entered(

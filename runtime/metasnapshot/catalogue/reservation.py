@@ -17,6 +17,7 @@ from metasnapshot.errors import ConflictError, DamageError, NoObject, ObjectMiss
 from metasnapshot.store.document import read_document
 from metasnapshot.store.lock import Holder, parse_holder, this_holder
 from metasnapshot.store.port import Names, Store, join
+from metasnapshot.store.tidying import delete_if_allowed, tidied
 
 RESERVED = "reserved"
 
@@ -46,10 +47,8 @@ def reservation(store: Store, directory: str, number: int) -> Generator[bool]:
     except ConflictError:
         yield False
         return
-    try:
+    with tidied(lambda: delete_if_allowed(store.delete, path)):
         yield True
-    finally:
-        store.delete(path)
 
 
 @contextmanager
@@ -78,8 +77,9 @@ def drop_stale(store: Store, directory: str) -> None:
     """Delete reservations whose holder was a process of this host and is no more."""
     for number in reserved_ids(store, directory):
         holder = _holder(store, directory, number)
-        if holder is not None and holder.is_gone:
-            store.delete(_path(directory, number))
+        is_stale = holder is not None and holder.is_gone
+        if is_stale and not delete_if_allowed(store.delete, _path(directory, number)):
+            return
 
 
 def is_held(store: Store, directory: str, number: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from metasnapshot.cli.text import printable
 from metasnapshot.store.port import Store
+from metasnapshot.store.through import Through
 
 STEP = 1 << 20
 """Bytes between two updates of a bar."""
@@ -20,18 +21,16 @@ STEP = 1 << 20
 
 def with_progress(store: Store) -> Store:
     """The store, with bars if stderr is a terminal."""
-    return cast("Store", _WatchedStore(store)) if sys.stderr.isatty() else store
+    return _WatchedStore(store) if sys.stderr.isatty() else store
 
 
-class _WatchedStore:
+class _WatchedStore(Through):
     """A store whose readers and writers show where they are."""
 
     def __init__(self, store: Store) -> None:
+        super().__init__(store)
         self._store = store
         self._bars = _Bars()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
 
     @contextmanager
     def open_reader(self, path: str) -> Generator[BinaryIO]:

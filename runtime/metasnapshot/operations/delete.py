@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import uuid4
 
 from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.ledger import Ledger, change_ledger, read_ledger, require_unkept
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.store.codes import Denied
+from metasnapshot.store.port import join
+from metasnapshot.store.trial import TRIAL_PREFIX
 
 
 def plan_delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
@@ -29,11 +33,26 @@ def delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
     Raises:
         SnapshotNotFound: the manifest lacks one of them; nothing is deleted.
         RetentionLocked: one of them is kept; nothing is deleted.
+        Denied: the key may not delete; nothing is deleted.
     """
     entries = plan_delete(repository, ids)
+    require_deletes(repository)
     gone = [entry.id for entry in entries]
     changes.delete(repository, gone)
     return entries
+
+
+def require_deletes(repository: Repository) -> None:
+    """See that objects may be deleted, before entries go whose files would stay.
+
+    Raises:
+        Denied: they may not; nothing was deleted.
+    """
+    name = f"{TRIAL_PREFIX}{uuid4().hex}"
+    try:
+        repository.store.delete(join(repository.directory, name))  # there is none
+    except Denied as error:
+        raise Denied(f"nothing was deleted: {error}", hint=error.hint) from error
 
 
 def keep(repository: Repository, ids: Iterable[int], *, release: bool = False) -> list[int]:

@@ -28,6 +28,7 @@ from metasnapshot.format.framing import V1
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.operations.cycles import rare_collections
+from metasnapshot.store.codes import Denied
 
 Level = Literal["file", "rows", "refs", "objects"]
 LEVELS: tuple[str, ...] = get_args(Level)
@@ -100,7 +101,7 @@ def verify(
         if result.error is not None and snapshot_id not in known:
             return result  # nothing is remembered that would have to be forgotten
         change_ledger(repository.store, repository.directory, change)
-    except (StorageError, DamageError):  # what cannot be written can still be verified
+    except (StorageError, DamageError, Denied):  # what cannot be written can still be verified
         return replace(result, remembered=False)
     return result
 

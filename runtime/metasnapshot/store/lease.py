@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, Protocol
 from uuid import uuid4
@@ -28,8 +28,10 @@ from metasnapshot.errors import (
 )
 from metasnapshot.store.document import SIZE_MAX, decode_document
 from metasnapshot.store.lock import Holder, this_holder
-from metasnapshot.store.port import Names, ObjectHead, StoredObject, etag_of, join, normalise
+from metasnapshot.store.port import StoredObject, etag_of, join, normalise
 from metasnapshot.store.retry import LOCK_WAIT_S
+from metasnapshot.store.through import ReadableStore, ReadThrough
+from metasnapshot.store.tidying import tidied
 
 LEASE_NAME = "metasnapshot.lease"
 CLAIM_LIFE_S = 60.0
@@ -39,25 +41,8 @@ BEATS = 6
 POLL_S = 0.2
 
 
-class PlainStore(Protocol):
+class PlainStore(ReadableStore, Protocol):
     """An object store that can only overwrite."""
-
-    @property
-    def url(self) -> str:
-        """See Store."""
-        ...
-
-    def head(self, path: str) -> ObjectHead | None:
-        """See Store."""
-        ...
-
-    def read(self, path: str) -> StoredObject:
-        """See Store."""
-        ...
-
-    def open_reader(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """See Store."""
-        ...
 
     def open_writer(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See Store."""
@@ -67,22 +52,6 @@ class PlainStore(Protocol):
         """Write a small object, whatever is there; returns its etag. It ends within PUT_MAX_S, if
         the driver can be told so.
         """
-        ...
-
-    def list(self, prefix: str) -> Iterator[ObjectHead]:
-        """See Store."""
-        ...
-
-    def names(self, directory: str) -> Names:
-        """See Store."""
-        ...
-
-    def leftovers(self, directory: str) -> Iterator[ObjectHead]:
-        """See Store."""
-        ...
-
-    def delete(self, path: str) -> None:
-        """See Store."""
         ...
 
 
@@ -117,7 +86,7 @@ def leased(store: PlainStore, directory: str, wait_s: float = LOCK_WAIT_S) -> Ge
         yield
         return
     own = _Own(store, directory)
-    try:
+    with tidied(lambda: store.delete(own.path)):
         own.write(0)
         own.write(max((claim.number for _, claim in _claims(store, directory)), default=0) + 1)
         _wait(store, directory, own, wait_s)
@@ -126,8 +95,6 @@ def leased(store: PlainStore, directory: str, wait_s: float = LOCK_WAIT_S) -> Ge
             yield
         finally:
             del _held.since[place]
-    finally:
-        store.delete(own.path)
 
 
 class _Own:
@@ -203,23 +170,13 @@ def _claims(store: PlainStore, directory: str) -> list[tuple[str, Claim]]:
     return found
 
 
-class LeasedStore:
+class LeasedStore(ReadThrough):
     """A store that gets its conditional writes from a lease. An etag is a hash of the bytes."""
 
     def __init__(self, inner: PlainStore, wait_s: float = LOCK_WAIT_S) -> None:
+        super().__init__(inner)
         self._inner = inner
         self._wait_s = wait_s
-        self.head = inner.head
-        self.open_reader = inner.open_reader
-        self.list = inner.list
-        self.names = inner.names
-        self.leftovers = inner.leftovers
-        self.delete = inner.delete
-
-    @property
-    def url(self) -> str:
-        """See Store."""
-        return self._inner.url
 
     def read(self, path: str) -> StoredObject:
         """See Store."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError
+from metasnapshot.store.durability import UNKNOWN_CALL, sync_directory, sync_file
 from metasnapshot.store.lock import locked
 from metasnapshot.store.modes import give_mode
 from metasnapshot.store.port import (
@@ -32,6 +33,7 @@ from metasnapshot.store.port import (
     sorted_names,
 )
 from metasnapshot.store.retry import LOCK_WAIT_S
+from metasnapshot.store.tidying import tidied
 
 BUFFER_SIZE = 1 << 16
 """A larger buffer would only be copied twice: rows larger than it go around it."""
@@ -80,7 +82,7 @@ class LocalStore:
         target = self._path(path)
         with self._temporary(path) as (file, temporary):
             yield file
-            _sync(file)
+            sync_file(file, target.parent)
             _create(temporary, target, path)
 
     def put_if_absent(self, path: str, data: bytes) -> str:
@@ -92,11 +94,11 @@ class LocalStore:
         target = self._path(path)
         with self._temporary(path) as (file, temporary), locked(target.parent, self._lock_wait_s):
             file.write(data)
-            _sync(file)
+            sync_file(file, target.parent)
             if not target.is_file() or etag_of(target.read_bytes()) != etag:
                 raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
             temporary.replace(target)
-            _sync_directory(target.parent)
+            sync_directory(target.parent)
         return etag_of(data)
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
@@ -123,7 +125,7 @@ class LocalStore:
         target = self._path(path)
         with _translated(path), suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
-            _sync_directory(target.parent)
+            sync_directory(target.parent)
 
     @contextmanager
     def exclusive(self, path: str) -> Generator[None]:
@@ -148,12 +150,12 @@ class LocalStore:
 
             descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=directory)
             temporary = Path(name)
-            try:
+            with (
+                tidied(lambda: temporary.unlink(missing_ok=True)),
+                os.fdopen(descriptor, "wb", buffering=BUFFER_SIZE) as file,
+            ):
                 give_mode(descriptor, self._path(path))
-                with os.fdopen(descriptor, "wb", buffering=BUFFER_SIZE) as file:
-                    yield file, temporary
-            finally:
-                temporary.unlink(missing_ok=True)
+                yield file, temporary
 
 
 def _walk(root: Path, directory: str, wanted: str) -> Iterator[ObjectHead]:
@@ -256,10 +258,10 @@ def _create(temporary: Path, target: Path, path: str) -> None:
     except FileExistsError as error:
         raise ConflictError(f"{normalise(path)} exists already") from error
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+        if error.errno not in {errno.EPERM, errno.EMLINK, errno.EXDEV, *UNKNOWN_CALL}:
             raise
         _create_without_links(temporary, target, path)
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
 
 
 def _create_without_links(temporary: Path, target: Path, path: str) -> None:
@@ -275,20 +277,7 @@ def _make_directory(directory: Path) -> None:
     missing = [one for one in (directory, *directory.parents) if not one.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     for made in reversed(missing):
-        _sync_directory(made.parent)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(made.parent)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from typing import Annotated, BinaryIO
 
 import msgspec
 
-from metasnapshot.errors import ConflictError, DamageError, NoObject
+from metasnapshot.errors import ConflictError, DamageError, NoObject, StorageError
 from metasnapshot.store.document import decode_document
 from metasnapshot.store.retry import LOCK_WAIT_S
 
@@ -145,5 +145,12 @@ def _acquire(file: BinaryIO, directory: Path, wait_s: float) -> None:
                     hint="try again when it has ended; --retry-lock 10m waits",
                 ) from error
             time.sleep(random.uniform(0.001, POLL_MAX_S))  # noqa: S311 - no secret
+        except OSError as error:
+            if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}:
+                raise
+            raise StorageError(
+                f"the file system of {directory} has no locks: {error.strerror}",
+                hint="mount it with locks (of NFS: without nolock), or keep backups elsewhere",
+            ) from error
         else:
             return

@@ -8,6 +8,7 @@ own. All else is ours alone.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -38,7 +39,7 @@ def give_mode(descriptor: int, target: Path) -> None:
     except OSError:
         found = None
     if found is None:
-        os.fchmod(descriptor, mode)
+        _change_mode(descriptor, mode, target)
         return
     owner = found.st_uid if os.geteuid() == 0 else -1
     own = os.fstat(descriptor)
@@ -47,7 +48,18 @@ def give_mode(descriptor: int, target: Path) -> None:
             os.fchown(descriptor, owner, found.st_gid)
         except OSError:
             logger.warning("%s cannot be given the group of %s", target, model)
-    os.fchmod(descriptor, stat.S_IMODE(found.st_mode))  # after the group: a change clears bits
+    # After the group: a change of it clears bits.
+    _change_mode(descriptor, stat.S_IMODE(found.st_mode), target)
+
+
+def _change_mode(descriptor: int, mode: int, target: Path) -> None:
+    """Change the mode, where the file system has any."""
+    try:
+        os.fchmod(descriptor, mode)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}:
+            raise
+        logger.warning("%s has the mode that its file system gives it, not %04o", target, mode)
 
 
 def _model(target: Path) -> tuple[Path | None, int]:

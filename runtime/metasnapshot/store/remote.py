@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from datetime import timedelta
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -72,6 +73,7 @@ class RemoteStore:
         again = _retry_options(self._policy, self._policy.retries)
         self._connect = connect
         self._client = connect(self._policy.timeout_s, again)
+        self._is_conditional = True
         self._checksums = 0
         self._writers = self._make_writers()
         self._endpoint = str(getattr(connect, "endpoint", ""))
@@ -137,11 +139,14 @@ class RemoteStore:
         upload = Upload(lambda parts: self._put_parts(path, parts))
         try:
             yield cast("BinaryIO", upload)
-            if upload.is_small:
+            if upload.is_small and self._is_conditional:
                 self.put_if_absent(path, upload.rest())
                 return
             if self.head(path) is not None:
                 raise ConflictError(f"{normalise(path)} exists already")
+            if upload.is_small:
+                self.put(path, upload.rest())
+                return
             upload.finish()
         finally:
             upload.abandon()
@@ -151,6 +156,12 @@ class RemoteStore:
                 f"{path}: {upload.size} bytes were sent, "
                 f"{found.size if found else 'nothing'} is there"
             )
+
+    def plain(self) -> RemoteStore:
+        """The same store, which asks for no conditions."""
+        found = copy(self)
+        found._is_conditional = False  # noqa: SLF001 - its own
+        return found
 
     def put(self, path: str, data: bytes) -> str:
         """Write a small object, whatever is there, within PUT_MAX_S; returns its etag."""

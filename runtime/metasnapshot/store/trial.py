@@ -8,68 +8,146 @@ writes from a lease instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 from uuid import uuid4
 
-from metasnapshot.errors import ConflictError, MetasnapshotError, StorageError
+from metasnapshot.errors import (
+    AuthenticationError,
+    ConflictError,
+    MetasnapshotError,
+    ObjectMissing,
+    StorageError,
+)
+from metasnapshot.store.codes import Denied, Passing
 from metasnapshot.store.lease import LeasedStore, PlainStore
-from metasnapshot.store.port import Store, join, normalise
+from metasnapshot.store.port import Store, StoredObject, join, normalise
 from metasnapshot.store.retry import LOCK_WAIT_S
+from metasnapshot.store.through import ReadThrough
+from metasnapshot.store.tidying import tidied
 
+logger = logging.getLogger(__name__)
 TRIAL_PREFIX = "metasnapshot.trial-"
 CREATE, STALE, RACE = "create-only", "stale swap refused", "one swap of several wins"
+SWAP, DELETE = "swap", "delete"
 MENDED = {CREATE, STALE, RACE}
-"""Promises that a lease makes up for."""
+"""Promises that a lease makes up for, however they are broken."""
 RACERS = 8
 """Swaps at once: of a service that looks before it writes several win."""
+NO_ETAG = '"0123456789abcdef0123456789abcdef"'
 
 
 class ConditionalStore(PlainStore, Store, Protocol):
     """A store that promises conditional writes, and can overwrite too."""
 
+    def plain(self) -> PlainStore:
+        """The same store, which asks for no conditions."""
+        ...
+
 
 @dataclass(frozen=True)
 class Promise:
-    """One thing that was tried, whether it held, and what came instead."""
+    """One thing that was tried.
+
+    Attributes:
+        name: what was promised.
+        held: whether it was kept.
+        found: what came instead.
+        is_mended: whether one can go on without it.
+    """
 
     name: str
     held: bool
     found: str = ""
+    is_mended: bool = False
+
+
+def is_reliable(found: Iterable[Promise]) -> bool:
+    """Whether backups can rest on such a store, by itself or under a lease."""
+    return all(item.held or item.is_mended for item in found)
+
+
+def needs_lease(found: Iterable[Promise]) -> bool:
+    """Whether its conditional writes must be made under a lease."""
+    return any(not item.held and item.name != DELETE for item in found)
 
 
 def try_store(store: Store, directory: str) -> list[Promise]:
-    """Try every guarantee on an object of our own, which is gone afterwards.
+    """Try every guarantee on an object of our own, which is gone afterwards. With a key that may
+    not delete nothing is tried that would leave one.
 
     Raises:
         MetasnapshotError: the store cannot be reached, or not be written.
     """
     path = join(directory, f"{TRIAL_PREFIX}{uuid4().hex}")
     try:
-        store.put_if_absent(path, b"first")
+        store.delete(path)
+    except Denied as error:
+        return [
+            Promise(DELETE, held=False, found=str(error), is_mended=True),
+            _refuses(store, path),
+        ]
+    with tidied(lambda: store.delete(path)):
+        created = _create(store, path)
         return [
             _expect("read after write", lambda: store.read(path).data, b"first"),
             _expect("list after write", lambda: _listed(store, directory, path), path),
             _expect("ranged read", lambda: _middle(store, path), b"ir"),
-            _expect_conflict(CREATE, lambda: store.put_if_absent(path, b"second")),
+            created or _expect_conflict(CREATE, lambda: store.put_if_absent(path, b"second")),
             *_try_swap(store, path),
-            _expect("delete", lambda: _delete(store, path), None),
+            _expect(DELETE, lambda: _delete(store, path), None),
         ]
-    finally:
-        store.delete(path)
+
+
+def _create(store: Store, path: str) -> Promise | None:
+    """Create an object; where that is refused and a plain write is not, the promise is broken."""
+    try:
+        store.put_if_absent(path, b"first")
+    except StorageError as error:
+        return _overwrite(CREATE, store, path, b"first", error)
+    return None
+
+
+def _overwrite(name: str, store: Store, path: str, data: bytes, error: StorageError) -> Promise:
+    """Write without a condition, as one with a condition was refused.
+
+    Raises:
+        StorageError: that one, if it is not for the condition.
+    """
+    put = getattr(store, "put", None)
+    if put is None or isinstance(error, (Passing, ObjectMissing)):
+        raise error
+    try:
+        put(path, data)
+    except MetasnapshotError:
+        raise error from None
+    return Promise(name, held=False, found=str(error), is_mended=True)
+
+
+def _refuses(store: Store, path: str) -> Promise:
+    """Whether a swap of what is not there is refused. It leaves nothing where it is; and where it
+    is not there is no lease either, whose claims must be deleted.
+    """
+    found = _expect_conflict(STALE, lambda: store.put_if_match(path, b"first", NO_ETAG))
+    return replace(found, is_mended=False)
 
 
 def _try_swap(store: Store, path: str) -> Iterator[Promise]:
     etag = store.read(path).etag
-
-    def swap() -> bytes:
+    try:
         store.put_if_match(path, b"third", etag)
-        return store.read(path).data
-
-    yield _expect("swap", swap, b"third")
+        found = store.read(path).data
+    except (ConflictError, AuthenticationError) as error:
+        yield Promise(SWAP, held=False, found=str(error))
+        return
+    except StorageError as error:
+        yield _overwrite(SWAP, store, path, b"third", error)
+        return
+    yield Promise(SWAP, held=found == b"third", found="" if found == b"third" else repr(found))
     stale = _expect_conflict(STALE, lambda: store.put_if_match(path, b"fourth", etag))
     yield stale
     if stale.held:
@@ -87,9 +165,9 @@ def _race(store: Store, path: str) -> Promise:
     errors = [run.exception() for run in runs]
     for error in errors:
         if error is not None and not isinstance(error, ConflictError):
-            return Promise(RACE, held=False, found=str(error))
+            return Promise(RACE, held=False, found=str(error), is_mended=True)
     won = errors.count(None)
-    return Promise(RACE, won == 1, "" if won == 1 else f"{won} of {RACERS} won")
+    return Promise(RACE, won == 1, "" if won == 1 else f"{won} of {RACERS} won", is_mended=True)
 
 
 def _expect_conflict(name: str, write: Callable[[], object]) -> Promise:
@@ -97,9 +175,11 @@ def _expect_conflict(name: str, write: Callable[[], object]) -> Promise:
         write()
     except ConflictError:
         return Promise(name, held=True)
+    except AuthenticationError:
+        raise
     except MetasnapshotError as error:
-        return Promise(name, held=False, found=str(error))
-    return Promise(name, held=False, found="it was overwritten")
+        return Promise(name, held=False, found=str(error), is_mended=True)
+    return Promise(name, held=False, found="it was overwritten", is_mended=True)
 
 
 def _expect(name: str, look: Callable[[], object], wanted: object) -> Promise:
@@ -126,25 +206,18 @@ def _middle(store: Store, path: str) -> bytes:
         return file.read(2)
 
 
-class TriedStore:
+class TriedStore(ReadThrough):
     """A store whose conditional writes are trusted once they were tried; `untried` is without."""
 
     def __init__(self, inner: ConditionalStore, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        super().__init__(inner)
         self.untried = inner
         self._lock_wait_s = lock_wait_s
         self._chosen: Store | None = None
-        self.head = inner.head
-        self.read = inner.read
-        self.open_reader = inner.open_reader
-        self.list = inner.list
-        self.names = inner.names
-        self.leftovers = inner.leftovers
-        self.delete = inner.delete
 
-    @property
-    def url(self) -> str:
-        """See Store."""
-        return self.untried.url
+    def read(self, path: str) -> StoredObject:
+        """See Store; under a lease etags are others."""
+        return self.untried.read(path) if self._chosen is None else self._chosen.read(path)
 
     def open_writer(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See Store."""
@@ -164,12 +237,19 @@ class TriedStore:
 
     def _writer(self, path: str) -> Store:
         if self._chosen is None:
-            directory = normalise(path).rpartition("/")[0]
-            failed = [item for item in try_store(self.untried, directory) if not item.held]
-            if not {item.name for item in failed} <= MENDED:
-                said = ", ".join(f"{item.name}: {item.found}" for item in failed)
-                raise StorageError(f"{self.url} is no store to rely on: {said}")
-            self._chosen = LeasedStore(self.untried, self._lock_wait_s) if failed else self.untried
-            if failed:
-                self.read = self._chosen.read  # its etags are others
+            self._chosen = self._choose(normalise(path).rpartition("/")[0])
         return self._chosen
+
+    def _choose(self, directory: str) -> Store:
+        found = try_store(self.untried, directory)
+        if not is_reliable(found):
+            said = ", ".join(f"{item.name}: {item.found}" for item in found if not item.held)
+            raise StorageError(f"{self.url} is no store to rely on: {said}")
+        if denied := [item.found for item in found if item.name == DELETE and not item.held]:
+            logger.warning(
+                "%s; reservations stay, and nothing can expire, until somebody else deletes it",
+                denied[0],
+            )
+        if needs_lease(found):
+            return LeasedStore(self.untried.plain(), self._lock_wait_s)
+        return self.untried

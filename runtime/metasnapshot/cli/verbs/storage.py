@@ -10,7 +10,7 @@ from metasnapshot.cli.options import FLAT, Json, WholeDirectory
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError
 from metasnapshot.store.lease import LeasedStore
-from metasnapshot.store.trial import MENDED, try_store
+from metasnapshot.store.trial import is_reliable, needs_lease, try_store
 from metasnapshot.store.url import open_plain
 
 storage = cyclopts.App(name="storage", help="Look at an object store.")
@@ -29,8 +29,8 @@ def try_storage(
     """
     store = open_plain(directory.backup_storage_url)
     found = try_store(store, directory.backup_storage_directory)
-    failed = {item.name for item in found if not item.held}
-    leased = isinstance(store, LeasedStore) or (bool(failed) and failed <= MENDED)
+    reliable = is_reliable(found)
+    leased = isinstance(store, LeasedStore) or (reliable and needs_lease(found))
     if json:
         say_json(
             {
@@ -47,4 +47,4 @@ def try_storage(
             say(said)
         if leased:
             say("its conditional writes are made under a lease")
-    return 0 if failed <= MENDED else StorageError.exit_code
+    return 0 if reliable else StorageError.exit_code
