@@ -13,7 +13,10 @@ import sys
 from pathlib import Path
 
 from metasnapshot.format.hummock_version import VERSION, decode
+from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import write_checkpoint
+from metasnapshot.hummock.objects import needed_by
+from metasnapshot.hummock.paths import object_path
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS
 
@@ -46,12 +49,19 @@ def main() -> int:
 
 
 def prepare() -> None:
-    """Lay out build/demo: the meta store, its checkpoint, and an empty schema to restore into."""
+    """Lay out build/demo: the meta store, its checkpoint and objects, and an empty schema to restore
+    into. The objects are holes of the right sizes: no verb of the demo reads what is in them.
+    """
     shutil.rmtree(DEMO, ignore_errors=True)
     DEMO.mkdir(parents=True)
     shutil.copyfile(GOLDEN / "meta.db", DEMO / "meta.db")
     version = decode((GOLDEN / "hummock_version_base.pb").read_bytes(), VERSION, LAYOUT.era)
     write_checkpoint(LocalStore(DEMO / "state"), "hummock_001", version, LAYOUT)
+    with (GOLDEN / "backup" / "7.snapshot").open("rb") as file:
+        for item in needed_by(SnapshotReader(file)):
+            path = object_path("hummock_001", item.id, item.suffix, prefixed=False)
+            with (DEMO / "state" / path).open("wb") as hole:
+                hole.truncate(item.size)
     with sqlite3.connect(DEMO / "meta.db") as connection:
         connection.execute(
             "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"

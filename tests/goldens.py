@@ -12,7 +12,10 @@ from pathlib import Path
 
 import metasnapshot
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import write_checkpoint
+from metasnapshot.hummock.objects import needed_by
+from metasnapshot.hummock.paths import object_path
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS
 
@@ -117,6 +120,17 @@ def write_state(tag: Path, target: Path) -> LocalStore:
     version = snapshot.hummock_version.message
     write_checkpoint(store, DATA_DIRECTORY, version, LAYOUTS[snapshot.layout])
     return store
+
+
+def write_objects(reader: SnapshotReader, state: Path, directory: str = DATA_DIRECTORY) -> Path:
+    """Lay out the objects that a snapshot needs, as holes of their sizes; the first one's path."""
+    paths: list[Path] = []
+    for item in needed_by(reader):
+        paths.append(state / object_path(directory, item.id, item.suffix, prefixed=False))
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        with paths[-1].open("wb") as file:
+            file.truncate(item.size)
+    return paths[0]
 
 
 def point_to_state(snapshots: Repository, state: Path, numbers: tuple[int, ...]) -> None:

@@ -19,6 +19,8 @@ TARGET = ("--meta-store", "sqlite:///empty.db")
 BACKUPS = ("--backup-storage-url", "fs://backups")
 STATE = ("--hummock-storage-url", "fs://state")
 DIRECTORY = ("--hummock-storage-directory", "hummock_001")
+UNLOOKED = "--no-object-check"
+"""The small world has no objects."""
 STATE_FOLDER = (*STATE, *DIRECTORY)
 """Where the objects are, for commands that have no meta store to ask."""
 

@@ -106,7 +106,7 @@ def restore(folder: Path) -> None:
         connection.executescript((GOLDEN / "schema.sqlite.sql").read_text(encoding="utf-8"))
     connection.close()
     with open_meta_store(f"sqlite:///{path}") as store:
-        options = RestoreOptions("fs://state", "hummock_001")
+        options = RestoreOptions("fs://state", "hummock_001", no_object_check=True)
         restore_operation.restore(repository(), store, 2, options)
 
 

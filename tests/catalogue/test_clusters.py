@@ -12,7 +12,7 @@ from typing import Any
 
 import goldens
 import pytest
-from shell import BACKUPS, STATE_FOLDER, STORE, Shell
+from shell import BACKUPS, STATE_FOLDER, STORE, TARGET, UNLOOKED, Shell
 
 import metasnapshot
 from metasnapshot.catalogue import changes
@@ -203,7 +203,7 @@ def test_a_restore_takes_the_sequences_of_its_own_cluster(shell: Shell) -> None:
     goldens.point_to_state(found, shell.path / "state", (7,))
     where = ("--backup-storage-url", f"fs://{shell.path}", "--cluster", own_cluster())
     state = ("--hummock-storage-url", f"fs://{shell.path}/state")
-    line = ("restore", "7", "--meta-store", "sqlite:///empty.db", *state, *where)
+    line = ("restore", "7", *TARGET, UNLOOKED, *state, *where)
     code, answer = shell.answer(*line)
     assert (code, answer["plan"]["sequences_from"]) == (0, 7)
 

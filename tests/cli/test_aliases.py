@@ -127,6 +127,7 @@ def test_a_whole_run_in_risectls_words(cluster: Path, capsys: pytest.CaptureFixt
     line = [
         "meta",
         "restore-meta",
+        "--no-object-check",
         "--meta-snapshot-id",
         "9",
         *store,

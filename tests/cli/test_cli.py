@@ -11,7 +11,7 @@ from pathlib import Path
 
 import goldens
 import pytest
-from shell import BACKUPS, STATE, STORE, TARGET, Shell
+from shell import BACKUPS, STATE, STORE, TARGET, UNLOOKED, Shell
 
 from metasnapshot.operations import verify as verify_operation
 from metasnapshot.version import VERSION
@@ -50,7 +50,7 @@ def test_a_backup_there_and_back(shell: Shell) -> None:
         code, out, err = shell.run("verify", "latest", *BACKUPS, "--level", level)
         assert (code, err) == (0, "")
         assert out.startswith(f"snapshot 9: ok, level {level}, 317 rows, ")
-    code, out, err = shell.run("restore", "9", *TARGET, *BACKUPS, *STATE)
+    code, out, err = shell.run("restore", "9", *TARGET, *BACKUPS, *STATE, UNLOOKED)
     assert (code, err) == (0, "")
     assert "restored snapshot 9: 317 rows into 37 tables, layout 3.0.1" in out
     assert "version checkpoint: hummock_001/checkpoint/0" in out
@@ -99,10 +99,16 @@ def test_damage_is_4_and_some_damage_3(shell: Shell) -> None:
     path.write_bytes(data)
     code, out, err = shell.run("verify", "9", *BACKUPS)
     assert (code, out) == (4, "")
-    assert err.startswith("error: snapshot 9: checksum mismatch in snapshot: stored ")
+    assert err.startswith(
+        "error: snapshot 9 (backup/9.snapshot): checksum mismatch in snapshot: stored "
+    )
     assert "\nhint: the bytes are damaged or cut" in err
     code, out, err = shell.run("verify", *BACKUPS)
-    assert (code, "snapshot 10: ok" in out, "snapshot 9: checksum" in err) == (3, True, True)
+    assert (code, "snapshot 10: ok" in out, "(backup/9.snapshot): checksum" in err) == (
+        3,
+        True,
+        True,
+    )
 
 
 def _no_manifest(path: Path) -> None:
@@ -143,13 +149,27 @@ ERRORS = [
     (_nothing, ("verify", *BACKUPS, "--level", "deep"), 2, "level"),
     (
         _nothing,
-        ("restore", "1", *TARGET, *BACKUPS, *STATE, "--overwrite-backup-storage-url", "fs://x"),
+        (
+            "restore",
+            "1",
+            *TARGET,
+            *BACKUPS,
+            *STATE,
+            UNLOOKED,
+            "--overwrite-backup-storage-url",
+            "fs://x",
+        ),
         2,
         "must be set simultaneously",
     ),
     (_damaged_manifest, ("list", *BACKUPS), 4, "manifest.json is damaged"),
     (_no_manifest, ("list", *BACKUPS), 10, "no manifest.json"),
-    (_nothing, ("restore", "1", *TARGET, *BACKUPS, *STATE), 12, "snapshot id 1 not found"),
+    (
+        _nothing,
+        ("restore", "1", *TARGET, *BACKUPS, *STATE, UNLOOKED),
+        12,
+        "snapshot id 1 not found",
+    ),
     (_unknown_table, ("backup", *STORE, *BACKUPS), 14, "unknown brand_new"),
     (_unknown_table, ("coverage", *STORE), 14, "unknown: brand_new"),
     (_nothing, ("coverage", *TARGET), 14, "seaql_migrations is empty"),
@@ -181,10 +201,14 @@ def test_errors_have_their_exit_code_and_change_nothing(
 
 
 def test_a_target_with_rows_is_13(shell: Shell) -> None:
-    """Names and counts of the tables."""
+    """The fullest tables, and how many others; all of them are in the JSON."""
     shell.run("backup", *STORE, *BACKUPS)
-    code, _, err = shell.run("restore", "latest", *STORE, *BACKUPS, *STATE)
-    assert (code, "user (4)" in err) == (13, True)
+    code, _, err = shell.run("restore", "latest", *STORE, *BACKUPS, *STATE, UNLOOKED)
+    assert (code, "seaql_migrations (70), object (5" in err, " others\nhint: " in err) == (
+        13,
+        True,
+        True,
+    )
 
 
 def test_coverage_prints_the_lines_to_add(shell: Shell) -> None:

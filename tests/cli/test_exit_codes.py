@@ -25,14 +25,14 @@ from typing import Any, NamedTuple
 import pytest
 import xxhash
 from exhaustive import WHOLE
-from shell import BACKUPS, STATE, STORE, TARGET, Shell
+from shell import BACKUPS, STATE, STORE, TARGET, UNLOOKED, Shell
 
 from metasnapshot.cli.app import main
 from metasnapshot.errors import MetasnapshotError
 
 BACKUP = ("backup", *STORE, *BACKUPS)
-FULL = ("restore", "9", *STORE, *BACKUPS, *STATE)
-RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE)
+FULL = ("restore", "9", *STORE, *BACKUPS, *STATE, UNLOOKED)
+RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE, UNLOOKED)
 SHOW = ("show", "9", *BACKUPS)
 DELETE = ("delete", "9", *BACKUPS)
 EPOCH = ("epoch", "1", "65536", *BACKUPS)
@@ -180,7 +180,7 @@ FAILURES = [
     Failure(11, "ConflictError", other_owner, RESTORE, "with id another", "give another one"),
     Failure(12, "SnapshotNotFound", nothing, ("show", "77", *BACKUPS), "id 77", "has 9, 10"),
     Failure(12, "EpochNotFound", nothing, EPOCH, "include epoch 65536", "no snapshot has table 1"),
-    Failure(13, "TargetNotEmpty", nothing, FULL, "not empty before", "empty these tables"),
+    Failure(13, "TargetNotEmpty", nothing, FULL, "not empty before", "--clean empties"),
     Failure(14, "UnknownFormat", new_table, BACKUP, "unknown brand_new", "--allow-unknown-tables"),
     Failure(16, "RetentionLocked", keep, (*DELETE, "--yes"), "kept: 9", "--release"),
     Failure(17, "StorageError", writes("x", b""), LIST_X, "x is a file", "check the URL"),
@@ -253,7 +253,7 @@ def test_some_damage_is_3_and_nothing_but_damage_4() -> None:
     damage()
     code, out, err = run("verify", *BACKUPS)
     assert (code, out.startswith("snapshot 10: ok"), out.count("\n")) == (3, True, 1)
-    assert re.fullmatch(r"error: snapshot 9: checksum .+\nhint: .+\n", err)
+    assert re.fullmatch(r"error: snapshot 9 \(backup/9\.snapshot\): checksum .+\nhint: .+\n", err)
     code, out, _ = run("verify", *BACKUPS, "--json")
     assert (code, [item["ok"] for item in json.loads(out)["snapshots"]]) == (3, [False, True])
     assert run("verify", "9", *BACKUPS)[:2] == (4, "")

@@ -8,14 +8,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import goldens
 import msgspec
 import pytest
 from ran import Ran
 from shell import BACKUPS, DIRECTORY, STATE, STORE, TARGET, Shell
 
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.hummock.objects import needed_by
-from metasnapshot.hummock.paths import object_path
 from metasnapshot.store.local import LocalStore
 
 RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE)
@@ -38,10 +37,7 @@ def noted(shell: Shell) -> dict[int, str]:
 def shell(backed_up: Shell) -> Shell:
     """Where there is one backup, 9, and all objects that it needs."""
     with Repository(LocalStore(Path("backups")), "backup").open(9) as reader:
-        for item in needed_by(reader):
-            path = Path("state", object_path("hummock_001", item.id, item.suffix, prefixed=False))
-            with path.open("wb") as file:
-                file.truncate(item.size)  # a hole, however large
+        goldens.write_objects(reader, Path("state"))
     return backed_up
 
 
@@ -187,11 +183,28 @@ def test_integrity_that_fails(shell: Shell, damage: str, mode: tuple[str, ...]) 
     assert _fingerprint() == before
 
 
-def test_integrity_that_was_not_asked_for(shell: Shell) -> None:
-    """A lost object does not stop a restore, as upstream."""
+def test_nobody_has_to_ask_for_the_objects(shell: Shell) -> None:
+    """They are the last check, with nothing of upstream's words."""
+    plan = shell.run(*RESTORE, "--plan")
+    assert (plan.code, "integrity validation" in plan.out) == (0, False)
+    assert plan.out.splitlines()[-2].endswith(
+        "hummock objects: all 18 are there, 60129575036 bytes"
+    )
     FIRST.unlink()
     ran = shell.run(*RESTORE)
-    assert (ran.code, "integrity validation" in ran.out) == (0, False)
+    assert (ran.code, "integrity validation" in ran.out) == (17, False)
+    assert "--no-object-check restores without looking" in ran.err
+
+
+def test_who_does_not_look_is_told_so_again(shell: Shell) -> None:
+    """The rows are restored, and the closing list begins with what was not looked at."""
+    FIRST.unlink()
+    ran = shell.run(*RESTORE, "--no-object-check")
+    assert ran.code == 0
+    assert "not checked  hummock objects: --no-object-check\n" in ran.out
+    _, closing = ran.out.split("before you start the cluster:\n")
+    assert closing.startswith("  - nobody looked for the objects: `metasnapshot verify ID --level")
+    assert shell.run(*RESTORE, "--no-object-check", "--validate-integrity").code == 2
 
 
 def test_sequences_rise_above_the_state_store(shell: Shell) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import goldens
 import pytest
-from shell import BACKUPS, STATE, STORE, TARGET, Shell
+from shell import BACKUPS, STATE, STORE, TARGET, UNLOOKED, Shell
 
 TAG = goldens.SHIPPED / "v3.0.3"
 SNAPSHOT_KEYS = {
@@ -83,10 +83,10 @@ def test_damage(backed_up: Shell) -> None:
 
 def test_restore(backed_up: Shell) -> None:
     """The plan, and what was done."""
-    code, plan = backed_up.answer("restore", "9", *TARGET, *BACKUPS, *STATE, "--plan")
+    code, plan = backed_up.answer("restore", "9", *TARGET, *BACKUPS, *STATE, UNLOOKED, "--plan")
     results = {check["result"] for check in plan["checks"]}
     assert (code, plan["ok"], results) == (0, True, {"ok", "not checked"})
-    code, found = backed_up.answer("restore", "9", *TARGET, *BACKUPS, *STATE)
+    code, found = backed_up.answer("restore", "9", *TARGET, *BACKUPS, *STATE, UNLOOKED)
     assert (code, found["snapshot_id"], found["rows"]["user"]) == (0, 9, 4)
     assert found["checkpoint"] == "hummock_001/checkpoint/0"
     for document in (plan, found["plan"]):  # values are looked at as they are sent
@@ -96,7 +96,7 @@ def test_restore(backed_up: Shell) -> None:
     assert found["plan"] == plan
     assert found["replaced_checkpoint"].startswith("backup/checkpoint.")
     assert found["auto_increment"]["user_default_privilege"] == 31
-    code, plan = backed_up.answer("restore", "9", *STORE, *BACKUPS, *STATE, "--dry-run")
+    code, plan = backed_up.answer("restore", "9", *STORE, *BACKUPS, *STATE, UNLOOKED, "--dry-run")
     assert (code, plan["ok"]) == (13, False)
 
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
-from shell import BACKUPS, STATE, STORE, TARGET, Shell
+from shell import BACKUPS, STATE, STORE, TARGET, UNLOOKED, Shell
 from sqlalchemy import event
 
 from metasnapshot.cli.app import main
@@ -25,7 +25,7 @@ STORE_READS = {"head", "read", "open_reader", "list", "names"}
 """What a rehearsal may ask of a store; every other method of the port writes or locks."""
 HARMLESS = {"SELECT", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK"}
 BACKUP = ("backup", *STORE, *BACKUPS)
-RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE)
+RESTORE = ("restore", "9", *TARGET, *BACKUPS, *STATE, UNLOOKED)
 REHEARSALS = [
     (*BACKUP, "--dry-run"),
     (*BACKUP, "--dry-run", "--json"),

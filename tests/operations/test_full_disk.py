@@ -87,7 +87,8 @@ class World:
             "--backup-storage-url": f"fs://{self.backups}",
             "--hummock-storage-url": f"fs://{self.state}",
         }
-        return ["restore", "9", *(word for option in options.items() for word in option)]
+        words = [word for option in options.items() for word in option]
+        return ["restore", "9", "--no-object-check", *words]
 
     @property
     def repository(self) -> Repository:

@@ -50,7 +50,9 @@ class Target:
 
     def run(self, number: int = 2, **options: Any) -> RestoreResult:
         with open_meta_store(f"sqlite:///{self.store}") as meta_store:
-            found = RestoreOptions(f"fs://{self.state}", "hummock_001", **options)
+            found = RestoreOptions(
+                f"fs://{self.state}", "hummock_001", no_object_check=True, **options
+            )
             return restore(self.backups, meta_store, number, found)
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
@@ -207,7 +209,7 @@ def test_another_storage_is_refused(
             target.backups,
             meta_store,
             2,
-            RestoreOptions(url or f"fs://{target.state}", directory),
+            RestoreOptions(url or f"fs://{target.state}", directory, no_object_check=True),
         )
     assert (caught.value.exit_code, target.is_untouched()) == (2, True)
 
@@ -236,6 +238,7 @@ def test_the_overwrite_moves_four_parameters(target: Target, tmp_path: Path) -> 
             overwrite_hummock_storage_endpoint=True,
             overwrite_backup_storage_url="fs:///b",
             overwrite_backup_storage_directory="backup_2",
+            no_object_check=True,
         )
         restore(target.backups, meta_store, 2, options)
     values = {row[0]: row[1] for row in target.rows("system_parameter")}

@@ -41,6 +41,7 @@ class World:
         goldens.point_to_state(self.backups, self.state, (2, 7))
 
     def options(self, **options: Any) -> RestoreOptions:
+        options = {"no_object_check": True, **options}
         return RestoreOptions(f"fs://{self.state}", goldens.DATA_DIRECTORY, **options)
 
     def restore(self, number: int = 2, **options: Any) -> RestorePlan:
@@ -54,7 +55,8 @@ class World:
     def command(self, *more: str) -> int:
         where = ["--meta-store", f"sqlite:///{self.store}", "--hummock-storage-url"]
         where += [f"fs://{self.state}", "--backup-storage-url", f"fs://{self.path}"]
-        return main(["restore", "2", *where, "--backup-storage-directory", "backup", *more])
+        where += ["--backup-storage-directory", "backup", "--no-object-check"]
+        return main(["restore", "2", *where, *more])
 
     def execute(self, *statements: str) -> None:
         with closing(sqlite3.connect(self.store, isolation_level=None)) as connection:

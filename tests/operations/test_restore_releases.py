@@ -103,6 +103,7 @@ class Target:
             restore(self.backups, store, 2, self.options(**options))
 
     def options(self, **options: Any) -> RestoreOptions:
+        options = {"no_object_check": True, **options}
         return RestoreOptions(f"fs://{self.state}", goldens.DATA_DIRECTORY, **options)
 
 

@@ -17,7 +17,7 @@ from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.manifest_file import ManifestFile
 from metasnapshot.catalogue.reservation import named_ids, reserved_ids
-from metasnapshot.errors import ConflictError, ManifestMissing, SnapshotNotFound
+from metasnapshot.errors import ConflictError, DamageError, ManifestMissing, SnapshotNotFound
 from metasnapshot.store.port import Store, join
 
 if TYPE_CHECKING:
@@ -120,12 +120,18 @@ class Repository:
 
         Raises:
             ObjectMissing: there is none.
+            DamageError: it is not what its writer wrote; says which file.
         """
         from metasnapshot.format.reader import SnapshotReader  # noqa: PLC0415 - not for a list
 
         known = {entry.id: entry.rw_version for entry in self._manifest.entries}
-        with self.store.open_reader(self.path(snapshot_id)) as file:
-            yield SnapshotReader(file, release=known.get(snapshot_id))
+        path = self.path(snapshot_id)
+        with self.store.open_reader(path) as file:
+            try:
+                reader = SnapshotReader(file, release=known.get(snapshot_id))
+            except DamageError as error:
+                raise error.in_file(f"snapshot {snapshot_id} ({path})") from None
+            yield reader
 
     @contextmanager
     def open(self, snapshot_id: int) -> Generator[SnapshotReader]:

@@ -1,22 +1,26 @@
-"""Progress bars on a terminal, none elsewhere: a store that counts the bytes that go through it.
+"""Progress bars on a terminal, none elsewhere: a store that counts what goes through it.
 
-Operations know nothing of it. A snapshot's file is the only large object there is, so only readers
-and writers are counted, each with a bar on stderr that goes away when it ends.
+Operations know nothing of it. Bytes of readers and writers are counted, and the objects of a
+listing, each with a bar on stderr that goes away when it ends.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-from metasnapshot.cli.text import printable
-from metasnapshot.store.port import Store
+from metasnapshot.cli.text import printable, spelt_size
+from metasnapshot.store.port import ObjectHead, Store
 from metasnapshot.store.through import Through
 
 STEP = 1 << 20
 """Bytes between two updates of a bar."""
+PAGE = 1000
+"""Objects of a listing between two."""
+
+Move = Callable[[int, str], None]
 
 
 def with_progress(store: Store) -> Store:
@@ -31,6 +35,13 @@ class _WatchedStore(Through):
         super().__init__(store)
         self._store = store
         self._bars = _Bars()
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        with self._bars.bar(f"listing {prefix}", None) as move:
+            for number, head in enumerate(self._store.list(prefix)):
+                if number % PAGE == 0:
+                    move(number, f"{number} objects")
+                yield head
 
     @contextmanager
     def open_reader(self, path: str) -> Generator[BinaryIO]:
@@ -53,7 +64,7 @@ class _WatchedStore(Through):
 class _WatchedFile:
     """A file that tells where it is, each time that so many bytes went through."""
 
-    def __init__(self, file: BinaryIO, move: Callable[[int], None]) -> None:
+    def __init__(self, file: BinaryIO, move: Move) -> None:
         self._file = file
         self._move = move
         self._waiting = 0
@@ -74,7 +85,8 @@ class _WatchedFile:
     def _count(self, size: int) -> None:
         self._waiting += size
         if self._waiting >= STEP:
-            self._move(self._file.tell())
+            place = self._file.tell()
+            self._move(place, spelt_size(place))
             self._waiting = 0
 
 
@@ -83,25 +95,24 @@ class _Bars:
 
     def __init__(self) -> None:
         from rich.console import Console  # noqa: PLC0415 - only a terminal has bars
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-        )
+        from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[done]}", markup=False),
+        )
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._open = 0
 
     @contextmanager
-    def bar(self, title: str, total: int | None) -> Generator[Callable[[int], None]]:
-        """A bar for the block; gives what moves it to a place in bytes."""
-        task = self._progress.add_task(printable(title), total=total)
+    def bar(self, title: str, total: int | None) -> Generator[Move]:
+        """A bar for the block; gives what moves it to a place, which words say beside it."""
+        task = self._progress.add_task(printable(title), total=total, done="")
         self._open += 1
         self._progress.start()
         try:
-            yield lambda place: self._progress.update(task, completed=place)
+            yield lambda place, done: self._progress.update(task, completed=place, done=done)
         finally:
             self._progress.remove_task(task)
             self._open -= 1

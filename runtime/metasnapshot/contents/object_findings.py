@@ -1,19 +1,22 @@
 """Does every object that a snapshot needs exist, under its name, with its size?
 
-One listing of the data directory, never a request an object.
+By one listing of the data directory, whatever else lies there; or, where few are needed, by a
+request for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from metasnapshot.contents.cluster import catalog_of
 from metasnapshot.contents.findings import ERROR, WARNING, Finding
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.hummock.objects import NeededObjects
+from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.hummock.paths import is_prefixed, object_path, object_prefix, parse_path
-from metasnapshot.store.port import Store, normalise
+from metasnapshot.store.port import ObjectHead, Store, normalise
 
+REQUESTS_AT_ONCE = 8
 LOST_HINT = (
     "the snapshot cannot be restored without it: bring it back from a copy of the state store"
 )
@@ -55,20 +58,11 @@ def check_objects(
             continue
         seen[place] = 1
         if head.size != wanted.size:
-            yield Finding(
-                ERROR,
-                "",
-                head.path,
-                f"object {found.id} has {head.size} bytes, the snapshot says {wanted.size}",
-                LOST_HINT,
-            )
+            yield _cut(wanted, head)
     for place, was_seen in enumerate(seen):
         if not was_seen:
             wanted = needed[place]
-            path = object_path(directory, wanted.id, wanted.suffix, prefixed=prefixed)
-            yield Finding(
-                ERROR, "", path, f"object {wanted.id} is missing", LOST_HINT, missing=True
-            )
+            yield _lost(wanted, _path(directory, wanted, prefixed=prefixed))
 
 
 def look_for(
@@ -88,6 +82,38 @@ def look_for(
     """
     parameters = catalog_of(reader).parameters()
     return check_objects(store, directory, needed, prefixed=is_prefixed(url, parameters))
+
+
+def find_by_name(
+    store: Store, url: str, directory: str, reader: SnapshotReader, needed: NeededObjects
+) -> Iterator[Finding]:
+    """Ask for each object of a snapshot by its name; arguments as look_for.
+
+    Raises:
+        StorageError: the store does not answer.
+    """
+    directory = normalise(directory)
+    prefixed = is_prefixed(url, catalog_of(reader).parameters())
+    paths = [_path(directory, wanted, prefixed=prefixed) for wanted in needed]
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        for wanted, path, head in zip(needed, paths, pool.map(store.head, paths), strict=True):
+            if head is None:
+                yield _lost(wanted, path)
+            elif head.size != wanted.size:
+                yield _cut(wanted, head)
+
+
+def _path(directory: str, wanted: NeededObject, *, prefixed: bool) -> str:
+    return object_path(directory, wanted.id, wanted.suffix, prefixed=prefixed)
+
+
+def _lost(wanted: NeededObject, path: str) -> Finding:
+    return Finding(ERROR, "", path, f"object {wanted.id} is missing", LOST_HINT, missing=True)
+
+
+def _cut(wanted: NeededObject, head: ObjectHead) -> Finding:
+    text = f"object {wanted.id} has {head.size} bytes, the snapshot says {wanted.size}"
+    return Finding(ERROR, "", head.path, text, LOST_HINT)
 
 
 def largest_object(store: Store, directory: str) -> int:

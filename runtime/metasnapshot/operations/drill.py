@@ -53,7 +53,7 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
         state, again = MemoryStore(), Repository(MemoryStore(), "drill")
         path = scratch / "meta.db"
         with open_meta_store(f"sqlite:///{path}", may_create=True) as meta_store:
-            options = RestoreOptions(url, directory, create_schema=True)
+            options = RestoreOptions(url, directory, create_schema=True, no_object_check=True)
             restore(repository, meta_store, snapshot_id, options, store=state)
             as_before = BackupOptions(url, directory, rw_version=release)
             made = backup(meta_store, again, as_before, store=state)

@@ -10,8 +10,10 @@ from cyclopts import Parameter
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.objects import require_default
 from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes
+from metasnapshot.cli.progress import with_progress
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size
+from metasnapshot.errors import some_tables
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.restore import restoration as operation
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
@@ -21,6 +23,7 @@ from metasnapshot.operations.restore.restoration import RestoreResult
 DEFAULT_PACE = Pace()
 INTEGRITY = {"ok": "Succeed integrity validation.", "failed": "Fail integrity validation."}
 """Upstream's own words, which scripts look for."""
+PLAIN = RestoreOptions()
 
 
 def restore(
@@ -29,7 +32,7 @@ def restore(
     *,
     store: Annotated[MetaStoreAt, FLAT],
     directory: Annotated[Directory, FLAT],
-    options: Annotated[RestoreOptions, FLAT],
+    options: Annotated[RestoreOptions, FLAT] = PLAIN,
     pace: Annotated[Pace, FLAT] = DEFAULT_PACE,
     plan: Annotated[
         bool, Parameter(("--plan", "--dry-run"), help="Check all, write nothing.")
@@ -51,7 +54,9 @@ def restore(
     number = snapshot_id(id, found)
     with (
         store.open(may_create=options.create_schema) as meta_store,
-        operation.restoring(found, meta_store, number, options, pace=pace) as run,
+        operation.restoring(
+            found, meta_store, number, options, pace=pace, watched=with_progress
+        ) as run,
     ):
         planned = run.plan(is_load=not plan)
         if plan and json:
@@ -64,8 +69,7 @@ def restore(
             say("nothing was written")
             return 0
         if planned.empties and options.clean:
-            names = ", ".join(f"{name} ({count})" for name, count in planned.empties.items())
-            confirm(f"empty the tables {names}?", yes=yes)
+            confirm(f"empty the tables {some_tables(planned.empties)}?", yes=yes)
         result = run.load()
     if json:
         say_json(document(result, number))

@@ -110,7 +110,10 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
         tell(finding)
     if result.error is not None:
         text, name = str(result.error), f"snapshot {result.snapshot_id}"
-        complain(text if text.startswith(f"{name}:") else f"{name}: {text}", result.error.hint)
+        complain(
+            text if text.startswith((f"{name}:", f"{name} (")) else f"{name}: {text}",
+            result.error.hint,
+        )
         return
     if not result.remembered:
         note("the notes cannot be written: nobody will remember this verification")

@@ -7,11 +7,7 @@ from typing import Any, Literal
 
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.operations.restore_objects import ObjectPlan
-from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot_models.models import HummockSequence
-
-DATA_DIRECTORY = "hummock_001"
-"""Upstream's default of --hummock-storage-directory of a restore."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +26,9 @@ class RestoreOptions:
     """How to restore.
 
     Attributes:
-        hummock_storage_url: state store of the restored cluster.
-        hummock_storage_directory: data directory in it.
+        hummock_storage_url: state store of the restored cluster; a plan can do without it: then the
+            snapshot says it.
+        hummock_storage_directory: data directory in it; by default the one that the snapshot says.
         overwrite_hummock_storage_endpoint: the objects were moved: write the new places into the
             system parameters; otherwise both must be where the snapshot says.
         overwrite_backup_storage_url: backup store of the restored cluster; with
@@ -41,18 +38,21 @@ class RestoreOptions:
         bump_sequences: raise sequences above every id that any snapshot of the directory mentions,
             and above every object in the state store.
         create_schema: first make the tables that the snapshot's release has, in an empty database.
-        validate_integrity: first look for every object that the snapshot needs.
+        validate_integrity: look for every object that the snapshot needs first of all, with
+            upstream's words.
+        no_object_check: look for none; otherwise it is the last check.
         cut_timestamps: cut timestamps to what the target's engine holds, instead of refusing them.
         with_objects: copy the objects of a full backup into the data directory first.
         compare: with --with-objects: compare objects that are there by size, by their last bytes
             (tail), or by all of them (data).
 
     Raises:
-        UsageError: the three places to overwrite are not given together.
+        UsageError: the three places to overwrite are not given together, or objects are to be
+            looked for and not.
     """
 
-    hummock_storage_url: str
-    hummock_storage_directory: str = DATA_DIRECTORY
+    hummock_storage_url: str | None = None
+    hummock_storage_directory: str | None = None
     overwrite_hummock_storage_endpoint: bool = False
     overwrite_backup_storage_url: str | None = None
     overwrite_backup_storage_directory: str | None = None
@@ -60,6 +60,7 @@ class RestoreOptions:
     bump_sequences: bool = False
     create_schema: bool = False
     validate_integrity: bool = False
+    no_object_check: bool = False
     cut_timestamps: bool = False
     with_objects: bool = False
     compare: Literal["size", "tail", "data"] = "size"
@@ -71,19 +72,17 @@ class RestoreOptions:
             raise UsageError(
                 "overwrite_hummock_storage_endpoint, overwrite_backup_storage_url, "
                 "overwrite_backup_storage_directory must be set simultaneously",
-                hint="give all three, or none",
+                hint="give --overwrite-hummock-storage-endpoint, --overwrite-backup-storage-url "
+                "and --overwrite-backup-storage-directory, or none of them",
             )
         if self.compare != "size" and not self.with_objects:
             raise UsageError("--compare means nothing without --with-objects")
+        if self.validate_integrity and self.no_object_check:
+            raise UsageError("--validate-integrity and --no-object-check say the opposite")
         if "" in (url, directory):
             raise UsageError(
                 "the overwritten backup place is empty", hint="give a URL and a directory"
             )
-
-    @property
-    def state_store(self) -> str:
-        """The URL without what marks it as a state store."""
-        return self.hummock_storage_url.removeprefix(HUMMOCK_PREFIX)
 
     @property
     def overwrite(self) -> Overwrite | None:
@@ -92,15 +91,36 @@ class RestoreOptions:
         return None if url is None or directory is None else Overwrite(url, directory)
 
 
+@dataclass(frozen=True)
+class StatePlace:
+    """The state store of the restored cluster.
+
+    Attributes:
+        url: without what marks it as a state store.
+        directory: the data directory in it.
+    """
+
+    url: str
+    directory: str
+
+
 class Warned(str):
     """The reason of a check that did not fail, but is worth a look."""
 
     __slots__ = ()
+    result = "warning"
+
+
+class NotChecked(Warned):
+    """Why a check was not made, without an earlier one having failed."""
+
+    __slots__ = ()
+    result = "not checked"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: ok, warning, failed or not checked (because an earlier one failed), and why."""
+    """One check: ok, warning, failed or not checked, and why."""
 
     name: str
     result: str

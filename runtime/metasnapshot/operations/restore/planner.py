@@ -1,22 +1,22 @@
 """The checks of a restore, each with a result and a reason, before anything is written.
 
 They run in upstream's order (src/meta/src/backup_restore/restore.rs), then ours about the target.
-The first that fails ends them, and its error is kept in the plan. The snapshot is looked at once;
-the target and the state store for the plan, and again inside the transaction that loads.
+The first that fails ends them, and its error is kept in the plan. The snapshot and its objects are
+looked at once; the target for the plan, and again inside the transaction that loads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
 from metasnapshot.catalogue.clusters import newest_of
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.contents.findings import Findings
-from metasnapshot.contents.object_findings import largest_object, look_for
+from metasnapshot.contents.object_findings import largest_object
 from metasnapshot.contents.ownership import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
 from metasnapshot.contents.sequences import (
     SEQUENCES_SECTION,
@@ -36,8 +36,15 @@ from metasnapshot.format.layout import CLUSTERS_SECTION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME, holds_checkpoint, plain_checkpoint
 from metasnapshot.hummock.objects import needed_by
-from metasnapshot.operations.restore.plan import Check, RestoreOptions, RestorePlan, Warned
-from metasnapshot.operations.restore.source import Source
+from metasnapshot.operations.restore.plan import (
+    Check,
+    RestoreOptions,
+    RestorePlan,
+    StatePlace,
+    Warned,
+)
+from metasnapshot.operations.restore.source import PARAMETERS_SECTION, Source
+from metasnapshot.operations.restore.state import look_for_objects
 from metasnapshot.operations.restore.target import TargetChecks
 from metasnapshot.operations.restore_objects import ObjectRestore
 from metasnapshot.store.location import HUMMOCK_PREFIX
@@ -45,7 +52,6 @@ from metasnapshot.store.port import Store, join
 from metasnapshot.store.shown_url import shown_url
 from metasnapshot_models.models import HummockSequence
 
-PARAMETERS_SECTION = "system_parameters"
 OBJECTS_CHECK = "hummock objects"
 Step = Callable[[], str | Warned]
 
@@ -57,12 +63,14 @@ class RestorePlanner:
         self,
         repository: Repository,
         store: Store,
+        place: StatePlace,
         source: Source,
         options: RestoreOptions,
         objects: ObjectRestore | None = None,
     ) -> None:
         self.repository = repository
         self.store = store
+        self.place = place
         self.source = source
         self.options = options
         self.objects = objects
@@ -89,6 +97,8 @@ class RestorePlanner:
         _run(plan, "values", lambda: target.values_fit(is_load=is_load))
         _run(plan, "cluster id", self._cluster_id)
         _run(plan, "version checkpoint", lambda: self._checkpoint(plan))
+        if self.objects is None and not self.options.validate_integrity:
+            _run(plan, OBJECTS_CHECK, lambda: self._objects)
         return target
 
     def _check_snapshot(self) -> None:
@@ -97,11 +107,8 @@ class RestorePlanner:
             _run(self.plan, "objects in the backup", self.objects.check_backup)
             _run(self.plan, OBJECTS_CHECK, self.objects.check_target)
             self.plan.objects = self.objects.plan
-        elif self.options.validate_integrity or self.plan.error is not None:
-            _run(self.plan, OBJECTS_CHECK, self._objects)
-        else:
-            reason = "not asked for (--validate-integrity)"
-            self.plan.checks.append(Check(OBJECTS_CHECK, "not checked", reason))
+        elif self.options.validate_integrity:  # upstream's place for it
+            _run(self.plan, OBJECTS_CHECK, lambda: self._objects)
         _run(self.plan, "nothing unknown in it", self._opaque)
         _run(self.plan, "hummock sequences", self._sequences)
         _run(self.plan, "storage", self._storage)
@@ -117,17 +124,10 @@ class RestorePlanner:
             f"{sum(self.plan.rows.values())} rows, Hummock version {self.source.version.id}"
         )
 
+    @cached_property
     def _objects(self) -> str:
         """Every object that the snapshot needs is in the state store."""
-        options = self.options
-        state = options.state_store, options.hummock_storage_directory
-        needed = needed_by(self.reader)
-        findings = Findings()
-        findings.add(look_for(self.store, *state, self.reader, needed))
-        error = findings.error(f"snapshot {self.reader.id}")
-        if error is not None:
-            raise error
-        return f"all {len(needed)} are there, {needed.size} bytes"
+        return look_for_objects(self.store, self.place, self.source, self.options)
 
     def _opaque(self) -> str:
         self.reader.require_known()
@@ -139,17 +139,20 @@ class RestorePlanner:
     def _sequences(self) -> str:
         """hummock_sequence is that of the newest snapshot, so that no id is given twice."""
         target: list[HummockSequence] = self.source.keep(SEQUENCES_SECTION)
-        newest_id = self._newest()
-        self.plan.sequences_from = newest_id
+        newest_id = source_id = self._newest()
         if newest_id == self.reader.id:
             self.plan.sequences = target
         else:
-            self.plan.sequences = self._newest_sequences(newest_id)
-            require_superset(target, self.plan.sequences, self.reader.id, newest_id)
+            self.plan.sequences, source_id = self._newer_sequences(newest_id)
+            require_superset(target, self.plan.sequences, self.reader.id, source_id)
+        self.plan.sequences_from = source_id
         is_bumped = self.options.bump_sequences or self.options.with_objects
         raised = self._bump() if is_bumped else []
         self.source.replace(SEQUENCES_SECTION, self.plan.sequences)
-        return "; ".join([f"taken from snapshot {newest_id}, the newest", *raised])
+        which = "the newest"
+        if source_id != newest_id:
+            which = f"the newest that can be read, and above all that is known of {newest_id}"
+        return "; ".join([f"taken from snapshot {source_id}, {which}", *raised])
 
     def _newest(self) -> int:
         """The newest snapshot of the same cluster: another's sequences are no use."""
@@ -158,29 +161,43 @@ class RestorePlanner:
         )
         return newest_of(self.repository, self.reader.id, cluster)
 
-    def _newest_sequences(self, newest_id: int) -> list[HummockSequence]:
-        try:
-            with self.repository.open(newest_id) as newest:
-                if newest.is_v1:
-                    raise InconsistentStore(
-                        f"snapshot {newest_id}, the newest, is in the V1 format: it counts ids in "
-                        "etcd's way",
-                        hint="copy the V2 snapshots into another directory (metasnapshot copy)",
-                    )
-                return list(newest.rows(SEQUENCES_SECTION))
-        except (DamageError, ObjectMissing) as error:
-            raise DamageError(
-                f"the sequences of snapshot {newest_id}, the newest, cannot be read: {error}",
-                hint="without them ids could be given twice; if that snapshot is lost for good, "
-                "delete it and restore with --bump-sequences",
-            ) from error
+    def _newer_sequences(self, newest_id: int) -> tuple[list[HummockSequence], int]:
+        """The sequences of the newest snapshot, and its id. If it cannot be read, and sequences are
+        raised anyhow, those of the newest that can.
+        """
+        lost: MetasnapshotError | None = None
+        newer = [number for number in self.repository.manifest().ids if number > self.reader.id]
+        for number in sorted((n for n in newer if n <= newest_id), reverse=True):
+            try:
+                return self._sequences_of(number), number
+            except (DamageError, ObjectMissing) as error:
+                lost = lost or error
+                if not self.options.bump_sequences:
+                    break
+        if self.options.bump_sequences:
+            return self.source.keep(SEQUENCES_SECTION), self.reader.id
+        raise DamageError(
+            f"the sequences of snapshot {newest_id}, the newest, cannot be read: {lost}",
+            hint="without them ids could be given twice; bring it back from another copy; if it is "
+            "lost for good, --bump-sequences raises them above every id that is known",
+        ) from lost
+
+    def _sequences_of(self, number: int) -> list[HummockSequence]:
+        with self.repository.open(number) as newer:
+            if newer.is_v1:
+                raise InconsistentStore(
+                    f"snapshot {number}, newer than {self.reader.id}, is in the V1 format: it "
+                    "counts ids in etcd's way",
+                    hint="copy the V2 snapshots into another directory (metasnapshot copy)",
+                )
+            return list(newer.rows(SEQUENCES_SECTION))
 
     def _bump(self) -> list[str]:
         """Raise sequences above what the directory and the state store mention."""
         manifest, reader = self.repository.manifest(), self.reader
         snapshot_id = max(*manifest.ids, *self.repository.file_ids())
         pinned = (max(entry.ssts, default=0) for entry in manifest.entries)
-        stored = largest_object(self.store, self.options.hummock_storage_directory)
+        stored = largest_object(self.store, self.place.directory)
         object_id = max(stored, *pinned, *needed_by(reader).ids[-1:])
         in_use = ids_in_use(snapshot_id, object_id, self.source.version.message)
         return raise_sequences(self.plan.sequences, in_use)
@@ -191,8 +208,8 @@ class RestorePlanner:
         rows = self.source.keep(PARAMETERS_SECTION)
         values = {row.name: row for row in rows}
         self.plan.parameters = rows
-        state_store = f"{HUMMOCK_PREFIX}{options.state_store}"
-        directory = options.hummock_storage_directory
+        state_store = f"{HUMMOCK_PREFIX}{self.place.url}"
+        directory = self.place.directory
         if options.overwrite is None:
             _require(values, STATE_STORE, state_store, "--hummock-storage-url")
             _require(values, DATA_DIRECTORY, directory, "--hummock-storage-directory")
@@ -211,7 +228,7 @@ class RestorePlanner:
 
     def _cluster_id(self) -> str:
         """The data directory belongs to this cluster, or to none yet."""
-        path = join(self.options.hummock_storage_directory, CLUSTER_ID_NAME)
+        path = join(self.place.directory, CLUSTER_ID_NAME)
         ids = [str(row.cluster_id) for row in self.source.keep(CLUSTERS_SECTION)]
         try:
             owner = self.store.read(path).data.decode("utf-8", "replace").strip()
@@ -226,10 +243,10 @@ class RestorePlanner:
         return f"the data directory belongs to this cluster, {owner}"
 
     def _checkpoint(self, plan: RestorePlan) -> str:
-        path = join(self.options.hummock_storage_directory, CHECKPOINT_NAME)
+        path = join(self.place.directory, CHECKPOINT_NAME)
         plan.replaces_checkpoint = self.store.head(path) is not None
         if plan.loaded:
-            directory, layout = self.options.hummock_storage_directory, self.source.layout
+            directory, layout = self.place.directory, self.source.layout
             plain = plain_checkpoint(self.source.version.message)
             plan.done = holds_checkpoint(self.store, directory, plain, layout)
         if plan.done:
@@ -250,7 +267,7 @@ def _run(plan: RestorePlan, name: str, step: Step) -> None:
         plan.error = error
         plan.checks.append(Check(name, "failed", str(error)))
         return
-    result = "warning" if isinstance(found, Warned) else "ok"
+    result = found.result if isinstance(found, Warned) else "ok"
     plan.checks.append(Check(name, result, str(found)))
 
 

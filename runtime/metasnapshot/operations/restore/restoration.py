@@ -1,7 +1,7 @@
 """restore: a snapshot -> a meta store and the version checkpoint, all or nothing.
 
-The snapshot is opened once: the plan is made and checked (restore_checks), shown, and carried out;
-what concerns the target is checked again inside the transaction that loads (restore_load). The
+The snapshot is opened once: the plan is made and checked (planner.py), shown, and carried out;
+what concerns the target is checked again inside the transaction that loads (load.py). The
 checkpoint comes last: without it the meta node has nothing. A restore that dies between the two is
 recognised by the next, which writes the checkpoint; one that ended well is recognised too, and
 nothing is written.
@@ -9,7 +9,7 @@ nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,9 +28,11 @@ from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.cycles import rare_collections
 from metasnapshot.operations.restore.load import load
-from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
-from metasnapshot.operations.restore.planner import RestorePlanner
+from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan, StatePlace
+from metasnapshot.operations.restore.planner import OBJECTS_CHECK, RestorePlanner
+from metasnapshot.operations.restore.sound import opened
 from metasnapshot.operations.restore.source import Source
+from metasnapshot.operations.restore.state import UNSEEN, require_said, state_place
 from metasnapshot.operations.restore_objects import ObjectRestore, Target
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.url import open_store
@@ -62,7 +64,7 @@ class RestoreResult:
     sequences: dict[str, int]
     checkpoint: str
     replaced_checkpoint: str | None
-    checklist: tuple[str, ...] = CHECKLIST
+    checklist: tuple[str, ...]
 
 
 class Restoring:
@@ -74,6 +76,7 @@ class Restoring:
         meta_store: MetaStore,
         options: RestoreOptions,
         store: Store,
+        place: StatePlace,
         source: Source,
         pace: Pace,
     ) -> None:
@@ -81,12 +84,13 @@ class Restoring:
         self._meta_store = meta_store
         self._options = options
         self._store = store
+        self._place = place
         self._source = source
         self._objects: ObjectRestore | None = None
         if options.with_objects:
-            target = Target(options.state_store, store, options.hummock_storage_directory)
+            target = Target(place.url, store, place.directory)
             self._objects = ObjectRestore(repository, source.reader, target, pace, options.compare)
-        self._planner = RestorePlanner(repository, store, source, options, self._objects)
+        self._planner = RestorePlanner(repository, store, place, source, options, self._objects)
         self._shown: RestorePlan | None = None
 
     def plan(self, *, is_load: bool = False) -> RestorePlan:
@@ -94,7 +98,12 @@ class Restoring:
 
         Args:
             is_load: it follows at once, and looks at each value itself.
+
+        Raises:
+            UsageError: a load is to follow, and nobody said into which state store.
         """
+        if is_load:
+            require_said(self._options, self._place)
         with self._meta_store.read_transaction() as connection:
             self._shown = self._planner.run(connection, is_load=is_load).plan
         return self._shown
@@ -104,7 +113,7 @@ class Restoring:
 
         Raises:
             DamageError: the snapshot is damaged.
-            UsageError: the state store is not the snapshot's.
+            UsageError: the state store is not the snapshot's, or nobody said which.
             InconsistentStore: the newest snapshot's sequences do not cover this one's, or the
                 database does not give back what was sent.
             UnknownFormat: the target's tables are not those of the snapshot's release.
@@ -112,8 +121,9 @@ class Restoring:
             ConflictError: the data directory is another cluster's, or what was to be emptied has
                 changed since it was shown.
         """
+        require_said(self._options, self._place)
         self._copy_objects()
-        store, directory = self._store, self._options.hummock_storage_directory
+        store, directory = self._store, self._place.directory
         layout, version = self._source.layout, self._source.version.message
         kept = None
         with self._meta_store.write_transaction() as connection:
@@ -128,7 +138,7 @@ class Restoring:
                 kept = _keep_checkpoint(self._repository, store, directory)
         path = join(directory, CHECKPOINT_NAME)
         if plan.done:
-            return RestoreResult(plan, rows, sequences, path, None)
+            return RestoreResult(plan, rows, sequences, path, None, _checklist(plan))
         plain = plain_checkpoint(version)
         try:
             write_checkpoint(store, directory, version, layout)
@@ -143,7 +153,7 @@ class Restoring:
                 f"{path} does not hold the snapshot's version",
                 hint="did somebody else write it? restore again with every node stopped",
             )
-        return RestoreResult(plan, rows, sequences, path, kept)
+        return RestoreResult(plan, rows, sequences, path, kept, _checklist(plan))
 
     def _copy_objects(self) -> None:
         """Objects come first: a meta store without them would be none."""
@@ -171,6 +181,7 @@ def restoring(
     options: RestoreOptions,
     store: Store | None = None,
     pace: Pace | None = None,
+    watched: Callable[[Store], Store] = lambda store: store,
 ) -> Generator[Restoring]:
     """Open a snapshot to restore it.
 
@@ -181,16 +192,18 @@ def restoring(
         options: how.
         store: the state store; by default the one that the options name.
         pace: how fast objects are copied.
+        watched: what shows how far a listing of it is.
 
     Raises:
         SnapshotNotFound: there is no such snapshot.
         DamageError: it is damaged, so that there is nothing to plan with.
         UnknownFormat: it is in the V1 format.
     """
-    store = open_store(options.state_store) if store is None else store
-    with rare_collections(), repository.open(snapshot_id) as reader:
+    with rare_collections(), opened(repository, snapshot_id) as reader:
         source = Source(snapshot_id, reader)
-        yield Restoring(repository, meta_store, options, store, source, pace or Pace())
+        place = state_place(options, source)
+        state = watched(open_store(place.url) if store is None else store)
+        yield Restoring(repository, meta_store, options, state, place, source, pace or Pace())
 
 
 def plan_restore(
@@ -211,6 +224,11 @@ def restore(
     """Restore a snapshot. Raises as restoring and Restoring.load."""
     with restoring(repository, meta_store, snapshot_id, options, store) as run:
         return run.load()
+
+
+def _checklist(plan: RestorePlan) -> tuple[str, ...]:
+    unseen = any(check.name == OBJECTS_CHECK and check.result != "ok" for check in plan.checks)
+    return (UNSEEN, *CHECKLIST) if unseen else CHECKLIST
 
 
 def _keep_checkpoint(repository: Repository, store: Store, directory: str) -> str | None:

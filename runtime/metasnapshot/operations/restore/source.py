@@ -21,6 +21,8 @@ from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LOAD_ORDER
 
+PARAMETERS_SECTION = "system_parameters"
+
 
 class Source:
     """The rows of a restore.

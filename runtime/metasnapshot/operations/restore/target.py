@@ -9,7 +9,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from metasnapshot.contents.unique_keys import UniqueKeys
-from metasnapshot.errors import TargetNotEmpty, UnknownFormat
+from metasnapshot.errors import TargetNotEmpty, UnknownFormat, some_tables
 from metasnapshot.format.layout import shape_of
 from metasnapshot.metastore.bulk.table import fitted_batches
 from metasnapshot.metastore.create import applied_migrations, tables_there
@@ -24,7 +24,7 @@ from metasnapshot.operations.restore.source import Source
 from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.layouts import RELEASES
 
-MISFITS_SHOWN = 6
+MISFITS_SHOWN = 3
 
 
 class TargetChecks:
@@ -146,7 +146,7 @@ class TargetChecks:
             raise TargetNotEmpty(rows)
         self._require_its_migrations()
         self.plan.empties = rows
-        return f"to be emptied: {', '.join(f'{table} ({count})' for table, count in rows.items())}"
+        return f"to be emptied: {some_tables(rows)}"
 
     def _is_new(self) -> bool:
         """Whether the target's migrations are those of the snapshot."""
