@@ -49,8 +49,9 @@ def main() -> int:
 
 
 def prepare() -> None:
-    """Lay out build/demo: the meta store, its checkpoint and objects, and an empty schema to restore
-    into. The objects are holes of the right sizes: no verb of the demo reads what is in them.
+    """Lay out build/demo: the meta store, its checkpoint and objects, and an empty schema.
+
+    The objects are holes of the right sizes: no verb of the demo reads what is in them.
     """
     shutil.rmtree(DEMO, ignore_errors=True)
     DEMO.mkdir(parents=True)

@@ -44,15 +44,11 @@ Upstream's BackupError (src/storage/backup/src/error.rs) and what stands for its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 SOME_FAILED = 3
 """Exit code of a verb that did a part of its work; it says which part failed, and goes on."""
-
-
-TABLES_SHOWN = 3
-"""So many tell which database it is; --json has all."""
 
 
 class MetasnapshotError(Exception):
@@ -233,25 +229,19 @@ class SnapshotNotFound(MetasnapshotError):
 
 
 class TargetNotEmpty(MetasnapshotError):
-    """Meta tables that a restore would fill have rows. `rows` counts them by table."""
+    """Meta tables that a restore would fill have rows. `rows` counts them by table, `shown` says so
+    in short.
+    """
 
     exit_code = 13
 
-    def __init__(self, rows: dict[str, int]) -> None:
+    def __init__(self, rows: dict[str, int], shown: str) -> None:
         super().__init__(
-            f"meta store is not empty before being restored: {some_tables(rows)}",
+            f"meta store is not empty before being restored: {shown}",
             hint="is it the right database? if it belongs to no living cluster, --clean empties "
             "its tables first; a schema that a meta node just made has rows too",
         )
         self.rows = rows
-
-
-def some_tables(rows: Mapping[str, int]) -> str:
-    """Tables with their rows, in words: the fullest few, and how many others."""
-    fullest = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(f"{table} ({count})" for table, count in fullest[:TABLES_SHOWN])
-    others = len(rows) - TABLES_SHOWN
-    return shown if others <= 0 else f"{shown} and {others} other{'s' * (others > 1)}"
 
 
 class UnknownFormat(MetasnapshotError):

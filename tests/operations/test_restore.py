@@ -17,7 +17,6 @@ from metasnapshot.errors import (
     DamageError,
     InconsistentStore,
     MetasnapshotError,
-    SnapshotNotFound,
     TargetNotEmpty,
     UnknownFormat,
     UsageError,
@@ -265,13 +264,6 @@ def test_an_overwrite_without_its_parameter(target: Target) -> None:
             overwrite_backup_storage_directory="d",
         )
     assert target.is_untouched()
-
-
-def test_an_unknown_id(target: Target) -> None:
-    """Exit 12 with the ids that there are."""
-    with pytest.raises(SnapshotNotFound, match="snapshot id 8 not found") as caught:
-        target.run(8)
-    assert (caught.value.known, target.is_untouched()) == ((1, 2, 7), True)
 
 
 @pytest.mark.parametrize("damaged", [2, 7])

@@ -18,6 +18,7 @@ from metasnapshot.errors import (
     DamageError,
     MetasnapshotError,
     ObjectMissing,
+    SnapshotNotFound,
     UsageError,
 )
 from metasnapshot.metastore.connect import open_meta_store
@@ -219,3 +220,10 @@ def test_the_older_of_two_damaged_ones_is_passed_over(world: World) -> None:
     with pytest.raises(MetasnapshotError) as caught:
         world.plan(2)
     assert "metasnapshot restore 1" in caught.value.hint
+
+
+def test_an_unknown_id(world: World) -> None:
+    """Exit 12 with the ids that there are."""
+    with pytest.raises(SnapshotNotFound, match="snapshot id 8 not found") as caught:
+        world.restore(8)
+    assert (caught.value.known, world.rows() == 0) == ((1, 2, 7), True)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from metasnapshot.errors import TargetNotEmpty, UnknownFormat
 from metasnapshot.metastore.ddl import MIGRATIONS_TABLE, Schema
-from metasnapshot.metastore.load import nonempty_tables
+from metasnapshot.metastore.load import nonempty_tables, some_tables
 from metasnapshot.metastore.misfits import live_tables, misfits_there
 from metasnapshot.metastore.read import quoted
 
@@ -27,7 +27,7 @@ def tables_there(connection: sa.Connection, schema: Schema) -> list[str]:
         UnknownFormat: one has other columns.
     """
     if rows := nonempty_tables(connection):
-        raise TargetNotEmpty(rows)
+        raise TargetNotEmpty(rows, some_tables(rows))
     tables = live_tables(connection)
     live = tables.columns
     there = [table for table in schema.tables if table.name in live]

@@ -7,7 +7,7 @@ sent and read back (bulk), which is several times as fast.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -28,6 +28,8 @@ from metasnapshot_models.definitions import Layout
 
 Values = tuple[Any, ...]
 
+TABLES_SHOWN = 3
+
 
 @dataclass(frozen=True)
 class Target:
@@ -41,6 +43,16 @@ def target_of(connection: sa.Connection, layout: Layout, *, cut_timestamps: bool
     """The target behind a connection."""
     engine = engine_of(connection)
     return Target(layout, Fit(engine.forms, cut_timestamps, engine.is_narrow(connection)))
+
+
+def some_tables(rows: Mapping[str, int]) -> str:
+    """Tables with their rows, in words: the fullest few, which tell what database it is, and how
+    many others there are.
+    """
+    fullest = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{table} ({count})" for table, count in fullest[:TABLES_SHOWN])
+    others = len(rows) - TABLES_SHOWN
+    return shown if others <= 0 else f"{shown} and {others} other{'s' * (others > 1)}"
 
 
 def nonempty_tables(connection: sa.Connection, left_out: Collection[str] = ()) -> dict[str, int]:

@@ -13,7 +13,7 @@ from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes
 from metasnapshot.cli.progress import with_progress
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size
-from metasnapshot.errors import some_tables
+from metasnapshot.metastore.load import some_tables
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.restore import restoration as operation
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan

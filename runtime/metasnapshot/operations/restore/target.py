@@ -9,13 +9,19 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from metasnapshot.contents.unique_keys import UniqueKeys
-from metasnapshot.errors import TargetNotEmpty, UnknownFormat, some_tables
+from metasnapshot.errors import TargetNotEmpty, UnknownFormat
 from metasnapshot.format.layout import shape_of
 from metasnapshot.metastore.bulk.table import fitted_batches
 from metasnapshot.metastore.create import applied_migrations, tables_there
 from metasnapshot.metastore.ddl import MIGRATIONS_TABLE, Schema, is_narrow, schema_of
 from metasnapshot.metastore.engines import engine_of
-from metasnapshot.metastore.load import digest_table, known_tables, nonempty_tables, target_of
+from metasnapshot.metastore.load import (
+    digest_table,
+    known_tables,
+    nonempty_tables,
+    some_tables,
+    target_of,
+)
 from metasnapshot.metastore.misfits import live_tables, misfits
 from metasnapshot.metastore.triggers import triggers_on
 from metasnapshot.operations.create_schema import release_of
@@ -143,7 +149,7 @@ class TargetChecks:
             self.plan.empties = rows
             return "no rows but the list of migrations, which is the snapshot's"
         if not self.options.clean:
-            raise TargetNotEmpty(rows)
+            raise TargetNotEmpty(rows, some_tables(rows))
         self._require_its_migrations()
         self.plan.empties = rows
         return f"to be emptied: {some_tables(rows)}"
