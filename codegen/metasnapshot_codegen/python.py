@@ -76,3 +76,12 @@ def tuple_of(value: Iterable[str], indent: int) -> str:
     if len(calls) == 1 and "\n" not in short and len(short) <= WIDTH:
         return short
     return "\n".join([f"{margin}(", *calls, f"{margin}),"])
+
+
+def assign(value: Iterable[str], head: str) -> str:
+    """`head = (calls)`, of calls that are indented by 4, each with a comma behind it."""
+    calls = list(value)
+    line = f"{head} = ({''.join(calls).strip()})"
+    if not calls or (len(calls) == 1 and "\n" not in line and len(line) <= WIDTH):
+        return line
+    return "\n".join([f"{head} = (", *calls, ")"])

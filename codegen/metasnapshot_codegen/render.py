@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jinja2
 
-from metasnapshot_codegen import calls, jsontype, python
+from metasnapshot_codegen import calls, column_types, jsontype, python
 from metasnapshot_codegen.connectors import Connectors
 from metasnapshot_codegen.ddl import Ddl
-from metasnapshot_codegen.history import History, LayoutState, Shape, TypeRef
+from metasnapshot_codegen.history import History, LayoutState, Shape, ShapeColumn, TypeRef
 from metasnapshot_codegen.messages import Messages
 from metasnapshot_codegen.names import class_name, constant
-from metasnapshot_codegen.registry import Registry
+from metasnapshot_codegen.registry import Model, Registry, Span
 from metasnapshot_codegen.rules import Rules
 from metasnapshot_codegen.v1 import V1
 
@@ -23,6 +23,7 @@ HEADER = (
     'Edit that file and run "make gen".\n'
 )
 OF_AXIS = (
+    calls.column_type,
     calls.ddl_charset,
     calls.ddl_column,
     calls.ddl_foreign_key,
@@ -32,13 +33,17 @@ OF_AXIS = (
     calls.enum_value,
     calls.message_field,
     calls.rule,
+    calls.shape_column,
+    calls.v1_family,
+    calls.v1_member,
 )
-"""Filters that name ends on an axis, which they take as an argument."""
+"""Filters that take an argument: most the axis on which they name ends."""
 SOURCES = ("connectors", "ddl", "messages", "rules", "v1")
 """Files of the registry that have a module of their name; all else comes from models.yaml."""
 MODULES = (
     "__init__",
     "definitions",
+    "lifespans",
     "enums",
     "column_types",
     "models",
@@ -88,6 +93,8 @@ class ModelView:
     life: str
     attributes: list[Attribute]
     shapes: list[Shape]
+    span: Span
+    columns: list[tuple[ShapeColumn, Span]]
 
 
 def render(
@@ -102,14 +109,19 @@ def render(
         Text by path relative to the output directory.
     """
     environment = _environment()
+    sets = _migration_sets(history)
+    models = [_model(registry, history, name) for name in registry.models]
     context = {
         "registry": registry,
+        "axis": [layout.name for layout in registry.layouts],
         "history": history,
         "messages": messages,
-        "models": [_model(registry, history, name) for name in registry.models],
-        "types": _types(history),
+        "models": models,
+        "types": column_types.views(history),
         "enums": {name: _members(registry, name) for name in registry.enums},
-        "migration_sets": _migration_sets(history),
+        "parts": _parts(registry, history, models),
+        "migration_sets": sets,
+        "backs": _backs(sets),
         **(parts or {}),
     }
     package = registry.package
@@ -143,10 +155,9 @@ def _environment() -> jinja2.Environment:
         constant=constant,
         class_name=class_name,
         field=python.field,
-        shape_column=calls.shape_column,
+        assign=python.assign,
         tuple_of=python.tuple_of,
-        v1_member=calls.v1_member,
-        v1_family=calls.v1_family,
+        v1_state=calls.v1_state,
     )
     filters: Any = environment.filters  # its type knows no filters of two arguments
     for of_axis in OF_AXIS:
@@ -167,7 +178,43 @@ def _model(registry: Registry, history: History, name: str) -> ModelView:
         life=_life(alive, history),
         attributes=[_attribute(column, name, alive, history) for column in order],
         shapes=shapes,
+        span=model.span,
+        columns=_columns(model, history),
     )
+
+
+def _parts(
+    registry: Registry, history: History, models: Sequence[ModelView]
+) -> dict[str, list[str]]:
+    """What layouts are made of, each with its lifespan."""
+    axis = [layout.name for layout in registry.layouts]
+    words = {
+        "forms": [(item.span, item.name) for item in registry.forms],
+        "sections": [(item.span, item.name, item.model) for item in registry.sections],
+        "tables": [(item.span, item.name, item.reason) for item in registry.excluded_tables],
+        "columns": [
+            (item.span, item.name, item.column, item.reason) for item in registry.excluded_columns
+        ],
+    }
+    parts = {
+        name: [calls.lived(item, span, axis) for span, *item in found]
+        for name, found in words.items()
+    }
+    shapes = [calls.shapes(model.shapes, model.name, model.span, axis) for model in models]
+    return parts | {"states": [calls.state(item) for item in history.layouts], "shapes": shapes}
+
+
+def _columns(model: Model, history: History) -> list[tuple[ShapeColumn, Span]]:
+    """The columns of a model, each in every state that it had, with the layouts that have it so."""
+    found: list[tuple[ShapeColumn, Span]] = []
+    for column in model.columns:
+        for at in range(column.span.since, column.span.until + 1):
+            shape = history.layouts[at].shapes[model.name]
+            state = next(item for item in shape.columns if item.name == column.name)
+            is_same = bool(found) and found[-1] == (state, Span(found[-1][1].since, at - 1))
+            since = found.pop()[1].since if is_same else at
+            found.append((state, Span(since, at)))
+    return found
 
 
 def _attribute(column: str, model: str, alive: list[LayoutState], history: History) -> Attribute:
@@ -213,29 +260,6 @@ def _annotation(type_ref: TypeRef) -> str:
     return KIND_PYTHON[type_ref.kind]
 
 
-def _types(history: History) -> dict[str, dict[str, object]]:
-    """The keyword arguments of each column type's definition, by the name of its constant."""
-    found: dict[str, dict[str, object]] = {}
-    for layout in history.layouts:
-        for shape in layout.shapes.values():
-            for column in shape.columns:
-                found.setdefault(constant(column.type.key), _type(column.type))
-    return dict(sorted(found.items()))
-
-
-def _type(type_ref: TypeRef) -> dict[str, object]:
-    arguments: dict[str, object] = {"name": type_ref.name, "kind": type_ref.kind}
-    if type_ref.kind == "integer":
-        arguments["integer"] = type_ref.detail[0]
-    elif type_ref.kind == "json":
-        arguments["json"] = jsontype.parse(type_ref.detail[0])
-    elif type_ref.kind == "message":
-        arguments["message"], arguments["wrapper"] = type_ref.detail
-    elif type_ref.kind == "enum":
-        arguments["members"] = dict(type_ref.members)
-    return arguments
-
-
 def _members(registry: Registry, name: str) -> list[tuple[str, str, str]]:
     """Members of an enum over all layouts: constant, JSON name and a comment with the lifespan."""
     axis = [layout.name for layout in registry.layouts]
@@ -270,4 +294,17 @@ def _migration_sets(history: History) -> dict[str, MigrationSet]:
             before = names
         else:
             found[release] = MigrationSet(layouts[release], first[names])
+    return found
+
+
+def _backs(sets: Mapping[str, MigrationSet]) -> dict[str, str]:
+    """Releases that have the migrations of an earlier release, and not of the one before them, with
+    the first that had them.
+    """
+    found: dict[str, str] = {}
+    before = ""
+    for release, item in sets.items():
+        if item.first not in (release, before):
+            found[release] = item.first
+        before = item.first
     return found

@@ -68,6 +68,11 @@ class V1:
     families: list[V1Family] = field(default_factory=list[V1Family])
     also: list[V1Family] = field(default_factory=list[V1Family])
 
+    @property
+    def axis(self) -> list[str]:
+        """Names of the layouts."""
+        return [layout.name for layout in self.layouts]
+
     def members_of(self, index: int) -> list[V1Member]:
         """The members of a layout in the order of its files."""
         return [member for member in self.members if index in member.span]

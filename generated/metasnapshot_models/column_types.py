@@ -6,8 +6,8 @@ from __future__ import annotations
 from metasnapshot_models.definitions import ColumnType
 
 ACTION_1_9_0 = ColumnType(
-    name="Action",
-    kind="enum",
+    "Action",
+    "enum",
     members={
         "Insert": "INSERT",
         "Select": "SELECT",
@@ -19,54 +19,35 @@ ACTION_1_9_0 = ColumnType(
         "Execute": "EXECUTE",
     },
 )
-ACTOR_ID_1_9_0 = ColumnType(
-    name="ActorId",
-    kind="integer",
-    integer="i32",
-)
+ACTOR_ID_1_9_0 = ColumnType("ActorId", "integer", integer="i32")
 ACTOR_MAPPING_1_9_0 = ColumnType(
-    name="ActorMapping",
-    kind="message",
+    "ActorMapping",
+    "message",
     message="stream_plan.ActorMapping",
     wrapper="single",
 )
 ACTOR_STATUS_1_9_0 = ColumnType(
-    name="ActorStatus",
-    kind="enum",
-    members={
-        "Inactive": "INACTIVE",
-        "Running": "RUNNING",
-    },
+    "ActorStatus",
+    "enum",
+    members={"Inactive": "INACTIVE", "Running": "RUNNING"},
 )
 ACTOR_UPSTREAM_ACTORS_1_9_0 = ColumnType(
-    name="ActorUpstreamActors",
-    kind="json",
+    "ActorUpstreamActors",
+    "json",
     json=("map", "i32", ("list", "i32")),
 )
-AUTH_INFO_1_9_0 = ColumnType(
-    name="AuthInfo",
-    kind="message",
-    message="user.AuthInfo",
-    wrapper="single",
-)
-BACKFILL_ORDERS_1_9_0 = ColumnType(
-    name="BackfillOrders",
-    kind="json",
-    json=("map", "u32", ("list", "u32")),
-)
-BOOL = ColumnType(
-    name="bool",
-    kind="bool",
-)
+AUTH_INFO_1_9_0 = ColumnType("AuthInfo", "message", message="user.AuthInfo", wrapper="single")
+BACKFILL_ORDERS_1_9_0 = ColumnType("BackfillOrders", "json", json=("map", "u32", ("list", "u32")))
+BOOL = ColumnType("bool", "bool")
 CARDINALITY_1_9_0 = ColumnType(
-    name="Cardinality",
-    kind="message",
+    "Cardinality",
+    "message",
     message="plan_common.Cardinality",
     wrapper="single",
 )
 CDC_TABLE_TYPE_1_9_0 = ColumnType(
-    name="CdcTableType",
-    kind="enum",
+    "CdcTableType",
+    "enum",
     members={
         "Unspecified": "UNSPECIFIED",
         "Postgres": "POSTGRES",
@@ -77,103 +58,64 @@ CDC_TABLE_TYPE_1_9_0 = ColumnType(
     },
 )
 COLUMN_CATALOG_ARRAY_1_9_0 = ColumnType(
-    name="ColumnCatalogArray",
-    kind="message",
+    "ColumnCatalogArray",
+    "message",
     message="plan_common.ColumnCatalog",
     wrapper="list",
 )
 COLUMN_ORDER_ARRAY_1_9_0 = ColumnType(
-    name="ColumnOrderArray",
-    kind="message",
+    "ColumnOrderArray",
+    "message",
     message="common.ColumnOrder",
     wrapper="list",
 )
 COMPACTION_CONFIG_1_9_0 = ColumnType(
-    name="CompactionConfig",
-    kind="message",
+    "CompactionConfig",
+    "message",
     message="hummock.CompactionConfig",
     wrapper="single",
 )
-COMPACTION_GROUP_ID_1_9_0 = ColumnType(
-    name="CompactionGroupId",
-    kind="integer",
-    integer="i64",
-)
+COMPACTION_GROUP_ID_1_9_0 = ColumnType("CompactionGroupId", "integer", integer="i64")
 COMPACTION_TASK_1_9_0 = ColumnType(
-    name="CompactionTask",
-    kind="message",
+    "CompactionTask",
+    "message",
     message="hummock.CompactTask",
     wrapper="single",
 )
-COMPACTION_TASK_ID_1_9_0 = ColumnType(
-    name="CompactionTaskId",
-    kind="integer",
-    integer="i64",
-)
-CONNECTION_ID_1_9_0 = ColumnType(
-    name="ConnectionId",
-    kind="integer",
-    integer="i32",
-)
-CONNECTION_ID_2_7_0 = ColumnType(
-    name="ConnectionId",
-    kind="integer",
-    integer="u32",
-)
+COMPACTION_TASK_ID_1_9_0 = ColumnType("CompactionTaskId", "integer", integer="i64")
+CONNECTION_ID_1_9_0 = ColumnType("ConnectionId", "integer", integer="i32")
+CONNECTION_ID_2_7_0 = ColumnType("ConnectionId", "integer", integer="u32")
 CONNECTION_PARAMS_1_9_0 = ColumnType(
-    name="ConnectionParams",
-    kind="message",
+    "ConnectionParams",
+    "message",
     message="catalog.ConnectionParams",
     wrapper="single",
 )
 CONNECTOR_SPLITS_1_9_0 = ColumnType(
-    name="ConnectorSplits",
-    kind="message",
+    "ConnectorSplits",
+    "message",
     message="source.ConnectorSplits",
     wrapper="single",
 )
 CREATE_TYPE_1_9_0 = ColumnType(
-    name="CreateType",
-    kind="enum",
-    members={
-        "Background": "BACKGROUND",
-        "Foreground": "FOREGROUND",
-    },
+    "CreateType",
+    "enum",
+    members={"Background": "BACKGROUND", "Foreground": "FOREGROUND"},
 )
-DATABASE_ID_1_9_0 = ColumnType(
-    name="DatabaseId",
-    kind="integer",
-    integer="i32",
-)
-DATABASE_ID_2_7_0 = ColumnType(
-    name="DatabaseId",
-    kind="integer",
-    integer="u32",
-)
-DATA_TYPE_1_9_0 = ColumnType(
-    name="DataType",
-    kind="message",
-    message="data.DataType",
-    wrapper="single",
-)
+DATABASE_ID_1_9_0 = ColumnType("DatabaseId", "integer", integer="i32")
+DATABASE_ID_2_7_0 = ColumnType("DatabaseId", "integer", integer="u32")
+DATA_TYPE_1_9_0 = ColumnType("DataType", "message", message="data.DataType", wrapper="single")
 DATA_TYPE_ARRAY_1_9_0 = ColumnType(
-    name="DataTypeArray",
-    kind="message",
+    "DataTypeArray",
+    "message",
     message="data.DataType",
     wrapper="list",
 )
-DATE_TIME = ColumnType(
-    name="DateTime",
-    kind="timestamp",
-)
-DEFAULT_PRIVILEGE_ID_1_9_0 = ColumnType(
-    name="DefaultPrivilegeId",
-    kind="integer",
-    integer="i32",
-)
+DATE_TIME = ColumnType("DateTime", "timestamp")
+DEFAULT_PRIVILEGE_ID_1_9_0 = ColumnType("DefaultPrivilegeId", "integer", integer="i32")
 DISPATCHER_TYPE_1_9_0 = ColumnType(
-    name="DispatcherType",
-    kind="enum",
+    "DispatcherType",
+    "enum",
     members={
         "Hash": "HASH",
         "Broadcast": "BROADCAST",
@@ -182,93 +124,55 @@ DISPATCHER_TYPE_1_9_0 = ColumnType(
     },
 )
 DISTRIBUTION_TYPE_1_9_0 = ColumnType(
-    name="DistributionType",
-    kind="enum",
-    members={
-        "Single": "SINGLE",
-        "Hash": "HASH",
-    },
+    "DistributionType",
+    "enum",
+    members={"Single": "SINGLE", "Hash": "HASH"},
 )
-ENGINE_1_9_0 = ColumnType(
-    name="Engine",
-    kind="enum",
-    members={
-        "Hummock": "HUMMOCK",
-        "Iceberg": "ICEBERG",
-    },
-)
-EPOCH_1_9_0 = ColumnType(
-    name="Epoch",
-    kind="integer",
-    integer="i64",
-)
-EPOCH_ARRAY_1_9_0 = ColumnType(
-    name="EpochArray",
-    kind="json",
-    json=("list", "i64"),
-)
+ENGINE_1_9_0 = ColumnType("Engine", "enum", members={"Hummock": "HUMMOCK", "Iceberg": "ICEBERG"})
+EPOCH_1_9_0 = ColumnType("Epoch", "integer", integer="i64")
+EPOCH_ARRAY_1_9_0 = ColumnType("EpochArray", "json", json=("list", "i64"))
 EXPR_CONTEXT_1_9_0 = ColumnType(
-    name="ExprContext",
-    kind="message",
+    "ExprContext",
+    "message",
     message="plan_common.ExprContext",
     wrapper="single",
 )
 EXPR_NODE_ARRAY_1_9_0 = ColumnType(
-    name="ExprNodeArray",
-    kind="message",
+    "ExprNodeArray",
+    "message",
     message="expr.ExprNode",
     wrapper="list",
 )
 FIELD_ARRAY_1_9_0 = ColumnType(
-    name="FieldArray",
-    kind="message",
+    "FieldArray",
+    "message",
     message="plan_common.Field",
     wrapper="list",
 )
-FRAGMENT_ID_1_9_0 = ColumnType(
-    name="FragmentId",
-    kind="integer",
-    integer="i32",
-)
-FRAGMENT_ID_2_7_0 = ColumnType(
-    name="FragmentId",
-    kind="integer",
-    integer="u32",
-)
+FRAGMENT_ID_1_9_0 = ColumnType("FragmentId", "integer", integer="i32")
+FRAGMENT_ID_2_7_0 = ColumnType("FragmentId", "integer", integer="u32")
 FRAGMENT_VNODE_MAPPING_1_9_0 = ColumnType(
-    name="FragmentVnodeMapping",
-    kind="message",
+    "FragmentVnodeMapping",
+    "message",
     message="common.ParallelUnitMapping",
     wrapper="single",
 )
 FULL_VERSION_DELTA_1_9_0 = ColumnType(
-    name="FullVersionDelta",
-    kind="message",
+    "FullVersionDelta",
+    "message",
     message="hummock.HummockVersionDelta",
     wrapper="single",
 )
-FUNCTION_ID_1_9_0 = ColumnType(
-    name="FunctionId",
-    kind="integer",
-    integer="i32",
-)
-FUNCTION_ID_2_7_0 = ColumnType(
-    name="FunctionId",
-    kind="integer",
-    integer="u32",
-)
+FUNCTION_ID_1_9_0 = ColumnType("FunctionId", "integer", integer="i32")
+FUNCTION_ID_2_7_0 = ColumnType("FunctionId", "integer", integer="u32")
 FUNCTION_KIND_1_9_0 = ColumnType(
-    name="FunctionKind",
-    kind="enum",
-    members={
-        "Scalar": "Scalar",
-        "Table": "Table",
-        "Aggregate": "Aggregate",
-    },
+    "FunctionKind",
+    "enum",
+    members={"Scalar": "Scalar", "Table": "Table", "Aggregate": "Aggregate"},
 )
 HANDLE_CONFLICT_BEHAVIOR_1_9_0 = ColumnType(
-    name="HandleConflictBehavior",
-    kind="enum",
+    "HandleConflictBehavior",
+    "enum",
     members={
         "Overwrite": "OVERWRITE",
         "Ignore": "IGNORE",
@@ -276,212 +180,107 @@ HANDLE_CONFLICT_BEHAVIOR_1_9_0 = ColumnType(
         "DoUpdateIfNotNull": "DO_UPDATE_IF_NOT_NULL",
     },
 )
-HUMMOCK_SSTABLE_ID_1_9_0 = ColumnType(
-    name="HummockSstableId",
-    kind="integer",
-    integer="i64",
-)
-HUMMOCK_SSTABLE_OBJECT_ID_1_9_0 = ColumnType(
-    name="HummockSstableObjectId",
-    kind="integer",
-    integer="i64",
-)
+HUMMOCK_SSTABLE_ID_1_9_0 = ColumnType("HummockSstableId", "integer", integer="i64")
+HUMMOCK_SSTABLE_OBJECT_ID_1_9_0 = ColumnType("HummockSstableObjectId", "integer", integer="i64")
 HUMMOCK_VERSION_1_9_0 = ColumnType(
-    name="HummockVersion",
-    kind="message",
+    "HummockVersion",
+    "message",
     message="hummock.HummockVersion",
     wrapper="single",
 )
 HUMMOCK_VERSION_DELTA_1_9_0 = ColumnType(
-    name="HummockVersionDelta",
-    kind="message",
+    "HummockVersionDelta",
+    "message",
     message="hummock.HummockVersionDelta",
     wrapper="single",
 )
-HUMMOCK_VERSION_ID_1_9_0 = ColumnType(
-    name="HummockVersionId",
-    kind="integer",
-    integer="i64",
-)
-I16 = ColumnType(
-    name="i16",
-    kind="integer",
-    integer="i16",
-)
-I32 = ColumnType(
-    name="i32",
-    kind="integer",
-    integer="i32",
-)
-I32_ARRAY_1_9_0 = ColumnType(
-    name="I32Array",
-    kind="json",
-    json=("list", "i32"),
-)
-I64 = ColumnType(
-    name="i64",
-    kind="integer",
-    integer="i64",
-)
+HUMMOCK_VERSION_ID_1_9_0 = ColumnType("HummockVersionId", "integer", integer="i64")
+I16 = ColumnType("i16", "integer", integer="i16")
+I32 = ColumnType("i32", "integer", integer="i32")
+I32_ARRAY_1_9_0 = ColumnType("I32Array", "json", json=("list", "i32"))
+I64 = ColumnType("i64", "integer", integer="i64")
 INDEX_COLUMN_PROPERTIES_ARRAY_1_9_0 = ColumnType(
-    name="IndexColumnPropertiesArray",
-    kind="message",
+    "IndexColumnPropertiesArray",
+    "message",
     message="catalog.IndexColumnProperties",
     wrapper="list",
 )
-INDEX_ID_1_9_0 = ColumnType(
-    name="IndexId",
-    kind="integer",
-    integer="i32",
-)
-INDEX_ID_2_7_0 = ColumnType(
-    name="IndexId",
-    kind="integer",
-    integer="u32",
-)
-JOB_ID_1_9_0 = ColumnType(
-    name="JobId",
-    kind="integer",
-    integer="u32",
-)
+INDEX_ID_1_9_0 = ColumnType("IndexId", "integer", integer="i32")
+INDEX_ID_2_7_0 = ColumnType("IndexId", "integer", integer="u32")
+JOB_ID_1_9_0 = ColumnType("JobId", "integer", integer="u32")
 JOB_STATUS_1_9_0 = ColumnType(
-    name="JobStatus",
-    kind="enum",
-    members={
-        "Initial": "INITIAL",
-        "Creating": "CREATING",
-        "Created": "CREATED",
-    },
+    "JobStatus",
+    "enum",
+    members={"Initial": "INITIAL", "Creating": "CREATING", "Created": "CREATED"},
 )
 LEVEL_HANDLERS_1_9_0 = ColumnType(
-    name="LevelHandlers",
-    kind="message",
+    "LevelHandlers",
+    "message",
     message="hummock.LevelHandler",
     wrapper="list",
 )
-OBJECT_ID_1_9_0 = ColumnType(
-    name="ObjectId",
-    kind="integer",
-    integer="i32",
-)
-OBJECT_ID_2_7_0 = ColumnType(
-    name="ObjectId",
-    kind="integer",
-    integer="u32",
+OBJECT_ID_1_9_0 = ColumnType("ObjectId", "integer", integer="i32")
+OBJECT_ID_2_7_0 = ColumnType("ObjectId", "integer", integer="u32")
+OBJECT_TYPE_1_9_0 = ColumnType(
+    "ObjectType",
+    "enum",
+    members={
+        "Database": "DATABASE",
+        "Schema": "SCHEMA",
+        "Table": "TABLE",
+        "Source": "SOURCE",
+        "Sink": "SINK",
+        "View": "VIEW",
+        "Index": "INDEX",
+        "Function": "FUNCTION",
+        "Connection": "CONNECTION",
+        "Subscription": "SUBSCRIPTION",
+    },
 )
 OBJECT_TYPE_1_10_0 = ColumnType(
-    name="ObjectType",
-    kind="enum",
-    members={
-        "Database": "DATABASE",
-        "Schema": "SCHEMA",
-        "Table": "TABLE",
-        "Source": "SOURCE",
-        "Sink": "SINK",
-        "View": "VIEW",
-        "Index": "INDEX",
-        "Function": "FUNCTION",
-        "Connection": "CONNECTION",
-        "Subscription": "SUBSCRIPTION",
-        "Secret": "SECRET",
-    },
-)
-OBJECT_TYPE_1_9_0 = ColumnType(
-    name="ObjectType",
-    kind="enum",
-    members={
-        "Database": "DATABASE",
-        "Schema": "SCHEMA",
-        "Table": "TABLE",
-        "Source": "SOURCE",
-        "Sink": "SINK",
-        "View": "VIEW",
-        "Index": "INDEX",
-        "Function": "FUNCTION",
-        "Connection": "CONNECTION",
-        "Subscription": "SUBSCRIPTION",
-    },
+    "ObjectType",
+    "enum",
+    members={**OBJECT_TYPE_1_9_0.members, "Secret": "SECRET"},
 )
 PRIVATE_LINK_SERVICE_1_9_0 = ColumnType(
-    name="PrivateLinkService",
-    kind="message",
+    "PrivateLinkService",
+    "message",
     message="catalog.Connection.PrivateLinkService",
     wrapper="single",
 )
-PRIVILEGE_ID_1_9_0 = ColumnType(
-    name="PrivilegeId",
-    kind="integer",
-    integer="i32",
-)
-PROPERTY_1_9_0 = ColumnType(
-    name="Property",
-    kind="json",
-    json=("map", "String", "String"),
-)
+PRIVILEGE_ID_1_9_0 = ColumnType("PrivilegeId", "integer", integer="i32")
+PROPERTY_1_9_0 = ColumnType("Property", "json", json=("map", "String", "String"))
 REFRESH_STATE_1_9_0 = ColumnType(
-    name="RefreshState",
-    kind="enum",
-    members={
-        "Idle": "IDLE",
-        "Refreshing": "REFRESHING",
-        "Finishing": "FINISHING",
-    },
+    "RefreshState",
+    "enum",
+    members={"Idle": "IDLE", "Refreshing": "REFRESHING", "Finishing": "FINISHING"},
 )
-SCHEMA_ID_1_9_0 = ColumnType(
-    name="SchemaId",
-    kind="integer",
-    integer="i32",
-)
-SCHEMA_ID_2_7_0 = ColumnType(
-    name="SchemaId",
-    kind="integer",
-    integer="u32",
-)
-SECRET_ID_1_9_0 = ColumnType(
-    name="SecretId",
-    kind="integer",
-    integer="u32",
-)
-SECRET_REF_1_9_0 = ColumnType(
-    name="SecretRef",
-    kind="message",
-    message="secret.SecretRef",
-    wrapper="map",
-)
+SCHEMA_ID_1_9_0 = ColumnType("SchemaId", "integer", integer="i32")
+SCHEMA_ID_2_7_0 = ColumnType("SchemaId", "integer", integer="u32")
+SECRET_ID_1_9_0 = ColumnType("SecretId", "integer", integer="u32")
+SECRET_REF_1_9_0 = ColumnType("SecretRef", "message", message="secret.SecretRef", wrapper="map")
 SINK_FORMAT_DESC_1_9_0 = ColumnType(
-    name="SinkFormatDesc",
-    kind="message",
+    "SinkFormatDesc",
+    "message",
     message="catalog.SinkFormatDesc",
     wrapper="single",
 )
-SINK_ID_1_9_0 = ColumnType(
-    name="SinkId",
-    kind="integer",
-    integer="i32",
-)
-SINK_ID_2_7_0 = ColumnType(
-    name="SinkId",
-    kind="integer",
-    integer="u32",
-)
+SINK_ID_1_9_0 = ColumnType("SinkId", "integer", integer="i32")
+SINK_ID_2_7_0 = ColumnType("SinkId", "integer", integer="u32")
 SINK_SCHEMACHANGE_1_9_0 = ColumnType(
-    name="SinkSchemachange",
-    kind="message",
+    "SinkSchemachange",
+    "message",
     message="stream_plan.SinkSchemaChange",
     wrapper="single",
 )
 SINK_STATE_1_9_0 = ColumnType(
-    name="SinkState",
-    kind="enum",
-    members={
-        "Pending": "PENDING",
-        "Committed": "COMMITTED",
-        "Aborted": "ABORTED",
-    },
+    "SinkState",
+    "enum",
+    members={"Pending": "PENDING", "Committed": "COMMITTED", "Aborted": "ABORTED"},
 )
 SINK_TYPE_1_9_0 = ColumnType(
-    name="SinkType",
-    kind="enum",
+    "SinkType",
+    "enum",
     members={
         "AppendOnly": "APPEND_ONLY",
         "ForceAppendOnly": "FORCE_APPEND_ONLY",
@@ -489,106 +288,58 @@ SINK_TYPE_1_9_0 = ColumnType(
     },
 )
 SINK_TYPE_2_7_0 = ColumnType(
-    name="SinkType",
-    kind="enum",
-    members={
-        "AppendOnly": "APPEND_ONLY",
-        "ForceAppendOnly": "FORCE_APPEND_ONLY",
-        "Upsert": "UPSERT",
-        "Retract": "RETRACT",
-    },
+    "SinkType",
+    "enum",
+    members={**SINK_TYPE_1_9_0.members, "Retract": "RETRACT"},
 )
 SINK_TYPE_2_8_0 = ColumnType(
-    name="SinkType",
-    kind="enum",
-    members={
-        "AppendOnly": "APPEND_ONLY",
-        "Upsert": "UPSERT",
-        "Retract": "RETRACT",
-    },
+    "SinkType",
+    "enum",
+    members={"AppendOnly": "APPEND_ONLY", "Upsert": "UPSERT", "Retract": "RETRACT"},
 )
-SOURCE_ID_1_9_0 = ColumnType(
-    name="SourceId",
-    kind="integer",
-    integer="i32",
-)
-SOURCE_ID_2_7_0 = ColumnType(
-    name="SourceId",
-    kind="integer",
-    integer="u32",
-)
+SOURCE_ID_1_9_0 = ColumnType("SourceId", "integer", integer="i32")
+SOURCE_ID_2_7_0 = ColumnType("SourceId", "integer", integer="u32")
 SOURCE_REFRESH_MODE_1_9_0 = ColumnType(
-    name="SourceRefreshMode",
-    kind="message",
+    "SourceRefreshMode",
+    "message",
     message="plan_common.SourceRefreshMode",
     wrapper="single",
 )
 SSTABLE_INFO_ARRAY_1_9_0 = ColumnType(
-    name="SstableInfoArray",
-    kind="message",
+    "SstableInfoArray",
+    "message",
     message="hummock.SstableInfo",
     wrapper="list",
 )
 SSTABLE_INFO_V2_BACKEND_1_9_0 = ColumnType(
-    name="SstableInfoV2Backend",
-    kind="message",
+    "SstableInfoV2Backend",
+    "message",
     message="hummock.SstableInfo",
     wrapper="single",
 )
-STREAMING_PARALLELISM_1_9_0 = ColumnType(
-    name="StreamingParallelism",
-    kind="json",
-    json="parallelism",
-)
+STREAMING_PARALLELISM_1_9_0 = ColumnType("StreamingParallelism", "json", json="parallelism")
 STREAM_NODE_1_9_0 = ColumnType(
-    name="StreamNode",
-    kind="message",
+    "StreamNode",
+    "message",
     message="stream_plan.StreamNode",
     wrapper="single",
 )
 STREAM_SOURCE_INFO_1_9_0 = ColumnType(
-    name="StreamSourceInfo",
-    kind="message",
+    "StreamSourceInfo",
+    "message",
     message="catalog.StreamSourceInfo",
     wrapper="single",
 )
-STRING = ColumnType(
-    name="String",
-    kind="string",
-)
-SUBSCRIPTION_ID_1_9_0 = ColumnType(
-    name="SubscriptionId",
-    kind="integer",
-    integer="i32",
-)
-SUBSCRIPTION_ID_2_7_0 = ColumnType(
-    name="SubscriptionId",
-    kind="integer",
-    integer="u32",
-)
-TABLE_ID_1_9_0 = ColumnType(
-    name="TableId",
-    kind="integer",
-    integer="i32",
-)
-TABLE_ID_2_7_0 = ColumnType(
-    name="TableId",
-    kind="integer",
-    integer="u32",
-)
-TABLE_ID_ARRAY_1_9_0 = ColumnType(
-    name="TableIdArray",
-    kind="json",
-    json=("list", "u32"),
-)
-TABLE_STATS_1_9_0 = ColumnType(
-    name="TableStats",
-    kind="json",
-    json=("map", "u32", "hummock.TableStats"),
-)
+STRING = ColumnType("String", "string")
+SUBSCRIPTION_ID_1_9_0 = ColumnType("SubscriptionId", "integer", integer="i32")
+SUBSCRIPTION_ID_2_7_0 = ColumnType("SubscriptionId", "integer", integer="u32")
+TABLE_ID_1_9_0 = ColumnType("TableId", "integer", integer="i32")
+TABLE_ID_2_7_0 = ColumnType("TableId", "integer", integer="u32")
+TABLE_ID_ARRAY_1_9_0 = ColumnType("TableIdArray", "json", json=("list", "u32"))
+TABLE_STATS_1_9_0 = ColumnType("TableStats", "json", json=("map", "u32", "hummock.TableStats"))
 TABLE_TYPE_1_9_0 = ColumnType(
-    name="TableType",
-    kind="enum",
+    "TableType",
+    "enum",
     members={
         "Table": "TABLE",
         "MaterializedView": "MATERIALIZED_VIEW",
@@ -597,120 +348,74 @@ TABLE_TYPE_1_9_0 = ColumnType(
     },
 )
 TABLE_TYPE_2_6_0 = ColumnType(
-    name="TableType",
-    kind="enum",
-    members={
-        "Table": "TABLE",
-        "MaterializedView": "MATERIALIZED_VIEW",
-        "Index": "INDEX",
-        "Internal": "INTERNAL",
-        "VectorIndex": "VECTOR_INDEX",
-    },
+    "TableType",
+    "enum",
+    members={**TABLE_TYPE_1_9_0.members, "VectorIndex": "VECTOR_INDEX"},
 )
 TABLE_VERSION_1_9_0 = ColumnType(
-    name="TableVersion",
-    kind="message",
+    "TableVersion",
+    "message",
     message="catalog.Table.TableVersion",
     wrapper="single",
 )
-TRANSACTION_ID_1_9_0 = ColumnType(
-    name="TransactionId",
-    kind="integer",
-    integer="i32",
-)
+TRANSACTION_ID_1_9_0 = ColumnType("TransactionId", "integer", integer="i32")
 TYPE_PAIR_ARRAY_1_9_0 = ColumnType(
-    name="TypePairArray",
-    kind="message",
+    "TypePairArray",
+    "message",
     message="stream_plan.DispatchOutputMapping.TypePair",
     wrapper="list",
 )
-USER_ID_1_9_0 = ColumnType(
-    name="UserId",
-    kind="integer",
-    integer="i32",
-)
-USER_ID_2_7_0 = ColumnType(
-    name="UserId",
-    kind="integer",
-    integer="u32",
-)
-UUID = ColumnType(
-    name="Uuid",
-    kind="uuid",
-)
+USER_ID_1_9_0 = ColumnType("UserId", "integer", integer="i32")
+USER_ID_2_7_0 = ColumnType("UserId", "integer", integer="u32")
+UUID = ColumnType("Uuid", "uuid")
 VECTOR_INDEX_INFO_1_9_0 = ColumnType(
-    name="VectorIndexInfo",
-    kind="message",
+    "VectorIndexInfo",
+    "message",
     message="catalog.VectorIndexInfo",
     wrapper="single",
 )
-VEC_U8 = ColumnType(
-    name="Vec<u8>",
-    kind="bytes",
-)
+VEC_U8 = ColumnType("Vec<u8>", "bytes")
 VERSION_CATEGORY_1_9_0 = ColumnType(
-    name="VersionCategory",
-    kind="enum",
-    members={
-        "Notification": "NOTIFICATION",
-        "TableRevision": "TABLE_REVISION",
-    },
+    "VersionCategory",
+    "enum",
+    members={"Notification": "NOTIFICATION", "TableRevision": "TABLE_REVISION"},
 )
-VIEW_ID_1_9_0 = ColumnType(
-    name="ViewId",
-    kind="integer",
-    integer="i32",
-)
-VIEW_ID_2_7_0 = ColumnType(
-    name="ViewId",
-    kind="integer",
-    integer="u32",
-)
+VIEW_ID_1_9_0 = ColumnType("ViewId", "integer", integer="i32")
+VIEW_ID_2_7_0 = ColumnType("ViewId", "integer", integer="u32")
 VNODE_BITMAP_1_9_0 = ColumnType(
-    name="VnodeBitmap",
-    kind="message",
+    "VnodeBitmap",
+    "message",
     message="common.Buffer",
     wrapper="single",
 )
 WATERMARK_DESC_ARRAY_1_9_0 = ColumnType(
-    name="WatermarkDescArray",
-    kind="message",
+    "WatermarkDescArray",
+    "message",
     message="catalog.WatermarkDesc",
     wrapper="list",
 )
 WEBHOOK_SOURCE_INFO_1_9_0 = ColumnType(
-    name="WebhookSourceInfo",
-    kind="message",
+    "WebhookSourceInfo",
+    "message",
     message="catalog.WebhookSourceInfo",
     wrapper="single",
 )
-WORKER_ID_1_9_0 = ColumnType(
-    name="WorkerId",
-    kind="integer",
-    integer="i32",
-)
-WORKER_ID_2_7_0 = ColumnType(
-    name="WorkerId",
-    kind="integer",
-    integer="u32",
-)
+WORKER_ID_1_9_0 = ColumnType("WorkerId", "integer", integer="i32")
+WORKER_ID_2_7_0 = ColumnType("WorkerId", "integer", integer="u32")
 WORKER_RESOURCE_1_9_0 = ColumnType(
-    name="WorkerResource",
-    kind="message",
+    "WorkerResource",
+    "message",
     message="common.WorkerNode.Resource",
     wrapper="single",
 )
 WORKER_STATUS_1_9_0 = ColumnType(
-    name="WorkerStatus",
-    kind="enum",
-    members={
-        "Starting": "STARTING",
-        "Running": "RUNNING",
-    },
+    "WorkerStatus",
+    "enum",
+    members={"Starting": "STARTING", "Running": "RUNNING"},
 )
 WORKER_TYPE_1_9_0 = ColumnType(
-    name="WorkerType",
-    kind="enum",
+    "WorkerType",
+    "enum",
     members={
         "Frontend": "FRONTEND",
         "ComputeNode": "COMPUTE_NODE",

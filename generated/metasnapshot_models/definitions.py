@@ -26,7 +26,7 @@ class ColumnType(NamedTuple):
 
 
 class Column(NamedTuple):
-    """One column of a shape."""
+    """One column of a shape; since and until are layouts, where it does not live as long as its model."""
 
     name: str
     type: ColumnType
@@ -34,6 +34,8 @@ class Column(NamedTuple):
     auto_increment: bool = False
     unique: bool = False
     nullable: bool = False
+    since: str = ""
+    until: str = ""
 
 
 class Shape(NamedTuple):
@@ -82,6 +84,14 @@ class Release(NamedTuple):
     name: str
     layout: str
     migrations: frozenset[str]
+
+
+class Lived(NamedTuple):
+    """Words that hold from since to until, which are layouts; without them they reach the end."""
+
+    words: tuple[str, ...]
+    since: str = ""
+    until: str = ""
 
 
 class MessageField(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from metasnapshot_models.lifespans import alive
+
 
 class V1Member(NamedTuple):
     """A part of the file: its form (pairs, message, messages or text), its message, and the field of it that tells one
@@ -15,6 +17,8 @@ class V1Member(NamedTuple):
     form: str
     message: str = ""
     key: str = ""
+    since: str = ""
+    until: str = ""
 
 
 class V1Family(NamedTuple):
@@ -23,6 +27,8 @@ class V1Family(NamedTuple):
     name: str
     member: str
     keys: str
+    since: str = ""
+    until: str = ""
 
 
 class V1Layout(NamedTuple):
@@ -47,135 +53,14 @@ class V1Layout(NamedTuple):
     also: tuple[V1Family, ...] = ()
 
 
-V1_LAYOUTS: dict[str, V1Layout] = {
-    "v1-0.1.15": V1Layout(
-        "v1-0.1.15",
-        "id",
-        (
-            V1Member("default_cf", "pairs"),
-            V1Member("hummock_version", "message", "hummock.HummockVersion"),
-            V1Member("version_stats", "message", "hummock.HummockVersionStats"),
-            V1Member("compaction_groups", "messages", "hummock.CompactionGroup", "id"),
-            V1Member("table_fragments", "messages", "meta.TableFragments", "table_id"),
-            V1Member("user_info", "messages", "user.UserInfo", "id"),
-            V1Member("database", "messages", "catalog.Database", "id"),
-            V1Member("schema", "messages", "catalog.Schema", "id"),
-            V1Member("table", "messages", "catalog.Table", "id"),
-            V1Member("index", "messages", "catalog.Index", "id"),
-            V1Member("sink", "messages", "catalog.Sink", "id"),
-            V1Member("source", "messages", "catalog.Source", "id"),
-            V1Member("view", "messages", "catalog.View", "id"),
-        ),
-        (
-            V1Family("default", "default_cf", "own"),
-            V1Family("cf/hummock_version", "hummock_version", "zero"),
-            V1Family("cf/hummock_version_stats", "version_stats", "zero"),
-            V1Family("cf/hummock_compaction_group", "compaction_groups", "field"),
-            V1Family("cf/table_fragments", "table_fragments", "field"),
-            V1Family("cf/user_info", "user_info", "field"),
-            V1Family("cf/catalog_database", "database", "field"),
-            V1Family("cf/catalog_schema", "schema", "field"),
-            V1Family("cf/catalog_table", "table", "field"),
-            V1Family("cf/catalog_index", "index", "field"),
-            V1Family("cf/catalog_sink", "sink", "field"),
-            V1Family("cf/catalog_view", "view", "field"),
-            V1Family("cf/catalog_source", "source", "field"),
-        ),
-        eras=("v0.1.15",),
-        releases=("0.1.15", "0.1.16"),
-    ),
-    "v1-0.1.17": V1Layout(
-        "v1-0.1.17",
-        "version_id",
-        (
-            V1Member("default_cf", "pairs"),
-            V1Member("hummock_version", "message", "hummock.HummockVersion"),
-            V1Member("version_stats", "message", "hummock.HummockVersionStats"),
-            V1Member("compaction_groups", "messages", "hummock.CompactionGroup", "id"),
-            V1Member("table_fragments", "messages", "meta.TableFragments", "table_id"),
-            V1Member("user_info", "messages", "user.UserInfo", "id"),
-            V1Member("database", "messages", "catalog.Database", "id"),
-            V1Member("schema", "messages", "catalog.Schema", "id"),
-            V1Member("table", "messages", "catalog.Table", "id"),
-            V1Member("index", "messages", "catalog.Index", "id"),
-            V1Member("sink", "messages", "catalog.Sink", "id"),
-            V1Member("source", "messages", "catalog.Source", "id"),
-            V1Member("view", "messages", "catalog.View", "id"),
-            V1Member("function", "messages", "catalog.Function", "id"),
-            V1Member("system_param", "message", "meta.SystemParams"),
-        ),
-        (
-            V1Family("default", "default_cf", "own"),
-            V1Family("cf/hummock_0", "hummock_version", "zero"),
-            V1Family("cf/hummock_7", "version_stats", "zero"),
-            V1Family("cf/hummock_6", "compaction_groups", "field"),
-            V1Family("cf/table_fragments", "table_fragments", "field"),
-            V1Family("cf/user_info", "user_info", "field"),
-            V1Family("cf/catalog_database", "database", "field"),
-            V1Family("cf/catalog_schema", "schema", "field"),
-            V1Family("cf/catalog_table", "table", "field"),
-            V1Family("cf/catalog_index", "index", "field"),
-            V1Family("cf/catalog_sink", "sink", "field"),
-            V1Family("cf/catalog_view", "view", "field"),
-            V1Family("cf/catalog_source", "source", "field"),
-            V1Family("cf/catalog_function", "function", "field"),
-            V1Family("cf/system_params", "system_param", "names"),
-        ),
-        eras=("v0.1.17", "v0.18.0"),
-        releases=("0.1.17", "0.18.0"),
-    ),
-    "v1-0.19": V1Layout(
+STATES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("v1-0.1.15", "id", ("v0.1.15",), ("0.1.15", "0.1.16")),
+    ("v1-0.1.17", "version_id", ("v0.1.17", "v0.18.0"), ("0.1.17", "0.18.0")),
+    (
         "v1-0.19",
         "version_id",
+        ("v0.19.0", "v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0", "v1.5.0", "v1.6.0", "v1.7.0"),
         (
-            V1Member("default_cf", "pairs"),
-            V1Member("hummock_version", "message", "hummock.HummockVersion"),
-            V1Member("version_stats", "message", "hummock.HummockVersionStats"),
-            V1Member("compaction_groups", "messages", "hummock.CompactionGroup", "id"),
-            V1Member("table_fragments", "messages", "meta.TableFragments", "table_id"),
-            V1Member("user_info", "messages", "user.UserInfo", "id"),
-            V1Member("database", "messages", "catalog.Database", "id"),
-            V1Member("schema", "messages", "catalog.Schema", "id"),
-            V1Member("table", "messages", "catalog.Table", "id"),
-            V1Member("index", "messages", "catalog.Index", "id"),
-            V1Member("sink", "messages", "catalog.Sink", "id"),
-            V1Member("source", "messages", "catalog.Source", "id"),
-            V1Member("view", "messages", "catalog.View", "id"),
-            V1Member("function", "messages", "catalog.Function", "id"),
-            V1Member("connection", "messages", "catalog.Connection", "id"),
-            V1Member("system_param", "message", "meta.SystemParams"),
-            V1Member("cluster_id", "text"),
-        ),
-        (
-            V1Family("default", "default_cf", "own"),
-            V1Family("cf/hummock_7", "version_stats", "zero"),
-            V1Family("cf/hummock_6", "compaction_groups", "field"),
-            V1Family("cf/table_fragments", "table_fragments", "field"),
-            V1Family("cf/user_info", "user_info", "field"),
-            V1Family("cf/catalog_database", "database", "field"),
-            V1Family("cf/catalog_schema", "schema", "field"),
-            V1Family("cf/catalog_table", "table", "field"),
-            V1Family("cf/catalog_index", "index", "field"),
-            V1Family("cf/catalog_sink", "sink", "field"),
-            V1Family("cf/catalog_view", "view", "field"),
-            V1Family("cf/catalog_source", "source", "field"),
-            V1Family("cf/catalog_function", "function", "field"),
-            V1Family("cf/catalog_connection", "connection", "field"),
-            V1Family("cf/system_params", "system_param", "names"),
-            V1Family("cf", "cluster_id", "fixed"),
-        ),
-        eras=(
-            "v0.19.0",
-            "v1.0.0",
-            "v1.1.0",
-            "v1.2.0",
-            "v1.3.0",
-            "v1.4.0",
-            "v1.5.0",
-            "v1.6.0",
-            "v1.7.0",
-        ),
-        releases=(
             "0.19.0",
             "0.19.1",
             "0.19.2",
@@ -202,108 +87,17 @@ V1_LAYOUTS: dict[str, V1Layout] = {
             "1.7.3",
             "1.7.4",
         ),
-        also=(V1Family("cf/hummock_0", "hummock_version", "zero"),),
     ),
-    "v1-1.8": V1Layout(
+    (
         "v1-1.8",
         "version_id",
-        (
-            V1Member("default_cf", "pairs"),
-            V1Member("hummock_version", "message", "hummock.HummockVersion"),
-            V1Member("version_stats", "message", "hummock.HummockVersionStats"),
-            V1Member("compaction_groups", "messages", "hummock.CompactionGroup", "id"),
-            V1Member("table_fragments", "messages", "meta.TableFragments", "table_id"),
-            V1Member("user_info", "messages", "user.UserInfo", "id"),
-            V1Member("database", "messages", "catalog.Database", "id"),
-            V1Member("schema", "messages", "catalog.Schema", "id"),
-            V1Member("table", "messages", "catalog.Table", "id"),
-            V1Member("index", "messages", "catalog.Index", "id"),
-            V1Member("sink", "messages", "catalog.Sink", "id"),
-            V1Member("source", "messages", "catalog.Source", "id"),
-            V1Member("view", "messages", "catalog.View", "id"),
-            V1Member("function", "messages", "catalog.Function", "id"),
-            V1Member("connection", "messages", "catalog.Connection", "id"),
-            V1Member("system_param", "message", "meta.SystemParams"),
-            V1Member("cluster_id", "text"),
-            V1Member("subscription", "messages", "catalog.Subscription", "id"),
-        ),
-        (
-            V1Family("default", "default_cf", "own"),
-            V1Family("cf/hummock_7", "version_stats", "zero"),
-            V1Family("cf/hummock_6", "compaction_groups", "field"),
-            V1Family("cf/table_fragments", "table_fragments", "field"),
-            V1Family("cf/user_info", "user_info", "field"),
-            V1Family("cf/catalog_database", "database", "field"),
-            V1Family("cf/catalog_schema", "schema", "field"),
-            V1Family("cf/catalog_table", "table", "field"),
-            V1Family("cf/catalog_index", "index", "field"),
-            V1Family("cf/catalog_sink", "sink", "field"),
-            V1Family("cf/catalog_view", "view", "field"),
-            V1Family("cf/catalog_source", "source", "field"),
-            V1Family("cf/catalog_function", "function", "field"),
-            V1Family("cf/catalog_connection", "connection", "field"),
-            V1Family("cf/system_params", "system_param", "names"),
-            V1Family("cf", "cluster_id", "fixed"),
-            V1Family("cf/catalog_subscription", "subscription", "field"),
-        ),
-        eras=("v1.8.0", "v1.9.0", "v1.10.0"),
-        releases=(
-            "1.8.0",
-            "1.8.1",
-            "1.8.2",
-            "1.9.0",
-            "1.9.1",
-            "1.9.2",
-            "1.10.0",
-            "1.10.1",
-            "1.10.2",
-        ),
+        ("v1.8.0", "v1.9.0", "v1.10.0"),
+        ("1.8.0", "1.8.1", "1.8.2", "1.9.0", "1.9.1", "1.9.2", "1.10.0", "1.10.1", "1.10.2"),
     ),
-    "v1-2.0": V1Layout(
+    (
         "v1-2.0",
         "version_id",
         (
-            V1Member("default_cf", "pairs"),
-            V1Member("hummock_version", "message", "hummock.HummockVersion"),
-            V1Member("version_stats", "message", "hummock.HummockVersionStats"),
-            V1Member("compaction_groups", "messages", "hummock.CompactionGroup", "id"),
-            V1Member("table_fragments", "messages", "meta.TableFragments", "table_id"),
-            V1Member("user_info", "messages", "user.UserInfo", "id"),
-            V1Member("database", "messages", "catalog.Database", "id"),
-            V1Member("schema", "messages", "catalog.Schema", "id"),
-            V1Member("table", "messages", "catalog.Table", "id"),
-            V1Member("index", "messages", "catalog.Index", "id"),
-            V1Member("sink", "messages", "catalog.Sink", "id"),
-            V1Member("source", "messages", "catalog.Source", "id"),
-            V1Member("view", "messages", "catalog.View", "id"),
-            V1Member("function", "messages", "catalog.Function", "id"),
-            V1Member("connection", "messages", "catalog.Connection", "id"),
-            V1Member("system_param", "message", "meta.SystemParams"),
-            V1Member("cluster_id", "text"),
-            V1Member("subscription", "messages", "catalog.Subscription", "id"),
-            V1Member("secret", "messages", "catalog.Secret", "id"),
-        ),
-        (
-            V1Family("default", "default_cf", "own"),
-            V1Family("cf/hummock_7", "version_stats", "zero"),
-            V1Family("cf/hummock_6", "compaction_groups", "field"),
-            V1Family("cf/table_fragments", "table_fragments", "field"),
-            V1Family("cf/user_info", "user_info", "field"),
-            V1Family("cf/catalog_database", "database", "field"),
-            V1Family("cf/catalog_schema", "schema", "field"),
-            V1Family("cf/catalog_table", "table", "field"),
-            V1Family("cf/catalog_index", "index", "field"),
-            V1Family("cf/catalog_sink", "sink", "field"),
-            V1Family("cf/catalog_view", "view", "field"),
-            V1Family("cf/catalog_source", "source", "field"),
-            V1Family("cf/catalog_function", "function", "field"),
-            V1Family("cf/catalog_connection", "connection", "field"),
-            V1Family("cf/system_params", "system_param", "names"),
-            V1Family("cf", "cluster_id", "fixed"),
-            V1Family("cf/catalog_subscription", "subscription", "field"),
-            V1Family("cf/catalog_secret", "secret", "field"),
-        ),
-        eras=(
             "v2.0.1",
             "v2.1.0",
             "v2.2.0",
@@ -316,7 +110,71 @@ V1_LAYOUTS: dict[str, V1Layout] = {
             "v3.0.3",
             "HEAD",
         ),
-        releases=("2.0.1", "2.0.2", "2.0.3", "2.0.4", "2.0.5", "2.0.6", "2.0.7"),
+        ("2.0.1", "2.0.2", "2.0.3", "2.0.4", "2.0.5", "2.0.6", "2.0.7"),
     ),
-}
+)
+"""Name, header, eras and releases of each layout."""
+
+MEMBERS: tuple[V1Member, ...] = (
+    V1Member("default_cf", "pairs"),
+    V1Member("hummock_version", "message", "hummock.HummockVersion"),
+    V1Member("version_stats", "message", "hummock.HummockVersionStats"),
+    V1Member("compaction_groups", "messages", "hummock.CompactionGroup", "id"),
+    V1Member("table_fragments", "messages", "meta.TableFragments", "table_id"),
+    V1Member("user_info", "messages", "user.UserInfo", "id"),
+    V1Member("database", "messages", "catalog.Database", "id"),
+    V1Member("schema", "messages", "catalog.Schema", "id"),
+    V1Member("table", "messages", "catalog.Table", "id"),
+    V1Member("index", "messages", "catalog.Index", "id"),
+    V1Member("sink", "messages", "catalog.Sink", "id"),
+    V1Member("source", "messages", "catalog.Source", "id"),
+    V1Member("view", "messages", "catalog.View", "id"),
+    V1Member("function", "messages", "catalog.Function", "id", since="v1-0.1.17"),
+    V1Member("connection", "messages", "catalog.Connection", "id", since="v1-0.19"),
+    V1Member("system_param", "message", "meta.SystemParams", since="v1-0.1.17"),
+    V1Member("cluster_id", "text", since="v1-0.19"),
+    V1Member("subscription", "messages", "catalog.Subscription", "id", since="v1-1.8"),
+    V1Member("secret", "messages", "catalog.Secret", "id", since="v1-2.0"),
+)
+
+FAMILIES: tuple[V1Family, ...] = (
+    V1Family("default", "default_cf", "own"),
+    V1Family("cf/hummock_version", "hummock_version", "zero", until="v1-0.1.15"),
+    V1Family("cf/hummock_0", "hummock_version", "zero", since="v1-0.1.17", until="v1-0.1.17"),
+    V1Family("cf/hummock_version_stats", "version_stats", "zero", until="v1-0.1.15"),
+    V1Family("cf/hummock_7", "version_stats", "zero", since="v1-0.1.17"),
+    V1Family("cf/hummock_compaction_group", "compaction_groups", "field", until="v1-0.1.15"),
+    V1Family("cf/hummock_6", "compaction_groups", "field", since="v1-0.1.17"),
+    V1Family("cf/table_fragments", "table_fragments", "field"),
+    V1Family("cf/user_info", "user_info", "field"),
+    V1Family("cf/catalog_database", "database", "field"),
+    V1Family("cf/catalog_schema", "schema", "field"),
+    V1Family("cf/catalog_table", "table", "field"),
+    V1Family("cf/catalog_index", "index", "field"),
+    V1Family("cf/catalog_sink", "sink", "field"),
+    V1Family("cf/catalog_view", "view", "field"),
+    V1Family("cf/catalog_source", "source", "field"),
+    V1Family("cf/catalog_function", "function", "field", since="v1-0.1.17"),
+    V1Family("cf/catalog_connection", "connection", "field", since="v1-0.19"),
+    V1Family("cf/system_params", "system_param", "names", since="v1-0.1.17"),
+    V1Family("cf", "cluster_id", "fixed", since="v1-0.19"),
+    V1Family("cf/catalog_subscription", "subscription", "field", since="v1-1.8"),
+    V1Family("cf/catalog_secret", "secret", "field", since="v1-2.0"),
+)
+
+ALSO: tuple[V1Family, ...] = (
+    V1Family("cf/hummock_0", "hummock_version", "zero", since="v1-0.19", until="v1-0.19"),
+)
+
+
+def _layouts() -> dict[str, V1Layout]:
+    axis = [name for name, _, _, _ in STATES]
+    members, families, also = alive(MEMBERS, axis), alive(FAMILIES, axis), alive(ALSO, axis)
+    return {
+        name: V1Layout(name, header, members[name], families[name], eras, releases, also[name])
+        for name, header, eras, releases in STATES
+    }
+
+
+V1_LAYOUTS: dict[str, V1Layout] = _layouts()
 """Layouts by name."""

@@ -115,7 +115,7 @@ def test_check_creates_nothing(run: Run, out: Path) -> None:
     """Before the first run --check shows every file and makes not even the directory."""
     outcome = run("--check")
     assert outcome.returncode == 1
-    assert outcome.stdout.count("--- /dev/null\n") == 9
+    assert outcome.stdout.count("--- /dev/null\n") == 10
     assert not out.exists()
 
 
@@ -123,7 +123,7 @@ def test_check_creates_nothing(run: Run, out: Path) -> None:
 def test_a_new_layout_is_generated_before_it_is_frozen(run: Run, out: Path) -> None:
     """The generator takes what is new; --check says what of it is not frozen yet."""
     assert run().returncode == 0
-    assert '"3.0.0": Layout(' in (out / "toy_models" / "layouts.py").read_text()
+    assert '("3.0.0", "v2", ("3.0.0", "3.0.1")),' in (out / "toy_models" / "layouts.py").read_text()
     outcome = run("--check")
     assert (outcome.returncode, outcome.stdout) == (1, "")
     assert outcome.stderr.splitlines() == [

@@ -23,6 +23,7 @@ FILES = [
     "toy_models/definitions.py",
     "toy_models/enums.py",
     "toy_models/layouts.py",
+    "toy_models/lifespans.py",
     "toy_models/messages.py",
     "toy_models/models.py",
 ]
