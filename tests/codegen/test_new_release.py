@@ -220,6 +220,7 @@ def test_a_guess_is_refused(checkout: Checkout, capsys: pytest.CaptureFixture[st
         }
         assert len(guesses) > 5
         assert guesses == {part.split(": ")[1] for part in told.splitlines()}
+        assert told.count(": found the guess `") == len(guesses)
     assert (checkout.path / "generated/metasnapshot_models/layouts.py").read_bytes() == before
     assert settle(checkout.path / "schema") == len(guesses)
     assert checkout.generate() == 0
