@@ -24,7 +24,7 @@ check: $(READY)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/basedpyright --level error
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/metasnapshot-codegen --check
+	@$(BIN)/metasnapshot-codegen --docs docs --check
 
 # Starts PostgreSQL and MariaDB on loopback by itself, and stops them.
 integration: $(READY)
@@ -39,7 +39,7 @@ stress: $(READY)
 azurite: $(AZURITE)/.ready
 
 gen: $(READY)
-	@$(BIN)/metasnapshot-codegen
+	@$(BIN)/metasnapshot-codegen --docs docs
 
 freeze: $(READY)
 	@$(BIN)/metasnapshot-codegen --freeze

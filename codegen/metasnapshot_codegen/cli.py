@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from metasnapshot_codegen import (
@@ -20,6 +20,7 @@ from metasnapshot_codegen import (
     messages,
     output,
     parse,
+    releases,
     render,
     rules,
     v1,
@@ -62,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--schema", type=Path, default=Path("schema"), metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("generated"), metavar="DIR")
+    parser.add_argument(
+        "--docs", type=Path, metavar="DIR", help="where the page of all releases stands, if at all"
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--check", action="store_true", help="write nothing; diff and exit 1 if stale"
@@ -90,15 +94,18 @@ def _run(options: argparse.Namespace) -> int:
         "rules": found_rules,
     }
     files = render.render(registry, expanded, found_messages, parts)
+    pages = releases.render(expanded, found_messages, found_v1) if options.docs else {}
+    places = [(files, options.out), (pages, options.docs or options.out)]
     if not _is_append_only(schema, expanded):
         return 1
     if options.freeze:
         return _freeze(schema, expanded)
     if options.check:
-        fresh = _is_fresh(files, options.out) & _is_frozen(schema, expanded)
+        fresh = _is_fresh(places) & _is_frozen(schema, expanded)
         return 0 if fresh & (options.base is None or _keeps_base(schema, options.base)) else 1
-    for name in output.write(files, options.out):
-        print(f"wrote {options.out / name}")
+    for texts, folder in places:
+        for name in output.write(texts, folder):
+            print(f"wrote {folder / name}")
     return 0
 
 
@@ -145,8 +152,8 @@ def _freeze(schema: Path, expanded: History) -> int:
     return 0
 
 
-def _is_fresh(files: dict[str, str], out: Path) -> bool:
-    diff = output.diff(files, out)
+def _is_fresh(places: Sequence[tuple[Mapping[str, str], Path]]) -> bool:
+    diff = "".join(output.diff(texts, folder) for texts, folder in places)
     if diff:
         print(diff, end="")
         print("error: generated files are stale\nhint: run metasnapshot-codegen", file=sys.stderr)
