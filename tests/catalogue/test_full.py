@@ -11,20 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metasnapshot.catalogue.full import (
-    CHECKSUM,
     HASH_SIZE,
-    HEAD,
-    MAGIC,
     FullBackup,
-    Header,
     decode_full,
     encode_full,
+    read_full,
+    write_full,
+)
+from metasnapshot.catalogue.full_header import (
+    CHECKSUM,
+    HEAD,
+    MAGIC,
+    Header,
     full_id,
     full_path,
     is_of_snapshot,
-    read_full,
     read_header,
-    write_full,
 )
 from metasnapshot.errors import (
     ChecksumMismatch,

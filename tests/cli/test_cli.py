@@ -37,12 +37,13 @@ def test_a_backup_there_and_back(shell: Shell) -> None:
         "size",
         "cluster",
         "release",
+        "objects",
         "verified",
         "remarks",
     ]
     assert re.fullmatch(
         r"9   V2      20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  \d+ seconds?  131\.\d kB  \w{8}  "
-        r"3\.0\.1 to 3\.0\.3 +never     nightly",
+        r"3\.0\.1 to 3\.0\.3  partial  never     nightly",
         row,
     )
     assert foot == "1 snapshot, manifest 1"

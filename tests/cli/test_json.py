@@ -51,7 +51,10 @@ def test_backup(backed_up: Shell) -> None:
     )
 
 
-LISTED = {"kept", "verified", "taken_at", "taken_by", "bytes", "cluster_id", "releases"}
+LISTED = {"kept", "verified", "taken_at", "taken_by", "bytes", "cluster_id", "releases"} | {
+    "completeness",
+    "full",
+}
 
 
 def test_list_verify_and_keep(backed_up: Shell) -> None:

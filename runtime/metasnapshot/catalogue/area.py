@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
+from metasnapshot.catalogue.full_header import AREA
 from metasnapshot.errors import ConflictError, ObjectMissing, UnknownFormat
 from metasnapshot.hummock.identity import KINDS
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
@@ -21,7 +22,6 @@ from metasnapshot.hummock.paths import ID_MAX, SUFFIXES, object_prefix
 from metasnapshot.store.document import decode_document, read_document
 from metasnapshot.store.port import ObjectHead, Store, join
 
-AREA = "objects"
 AREA_NAME = "area.json"
 FORMAT = 1
 _NAME = re.compile(

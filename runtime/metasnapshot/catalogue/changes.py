@@ -14,9 +14,11 @@ from typing import BinaryIO
 
 from metasnapshot.catalogue.entry import describe
 from metasnapshot.catalogue.facts import CLOCK, Facts, drop_facts, facts_in
+from metasnapshot.catalogue.full_header import FULL, full_path
 from metasnapshot.catalogue.ids import following_id
 from metasnapshot.catalogue.ledger import LEDGER_NAME, announce_delete, forget, read_ledger
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
+from metasnapshot.catalogue.marker import COPYING
 from metasnapshot.catalogue.notes import note_entered
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import (
@@ -46,6 +48,8 @@ def next_id(repository: Repository, sequence: int) -> int:
         MANIFEST_NAME: repository.manifest().ids,
         "a snapshot file": ids_among(found, SNAPSHOT),
         "a reservation": ids_among(found, RESERVED),
+        "a side file": ids_among(found, FULL),
+        "a marker": ids_among(found, COPYING),
         f"last_deleted in {join(repository.directory, LEDGER_NAME)}": (deleted,),
     }
     return following_id(sequence, taken)
@@ -160,6 +164,9 @@ def delete(repository: Repository, ids: Iterable[int]) -> None:
     wanted, gone = set(ids), set[int]()
     known = wanted.intersection(repository.refresh_manifest().ids)
     announce_delete(repository.store, repository.directory, known)
+    for snapshot_id in sorted(known):  # first: what the manifest names is never full by mistake
+        if repository.store.head(full_path(repository.directory, snapshot_id)) is not None:
+            repository.store.delete(full_path(repository.directory, snapshot_id))
 
     def without(manifest: Manifest) -> Manifest:
         gone.clear()

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
+from metasnapshot.catalogue.completeness import header_of
 from metasnapshot.catalogue.facts import (
     CLOCK,
     EPOCH,
@@ -21,6 +22,7 @@ from metasnapshot.catalogue.facts import (
     is_of,
     read_facts,
 )
+from metasnapshot.catalogue.full_header import Header
 from metasnapshot.catalogue.ledger import Ledger, read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
@@ -63,6 +65,7 @@ class Records:
         self._recorded = self._tolerate(lambda: read_facts(store, directory), {})
         self._bound: dict[int, Facts | None] = {}
         self._clusters: dict[int, str | None] = {}
+        self._full: dict[int, Header | None] = {}
 
     def facts(self, entry: ManifestEntry) -> Facts | None:
         """What is recorded of this very snapshot; None if nothing is, or only of another one of
@@ -71,6 +74,15 @@ class Records:
         if entry.id not in self._bound:
             self._bound[entry.id] = self._find(entry)
         return self._bound[entry.id]
+
+    def full(self, snapshot_id: int) -> Header | None:
+        """The header of a full snapshot's side file; None for a partial one, and for one whose side
+        file cannot be read, which is a problem.
+        """
+        if snapshot_id not in self._full:
+            find = partial(header_of, self._repository, self.heads, snapshot_id)
+            self._full[snapshot_id] = self._tolerate(find, None, "taken as partial")
+        return self._full[snapshot_id]
 
     def taken(self, entry: ManifestEntry) -> Taken | None:
         """When a snapshot was taken; None if nothing says so."""
@@ -153,11 +165,11 @@ class Records:
         except ObjectMissing:  # deleted since the listing
             return None
 
-    def _tolerate(self, read: Callable[[], T], otherwise: T) -> T:
+    def _tolerate(self, read: Callable[[], T], otherwise: T, words: str = "taken as empty") -> T:
         try:
             return read()
         except (DamageError, UnknownFormat) as error:
-            self.problems.append(f"{error}: taken as empty")
+            self.problems.append(f"{error}: {words}")
             return otherwise
 
 

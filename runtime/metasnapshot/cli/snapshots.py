@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metasnapshot.catalogue.clusters import entries_of
+from metasnapshot.catalogue.completeness import IS_FULL, IS_PARTIAL
+from metasnapshot.catalogue.full_header import Header
 from metasnapshot.catalogue.ids import parse_id
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records
@@ -31,6 +33,15 @@ def snapshot_document(found: ManifestEntry) -> Document:
         "rw_version": found.rw_version,
         "remarks": found.remarks,
     }
+
+
+def full_document(found: Header | None) -> Document:
+    """What its side file says of it, None for a partial one."""
+    if found is None:
+        return {"completeness": IS_PARTIAL, "full": None}
+    names = ("objects", "bytes", "objects_new", "bytes_new")
+    full = {name: getattr(found, name) for name in names}
+    return {"completeness": IS_FULL, "full": full}
 
 
 def snapshot_id(text: str, found: Repository) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from metasnapshot.catalogue.area import AREA
+from metasnapshot.catalogue.full_header import AREA
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.ownership import CLUSTER_ID_NAME
 from metasnapshot.errors import UsageError

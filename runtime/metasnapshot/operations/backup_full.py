@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from metasnapshot.catalogue.area import Area, find_area, look_for, make_area, require_own
-from metasnapshot.catalogue.full import FullBackup, Header, write_full
+from metasnapshot.catalogue.full import FullBackup, write_full
+from metasnapshot.catalogue.full_header import Header
 from metasnapshot.catalogue.marker import COPYING, drop_dead_markers, marked
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import named_ids

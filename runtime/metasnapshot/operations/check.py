@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from metasnapshot.catalogue.clusters import entries_of
+from metasnapshot.catalogue.completeness import unnamed_ids
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import newest_first
@@ -82,7 +83,7 @@ def check(
     )
     clocks = records.clocks(now)
     age = None if newest_at is None else clocks.host - newest_at
-    problems = [*records.problems, *records.ahead(clocks)]
+    problems = [*records.problems, *records.ahead(clocks), *_unnamed(repository)]
     problems += [f"snapshot {number}: {why}" for number, why in damaged.items()]
     problems += [f"snapshot {number} vanished from the manifest" for number in vanished]
     if len(entries) < min_count:
@@ -91,3 +92,10 @@ def check(
         what = "no sound snapshot has a time" if age is None else f"the newest is {spelt(age)} old"
         problems.append(f"{what}, more than {spelt(age_max)}")
     return Health(len(entries), newest_id, newest_at, size, damaged, vanished, tuple(problems))
+
+
+def _unnamed(repository: Repository) -> list[str]:
+    """Full snapshots that nobody would find, in words."""
+    found = unnamed_ids(repository, repository.store.names(repository.directory))
+    what = "is full, and not in the manifest: rebuild-manifest enters it"
+    return [f"snapshot {number} {what}" for number in found]

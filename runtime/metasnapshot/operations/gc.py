@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from metasnapshot.catalogue.facts import FACTS_NAME
+from metasnapshot.catalogue.full_header import AREA, full_id
 from metasnapshot.catalogue.ids import id_in
 from metasnapshot.catalogue.ledger import LEDGER_NAME
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
+from metasnapshot.catalogue.marker import COPYING, marker_id, read_marker
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
-from metasnapshot.catalogue.reservation import RESERVED, is_held
+from metasnapshot.catalogue.reservation import RESERVED, ids_among, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.port import Names, ObjectHead, join
@@ -72,13 +74,13 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
     leases = join(repository.directory, LEASE_NAME)
     claims = repository.store.names(leases) if leases in names.directories else Names()
     prefix = join(repository.directory, "x")[:-1]
-    files = set[int]()
+    files, snapshots = set[int](), set(ids_among(names, SNAPSHOT))
     found = list(_foreign(names, prefix)) + list(_foreign(claims, prefix))
     for head in (*names.objects, *claims.objects):
         name = head.path.removeprefix(prefix)
         if (number := id_in(name, SNAPSHOT)) is not None:
             files.add(number)
-        if kind := _kind(name, repository.manifest().ids):
+        if kind := _kind(name, repository.manifest().ids, snapshots):
             found.append(_stray(kind, head, None if _is_held(repository, name) else before))
     leftovers = repository.store.leftovers(repository.directory)
     found += [_stray(LEFTOVER, head, before) for head in leftovers]
@@ -99,6 +101,8 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
         number = id_in(name, SNAPSHOT)
         if number is not None and number in repository.refresh_manifest().ids:
             continue  # whoever made it has entered it
+        if (of := full_id(name)) is not None and repository.store.head(repository.path(of)):
+            continue  # its snapshot is there after all
         repository.store.delete(stray.path)
         gone.append(stray)
     return gone
@@ -106,25 +110,36 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
 
 def _foreign(names: Names, prefix: str) -> Iterator[Stray]:
     """Directories that are not ours, each as one, and keys that no path means."""
-    below = [f"{path}/" for path in names.directories if path != f"{prefix}{LEASE_NAME}"]
+    ours = {f"{prefix}{LEASE_NAME}", f"{prefix}{AREA}"}
+    below = [f"{path}/" for path in names.directories if path not in ours]
     for key in (*below, *names.odd):
         yield Stray(FOREIGN, key, 0, None, is_due=False)
 
 
 def _is_held(repository: Repository, name: str) -> bool:
     """Whether an object is a snapshot, or the reservation of one, that is being written here."""
+    store, directory = repository.store, repository.directory
+    if (number := marker_id(name)) is not None:
+        marker = read_marker(store, directory, number)
+        return marker is not None and marker.holder.is_here and not marker.holder.is_gone
     found = (id_in(name, suffix) for suffix in (SNAPSHOT, RESERVED))
     number = next((number for number in found if number is not None), None)
-    return number is not None and is_held(repository.store, repository.directory, number)
+    return number is not None and is_held(store, directory, number)
 
 
-def _kind(name: str, ids: tuple[int, ...]) -> str | None:
-    """What an object is; None if it belongs."""
+def _kind(name: str, ids: tuple[int, ...], files: set[int]) -> str | None:
+    """What an object is; None if it belongs. A side file belongs to the snapshot's file, whether
+    the manifest has an entry or not.
+    """
+    if (number := full_id(name)) is not None:
+        return None if number in files else ORPHAN
     if (number := id_in(name, SNAPSHOT)) is not None:
         return None if number in ids else ORPHAN
     if OURS.fullmatch(name):
         return None
-    is_ours = LEFTOVERS.fullmatch(name) or id_in(name, RESERVED) is not None
+    is_ours = LEFTOVERS.fullmatch(name) or any(
+        id_in(name, suffix) is not None for suffix in (RESERVED, COPYING)
+    )
     return LEFTOVER if is_ours else FOREIGN
 
 

@@ -9,7 +9,8 @@ from array import array
 import numpy as np
 
 from metasnapshot.catalogue.area import Area
-from metasnapshot.catalogue.full import FULL, HASH_SIZE, FullBackup, read_full
+from metasnapshot.catalogue.full import HASH_SIZE, FullBackup, read_full
+from metasnapshot.catalogue.full_header import FULL
 from metasnapshot.catalogue.reservation import named_ids
 from metasnapshot.errors import DamageError, UnknownFormat
 from metasnapshot.hummock.objects import NeededObjects

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from metasnapshot.catalogue.completeness import unnamed_ids
 from metasnapshot.catalogue.entry import describe
 from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
 from metasnapshot.catalogue.rebuilder import Rebuilder
@@ -30,6 +31,7 @@ class Rebuilt:
         dropped: ids of entries without a file.
         damaged: ids of files that do not verify, or cannot be read here, and why.
         is_same: whether there is nothing to write.
+        full: ids of those added that have a side file: their objects are in the backup too.
     """
 
     manifest: Manifest
@@ -38,6 +40,7 @@ class Rebuilt:
     dropped: tuple[int, ...]
     damaged: dict[int, str]
     is_same: bool
+    full: tuple[int, ...]
 
 
 def rebuild(repository: Rebuilder) -> Rebuilt:
@@ -64,12 +67,14 @@ def rebuild(repository: Rebuilder) -> Rebuilt:
     manifest = replace(
         known, manifest_id=before + 1, entries=tuple(made[number] for number in order)
     )
+    names = repository.store.names(repository.directory)
     return Rebuilt(
         manifest,
         added=tuple(sorted(made.keys() - entries)),
         changed=tuple(n for n in order if n in entries and made[n] is not entries[n]),
         dropped=tuple(n for n in entries if n not in made),
         damaged=damaged,
+        full=tuple(n for n in unnamed_ids(repository, names) if n in made),
         is_same=not repository.is_damaged
         and [entry.raw for entry in manifest.entries] == [entry.raw for entry in known.entries],
     )

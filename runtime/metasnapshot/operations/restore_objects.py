@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from metasnapshot.catalogue import area
-from metasnapshot.catalogue.full import FullBackup, full_path, read_full
+from metasnapshot.catalogue.full import FullBackup, read_full
+from metasnapshot.catalogue.full_header import AREA, full_path
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.cluster import catalog_of
 from metasnapshot.contents.findings import ERROR
@@ -136,7 +137,7 @@ class ObjectRestore:
             ConflictError: another object has a name, or the objects of nobody lie there.
         """
         target, full = self._target, self._loaded
-        here = self._repository.store.url, join(self._repository.directory, area.AREA)
+        here = self._repository.store.url, join(self._repository.directory, AREA)
         there = target.url, target.directory
         if is_below(*here, *there) or is_below(*there, *here):
             raise UsageError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from metasnapshot.catalogue.completeness import header_of
+from metasnapshot.catalogue.full_header import Header
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.cluster import KINDS, SINK, Catalog, catalog_of
@@ -37,6 +39,7 @@ class Summary:
         parameters: system parameters without secrets.
         risks: CDC sources and sinks, and what a restore does to them.
         sections: rows and bytes of each.
+        full: what its side file says of its objects; None for a partial one.
     """
 
     entry: ManifestEntry
@@ -51,6 +54,7 @@ class Summary:
     parameters: dict[str, str]
     risks: tuple[str, ...]
     sections: tuple[SectionSize, ...]
+    full: Header | None
 
 
 def summarise(repository: Repository, snapshot_id: int) -> Summary:
@@ -61,6 +65,8 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
         DamageError: it is damaged.
     """
     entry = repository.entry(snapshot_id)
+    names = repository.store.names(repository.directory)
+    heads = {head.path: head for head in names.objects}
     with repository.open(snapshot_id) as reader:
         epochs = (info.committed_epoch for info in entry.state_table_info.values())
         committed = [epoch for epoch in epochs if epoch]  # of V1 releases from 2.1 on write 0
@@ -84,6 +90,7 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
             sections=tuple(
                 SectionSize(place.name, place.count, place.size) for place in reader.places
             ),
+            full=header_of(repository, heads, snapshot_id),
         )
 
 

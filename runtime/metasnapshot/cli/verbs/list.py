@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
+from metasnapshot.catalogue.completeness import IS_FULL, IS_PARTIAL
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records, Taken
 from metasnapshot.catalogue.repository import Repository
@@ -14,7 +15,7 @@ from metasnapshot.catalogue.times import shown
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
-from metasnapshot.cli.snapshots import listed, snapshot_document
+from metasnapshot.cli.snapshots import full_document, listed, snapshot_document
 from metasnapshot.cli.text import Document, note, releases, say, say_json, spelt_size, table
 from metasnapshot.spans import counted, spelt
 
@@ -27,6 +28,7 @@ HEAD = (
     "size",
     "cluster",
     "release",
+    "objects",
     "verified",
     "remarks",
 )
@@ -51,12 +53,14 @@ def list(  # noqa: A001 - the verb
     manifest, records = found.manifest(), Records(found)
     entries = listed(found)
     clocks = records.clocks()
+    said = document(found, entries, records) if json else {}
+    rows = [] if json else [_row(found, records, entry, clocks.host) for entry in entries]
     for text in (*records.problems, *records.ahead(clocks)):
         note(text)
     if json:
-        say_json(document(found, entries, records))
+        say_json(said)
         return 0
-    table([HEAD, *(_row(found, records, entry, clocks.host) for entry in entries)])
+    table([HEAD, *rows])
     say(f"{counted(len(entries), 'snapshot')}, manifest {manifest.manifest_id}")
     return 0
 
@@ -74,9 +78,19 @@ def _row(found: Repository, records: Records, entry: ManifestEntry, now: datetim
         spelt_size(head.size) if head else "lost",
         cluster[:CLUSTER_SHOWN] if cluster else "-",
         entry.rw_version or (releases(facts.releases) if facts and facts.releases else "-"),
+        _objects(records, entry),
         f"{verified.level} {verified.at}" if verified else "never",
         entry.remarks or "",
     ]
+
+
+def _objects(records: Records, entry: ManifestEntry) -> str:
+    """Of a full one how many there are, and how much of that was new."""
+    full = records.full(entry.id)
+    if full is None:
+        return IS_PARTIAL
+    size, new = spelt_size(full.bytes), spelt_size(full.bytes_new)
+    return f"{IS_FULL}: {full.objects}, {size}, {new} new"
 
 
 def _when(taken: Taken | None) -> str:
@@ -109,5 +123,6 @@ def document(found: Repository, entries: Sequence[ManifestEntry], records: Recor
                 "cluster_id": facts.cluster_id if facts else None,
                 "releases": [*facts.releases] if facts else [],
             }
+            | full_document(records.full(item.id))
         )
     return {"manifest_id": manifest.manifest_id, "snapshots": snapshots}

@@ -35,6 +35,8 @@ def rebuild_manifest(
         for what in ("added", "changed", "dropped"):
             numbers = getattr(rebuilt, what)
             say(f"{what}: {', '.join(map(str, numbers)) or 'none'}")
+        if rebuilt.full:
+            say(f"full, with their objects: {', '.join(map(str, rebuilt.full))}")
         if writes:
             say(f"wrote manifest {rebuilt.manifest.manifest_id}")
         else:
@@ -52,5 +54,6 @@ def document(found: Rebuilt, *, committed: bool) -> Document:
         "added": list(found.added),
         "changed": list(found.changed),
         "dropped": list(found.dropped),
+        "full": list(found.full),
         "damaged": [{"id": number, "why": why} for number, why in found.damaged.items()],
     }

@@ -6,8 +6,17 @@ from typing import Annotated
 
 from metasnapshot.catalogue.times import epoch_time
 from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId
-from metasnapshot.cli.snapshots import snapshot_document, snapshot_id
-from metasnapshot.cli.text import Document, beyond, printable, releases, say, say_json, table
+from metasnapshot.cli.snapshots import full_document, snapshot_document, snapshot_id
+from metasnapshot.cli.text import (
+    Document,
+    beyond,
+    printable,
+    releases,
+    say,
+    say_json,
+    spelt_size,
+    table,
+)
 from metasnapshot.operations.show import Summary, summarise
 
 NAMES_SHOWN_MAX = 10
@@ -42,6 +51,11 @@ def _print(summary: Summary) -> None:
         say(beyond(summary.layout, summary.unknown_migrations))
     say(f"{summary.size} bytes, xxh64 {summary.checksum:016x}")
     say(f"Hummock version {entry.hummock_version_id}, {entry.object_count} objects")
+    if (full := summary.full) is None:
+        say("partial: its objects are in the state store alone")
+    else:
+        size, new = spelt_size(full.bytes), spelt_size(full.bytes_new)
+        say(f"full: {full.objects} objects, {size}, of which {full.objects_new}, {new}, were new")
     if summary.epochs:
         first, last = (epoch_time(epoch).isoformat(" ", "milliseconds") for epoch in summary.epochs)
         tables = f" of {len(entry.state_table_info)} state tables" if entry.state_table_info else ""
@@ -74,6 +88,7 @@ def document(found: Summary) -> Document:
         "unknown_migrations": list(found.unknown_migrations),
         "bytes": found.size,
         "checksum": f"{found.checksum:016x}",
+        **full_document(found.full),
         "names": found.names,
         "committed_epochs": [
             {"epoch": epoch, "time": epoch_time(epoch).isoformat(timespec="milliseconds")}
