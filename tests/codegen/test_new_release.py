@@ -88,13 +88,33 @@ class Checkout:
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if word not in line))
 
-    def add_member(self) -> None:
-        """An enum's new member, as the last lines of a scaffold say it."""
+    def insert(self, name: str, after: str, line: str) -> None:
+        """Put a line behind one that is there once."""
+        path = self.path / "schema" / name
+        text = path.read_text()
+        assert text.count(after) == 1, after
+        path.write_text(text.replace(after, f"{after}{line}"))
+
+    def write_by_hand(self) -> None:
+        """What the last lines of a scaffold say, for no database shows it: an enum's new member, a
+        protobuf field with its era, a rule that the release has again."""
+        self.insert(
+            "models.yaml",
+            "  - {json: Created, db: CREATED}\n",
+            "  - {json: Paused, db: PAUSED, since: 9.9.0}\n",
+        )
+        self.insert("rules.yaml", "rules:\n", "- {rule: logs_written, since: 9.9.0}\n")
+        self.insert(
+            "messages.yaml",
+            "  catalog.Function.AggregateFunction: []\n",
+            "  toy.Late:\n  - {n: 1, name: late, type: bool, since: v9.9.0}\n",
+        )
+        path = self.path / "schema" / "messages.yaml"
+        path.write_text(path.read_text().replace(f"{LAST.era}]", f"{LAST.era}, v9.9.0]"))
         text = self.models.read_text()
-        last = "  - {json: Created, db: CREATED}\n"
-        assert text.count(last) == 1
-        new = "  - {json: Paused, db: PAUSED, since: 9.9.0}\n"
-        self.models.write_text(text.replace(last, last + new))
+        new = f"{{layout: 9.9.0, era: {LAST.era},"
+        assert new in text
+        self.models.write_text(text.replace(new, "{layout: 9.9.0, era: v9.9.0,"))
 
     def rows(self, store: str, table: str) -> list[tuple[object, ...]]:
         with sqlite3.connect(self.path / store) as connection:
@@ -155,11 +175,19 @@ def widgets(checkout: Checkout) -> None:
 
 @pytest.mark.usefixtures("widgets")
 def test_the_recipe_alone_adds_a_release(checkout: Checkout) -> None:
-    """New tables, a column in the middle and an enum member: backed up, verified, restored, and
-    covered; by nothing but the lines that were pasted and the member."""
-    checkout.add_member()
+    """New tables, a column in the middle, an enum member, a protobuf field, a rule and a foreign
+    key: backed up, verified, restored, and covered; by the lines that were pasted and those that
+    the scaffold asks for."""
+    checkout.write_by_hand()
     assert checkout.generate() == 0
     checkout.freeze()
+    program = (
+        "from metasnapshot.format.messages import message_class\n"
+        "from metasnapshot.format.rules import rules_at\n"
+        "message = message_class('toy.Late', 'v9.9.0')(late=True)\n"
+        "print('logs_written' in rules_at('9.9.0'), message)\n"
+    )
+    assert checkout.python("-c", program).stdout == "True late: true\n\n"
     covered = checkout.run("coverage", *STORE)
     assert (covered.returncode, covered.stderr) == (0, "")
     assert covered.stdout.startswith("layout 9.9.0 (RisingWave 9.9.0)\n")
@@ -169,7 +197,7 @@ def test_the_recipe_alone_adds_a_release(checkout: Checkout) -> None:
     assert b'"job_status":"Paused"' in snapshot
     assert re.search(rb'"with_properties":.{,400}"shoe_size":46,.{,400}"definition":', snapshot)
     assert b'"payload":[0,255],"tags":[1,2],"version_epoch":7,"made_at":"2026-08-21T08' in snapshot
-    verified = checkout.run("verify", "latest", "--level", "rows", *BACKUPS)
+    verified = checkout.run("verify", "latest", "--level", "refs", *BACKUPS)
     assert (verified.returncode, "layout 9.9.0" in verified.stdout) == (0, True), verified
     shutil.copyfile(checkout.path / "meta.db", checkout.path / "empty.db")
     state = ("--hummock-storage-url", f"fs://{checkout.path / 'state'}")
@@ -178,6 +206,11 @@ def test_the_recipe_alone_adds_a_release(checkout: Checkout) -> None:
     assert restored.returncode == 0, restored
     for table in ("widget", "widget_box", "source", "streaming_job", "object"):
         assert checkout.rows("meta.db", table) == checkout.rows("empty.db", table) != []
+    change(checkout.path / "meta.db", "DELETE FROM widget WHERE widget_id = 1")
+    assert checkout.run("backup", *STORE, *BACKUPS).returncode == 0
+    dangling = checkout.run("verify", "latest", "--level", "refs", *BACKUPS)
+    assert "widget 1 is not there" in dangling.stdout + dangling.stderr
+    assert dangling.returncode != 0
 
 
 @pytest.mark.usefixtures("widgets")

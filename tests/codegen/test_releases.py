@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -59,6 +60,16 @@ def judge(reader: str, snapshot: str) -> str:
 def test_who_reads_what(reader: str, snapshot: str, expected: str) -> None:
     """A release reads a snapshot in full, without its last sections, or not."""
     assert judge(reader, snapshot) == expected
+
+
+def test_a_version_with_newer_fields_is_not_read() -> None:
+    """The same tables, and a Hummock version that may hold what the older release does not know."""
+    expanded, found = registry()
+    old = next(layout for layout in expanded.layouts if layout.name == "2.8.0")
+    new = replace(old, name="2.8.9", era="v3.0.3")
+    both = replace(expanded, layouts=(old, new))
+    assert [item.layout.name for item in readers.readers(old, both, found)] == ["2.8.0", "2.8.9"]
+    assert [item.layout.name for item in readers.readers(new, both, found)] == ["2.8.9"]
 
 
 def test_it_is_what_real_decoders_do() -> None:
