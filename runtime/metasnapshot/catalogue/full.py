@@ -115,6 +115,18 @@ def read_full(store: Store, directory: str, snapshot_id: int) -> FullBackup | No
     return full
 
 
+def require_same(path: str, named: NeededObjects, needed: NeededObjects) -> None:
+    """Hold a side file to what the snapshot needs.
+
+    Raises:
+        DamageError: it names other objects.
+    """
+    mine = named.ids, named.kinds, named.sizes, named.tags
+    its = needed.ids, needed.kinds, needed.sizes, needed.tags
+    if mine != its:
+        raise damaged(path, "it names other objects than the snapshot needs")
+
+
 def write_full(store: Store, directory: str, full: FullBackup) -> None:
     """Write a side file: what it names must be there by now.
 

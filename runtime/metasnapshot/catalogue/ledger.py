@@ -21,12 +21,25 @@ LEDGER_NAME = "metasnapshot.json"
 HINT = "move it away: it holds keep marks and notes of verifications, no snapshot needs it"
 
 
-class Verified(msgspec.Struct, frozen=True):
-    """The last verification that found a snapshot sound: when (UTC, ISO 8601), level, XXH64."""
+class ContentNote(msgspec.Struct, frozen=True):
+    """The last look at the bytes of a snapshot's objects that found them sound: when, where (area
+    or state), and at which share of them.
+    """
+
+    at: str
+    where: str
+    share: float
+
+
+class Verified(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last verification that found a snapshot sound: when (UTC, ISO 8601), level, XXH64; and
+    of its objects. 0.1.0 forgets the latter when it writes.
+    """
 
     at: str
     level: str
     checksum: str
+    content: ContentNote | None = None
 
 
 class Ledger(msgspec.Struct, forbid_unknown_fields=True):

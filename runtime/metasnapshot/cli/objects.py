@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from metasnapshot.errors import UsageError
 from metasnapshot.operations.crew import Pace
+
+if TYPE_CHECKING:
+    from metasnapshot.operations.verify_content import ContentCheck
 
 
 @dataclass(frozen=True)
@@ -58,5 +64,57 @@ def require_none(objects: WithObjects, option: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class ReadContent(Pace):
+    """Whether the bytes of objects are read, where, and how many of them.
+
+    Attributes:
+        content: read the objects too, and compare their hashes.
+        where: where to read them: in the backup (area), or in the state store (state); by default
+            in the backup, if the snapshot is full.
+        sample: read a part of them only, such as 1%; it is noted as one.
+        jobs: with --content: objects at a time.
+        memory: with --content: bytes of objects in memory at a time, as 64M.
+        bwlimit: with --content: bytes to read a second at most, as 200M.
+
+    Raises:
+        UsageError: another one is given without the first.
+    """
+
+    content: Literal["hashes"] | None = None
+    where: Annotated[Literal["area", "state"] | None, Parameter("--in")] = None
+    sample: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.content is None:
+            require_default(self, "--content")
+            for option, value in (("--in", self.where), ("--sample", self.sample)):
+                if value is not None:
+                    raise UsageError(f"{option} means nothing without --content")
+
+    def check(self, state: tuple[str, str | None] | None) -> ContentCheck | None:
+        """What to look at; None if objects are not to be read.
+
+        Args:
+            state: URL and data directory of the state store, if they are given.
+
+        Raises:
+            UsageError: the sample is none.
+        """
+        if self.content is None:
+            return None
+        from metasnapshot.operations.verify_content import (  # noqa: PLC0415 - loads numpy
+            WHOLE,
+            ContentCheck,
+            parse_share,
+        )
+
+        share = WHOLE if self.sample is None else parse_share(self.sample)
+        return ContentCheck(self.where, share, self, state)
+
+
 WITHOUT = WithObjects()
 """Objects stay where they are."""
+UNREAD = ReadContent()
+"""Objects are not read."""

@@ -28,7 +28,14 @@ from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.read import find_layouts, read_rows, system_parameters
 from metasnapshot.operations.backup import BackupResult, backup
 from metasnapshot.operations.backup_options import NOT_PINNED, BackupOptions
-from metasnapshot.operations.copy_objects import ObjectWork, Side, area_side, some, state_side
+from metasnapshot.operations.copy_objects import (
+    VANISHED_HINT,
+    ObjectWork,
+    Side,
+    area_side,
+    some,
+    state_side,
+)
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.known_hashes import known_hashes
 from metasnapshot.store.port import Store
@@ -145,7 +152,7 @@ class _Completion:
         self._store, self._directory = repository.store, repository.directory
         self._result, self._source, self._cluster_id = result, source, cluster_id
         self._target = area_side(self._store, self._directory)
-        self._work = ObjectWork(result.needed, pace)
+        self._work = ObjectWork(result.needed, pace, VANISHED_HINT)
         self._pace = pace
 
     @property

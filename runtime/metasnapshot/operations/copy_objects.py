@@ -71,6 +71,7 @@ class ObjectWork:
     Attributes:
         needed: the objects.
         pace: how fast they are read.
+        missing_hint: what to do about an object that is not there.
         hashes: XXH3-128 of each, by its place; zeros where it is not known.
         findings: what vanished, and what is damaged.
         done: how many objects were copied or read.
@@ -79,6 +80,7 @@ class ObjectWork:
 
     needed: NeededObjects
     pace: Pace
+    missing_hint: str = ""
     hashes: bytearray = field(default_factory=bytearray)
     findings: Findings = field(default_factory=Findings)
     done: int = 0
@@ -135,7 +137,7 @@ class ObjectWork:
                 work(place)
             except ObjectMissing:
                 what = f"object {item.id} is missing"
-                self.find(ERROR, path, what, VANISHED_HINT, missing=True)
+                self.find(ERROR, path, what, self.missing_hint, missing=True)
             except DamageError as error:
                 self.find(ERROR, path, str(error), error.hint, missing=False)
 

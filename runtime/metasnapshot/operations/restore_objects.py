@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from metasnapshot.catalogue import area
-from metasnapshot.catalogue.full import FullBackup, read_full
+from metasnapshot.catalogue.full import FullBackup, read_full, require_same
 from metasnapshot.catalogue.full_header import AREA, full_path
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.cluster import catalog_of
@@ -28,7 +28,7 @@ from metasnapshot.errors import (
     UsageError,
 )
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.hummock.objects import NeededObjects, needed_by
+from metasnapshot.hummock.objects import needed_by
 from metasnapshot.hummock.paths import is_prefixed, object_prefix, parse_path
 from metasnapshot.hummock.transfer import read_tail
 from metasnapshot.operations.copy_objects import ObjectWork, area_side, some, state_side
@@ -116,7 +116,7 @@ class ObjectRestore:
                 f"snapshot of this id, xxh64 {header.checksum}",
                 hint=COMPLETE_HINT,
             )
-        _require_same(full_path(directory, number), full.objects, needed_by(reader))
+        require_same(full_path(directory, number), full.objects, needed_by(reader))
         found = area.look_for(store, directory, full.objects)
         if found.wrong:
             what = some(f"{head.path} ({head.size} bytes)" for head in found.wrong)
@@ -174,7 +174,7 @@ class ObjectRestore:
             ConflictError: somebody else wrote another object.
         """
         full = self._loaded
-        work = ObjectWork(full.objects, self._pace, bytearray(full.hashes))
+        work = ObjectWork(full.objects, self._pace, hashes=bytearray(full.hashes))
         for _ in range(LISTS_MAX):
             todo = array("Q", (place for place, seen in enumerate(self._seen) if not seen))
             work.copy(todo, self._source, self._side)
@@ -226,7 +226,7 @@ class ObjectRestore:
             return list(self._other_tails(there))
         if self._compare == "size":
             return []
-        work = ObjectWork(self._loaded.objects, self._pace, bytearray(self._loaded.hashes))
+        work = ObjectWork(self._loaded.objects, self._pace, hashes=bytearray(self._loaded.hashes))
         work.read(there, self._side)
         missing = next((item for item in work.findings.kept if item.missing), None)
         if missing is not None:
@@ -240,11 +240,3 @@ class ObjectRestore:
             mine = read_tail(self._target.store, path, item.size)
             if mine != read_tail(self._source.store, self._source.path_of(item), item.size):
                 yield path
-
-
-def _require_same(path: str, named: NeededObjects, needed: NeededObjects) -> None:
-    """The side file names what the snapshot needs."""
-    mine = named.ids, named.kinds, named.sizes, named.tags
-    its = needed.ids, needed.kinds, needed.sizes, needed.tags
-    if mine != its:
-        raise DamageError(f"{path} names other objects than the snapshot needs")

@@ -11,9 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from metasnapshot.catalogue.ledger import Ledger, Verified, change_ledger, read_ledger
+from msgspec import structs
+
+from metasnapshot.catalogue.ledger import (
+    ContentNote,
+    Ledger,
+    Verified,
+    change_ledger,
+    read_ledger,
+)
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.findings import ERROR, Finding, Findings
@@ -29,6 +37,9 @@ from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.operations.cycles import rare_collections
 from metasnapshot.store.codes import Denied
+
+if TYPE_CHECKING:
+    from metasnapshot.operations.verify_content import ContentCheck, ContentResult
 
 Level = Literal["file", "rows", "refs", "objects"]
 LEVELS: tuple[str, ...] = get_args(Level)
@@ -50,6 +61,7 @@ class VerifyResult:
         remembered: whether the ledger could be written.
         unknown_migrations: what it names that no known release has.
         findings: of the levels refs and objects.
+        content: what was found in its objects, if they were to be read.
     """
 
     snapshot_id: int
@@ -62,6 +74,7 @@ class VerifyResult:
     remembered: bool = True
     unknown_migrations: tuple[str, ...] = ()
     findings: Findings = field(default_factory=Findings)
+    content: ContentResult | None = None
 
 
 @rare_collections()
@@ -70,6 +83,7 @@ def verify(
     snapshot_id: int,
     level: Level = "rows",
     state: tuple[str, str | None] | None = None,
+    content: ContentCheck | None = None,
 ) -> VerifyResult:
     """Verify one snapshot. Damage is in the result, not raised; soundness goes into the ledger.
 
@@ -79,20 +93,18 @@ def verify(
         level: how deep to look.
         state: URL and data directory of the state store, for level objects; by default what the
             snapshot's system parameters say.
+        content: how to read its objects, if they are to be read.
 
     Raises:
         SnapshotNotFound: the manifest has no such id.
     """
     repository.entry(snapshot_id)
-    result = _verify(repository, snapshot_id, level, state)
-    note = Verified(
-        datetime.now(UTC).isoformat(timespec="seconds"), level, f"{result.checksum:016x}"
-    )
+    result = _verify(repository, snapshot_id, level, state, content)
+    note = _note_of(result)
 
     def change(ledger: Ledger) -> None:
         if result.error is None:
-            if not _is_deeper(ledger.verified.get(snapshot_id), note):
-                ledger.verified[snapshot_id] = note
+            ledger.verified[snapshot_id] = _joined(ledger.verified.get(snapshot_id), note)
         elif _is_unsound(result):
             ledger.verified.pop(snapshot_id, None)
 
@@ -106,6 +118,23 @@ def verify(
     return result
 
 
+def _note_of(result: VerifyResult) -> Verified:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    found = result.content
+    content = None if found is None else ContentNote(at, found.where, found.share)
+    return Verified(at, result.level, f"{result.checksum:016x}", content)
+
+
+def _joined(known: Verified | None, note: Verified) -> Verified:
+    """What is known now: of the same bytes nothing deeper is forgotten, and no larger share."""
+    if known is None or known.checksum != note.checksum:
+        return note
+    content, before = note.content or known.content, known.content
+    if content is not None and before is not None and before.share > content.share:
+        content = before
+    return structs.replace(known if _is_deeper(known, note) else note, content=content)
+
+
 def _is_deeper(known: Verified | None, note: Verified) -> bool:
     """Whether more is known of the same bytes already."""
     return (
@@ -116,19 +145,44 @@ def _is_deeper(known: Verified | None, note: Verified) -> bool:
     )
 
 
-def is_fresh(verified: Verified | None, level: Level, age_max: timedelta) -> bool:
-    """Whether a snapshot was verified at this level, or a deeper one, not longer ago than that."""
+def is_fresh(
+    verified: Verified | None,
+    level: Level,
+    age_max: timedelta,
+    content: ContentCheck | None = None,
+) -> bool:
+    """Whether a snapshot was verified at this level, or a deeper one, not longer ago than that; and
+    if objects are to be read, whether all of them were, at that place. A sample satisfies nobody.
+    """
     if verified is None or verified.level not in LEVELS[LEVELS.index(level) :]:
         return False
+    if not _is_young(verified.at, age_max):
+        return False
+    if content is None:
+        return True
+    note = verified.content
+    return (
+        note is not None
+        and note.share == 1
+        and content.where in (None, note.where)
+        and _is_young(note.at, age_max)
+    )
+
+
+def _is_young(text: str, age_max: timedelta) -> bool:
     try:
-        at = datetime.fromisoformat(verified.at)
+        at = datetime.fromisoformat(text)
     except ValueError:
         return False
     return at.tzinfo is not None and datetime.now(UTC) - at <= age_max
 
 
 def _verify(
-    repository: Repository, snapshot_id: int, level: Level, state: tuple[str, str | None] | None
+    repository: Repository,
+    snapshot_id: int,
+    level: Level,
+    state: tuple[str, str | None] | None,
+    content: ContentCheck | None,
 ) -> VerifyResult:
     depth, findings = LEVELS.index(level), Findings()
     result = VerifyResult(snapshot_id, level, findings=findings)
@@ -151,9 +205,20 @@ def _verify(
             if depth >= LEVELS.index("objects"):
                 findings.add(find_lost_objects(reader, state))
             findings.add(_unknown_bytes(reader))
+            if content is not None:
+                result, failed = _with_content(repository, reader, result, content)
     except MetasnapshotError as error:
         failed = error
     return replace(result, error=findings.error(f"snapshot {snapshot_id}") or failed)
+
+
+def _with_content(
+    repository: Repository, reader: SnapshotReader, result: VerifyResult, content: ContentCheck
+) -> tuple[VerifyResult, MetasnapshotError | None]:
+    from metasnapshot.operations.verify_content import check_content  # noqa: PLC0415 - numpy
+
+    found = check_content(repository, reader, content)
+    return replace(result, content=found), found.error(reader.id)
 
 
 def _is_unsound(result: VerifyResult) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.cli.objects import UNREAD, ReadContent
 from metasnapshot.cli.options import (
     AS_SAID,
     DURATION,
@@ -29,11 +30,15 @@ from metasnapshot.cli.text import (
     note,
     say,
     say_json,
+    spelt_size,
     tell,
 )
 from metasnapshot.errors import SOME_FAILED, DamageError, UsageError
 from metasnapshot.operations import verify as operation
 from metasnapshot.operations.verify import Level, VerifyResult
+
+if TYPE_CHECKING:
+    from metasnapshot.operations.verify_content import ContentCheck, ContentResult
 
 
 def verify(
@@ -54,6 +59,7 @@ def verify(
         DURATION,
         Parameter(help="Skip what was found sound within this time, such as 7d."),
     ] = None,
+    content: Annotated[ReadContent, FLAT] = UNREAD,
     state: Annotated[StateStore, FLAT] = AS_SAID,
     json: Json = False,
 ) -> int:
@@ -63,7 +69,9 @@ def verify(
     """
     if ids and all_snapshots:
         raise UsageError("--all and ids exclude each other", hint="give one of the two")
-    place = state.place() if level == "objects" else None  # no other looks into the state store
+    is_state_read = level == "objects" or content.content is not None
+    place = state.place() if is_state_read else None  # nothing else looks into the state store
+    check = content.check(place)
     found = directory.open()
     wanted = snapshot_ids(ids, found)
     if not wanted:
@@ -71,7 +79,7 @@ def verify(
     for number in wanted:
         found.entry(number)
     results: list[tuple[VerifyResult, bool]] = []
-    for result, skipped in _verify_each(found, wanted, level, if_older_than, place):
+    for result, skipped in _verify_each(found, wanted, level, if_older_than, place, check):
         results.append((result, skipped))
         if not json:
             _print(result, skipped=skipped)
@@ -89,6 +97,7 @@ def _verify_each(
     level: Level,
     age_max: timedelta | None,
     state: tuple[str, str | None] | None,
+    content: ContentCheck | None,
 ) -> Iterator[tuple[VerifyResult, bool]]:
     """Results, as they come, and whether each was skipped because it was verified not long ago."""
     records = Records(found)
@@ -96,17 +105,19 @@ def _verify_each(
         note(text)
     verified = records.ledger.verified
     for number in dict.fromkeys(wanted):
-        if age_max is not None and operation.is_fresh(verified.get(number), level, age_max):
+        known = verified.get(number)
+        if age_max is not None and operation.is_fresh(known, level, age_max, content):
             yield VerifyResult(number, level), True
         else:
-            yield operation.verify(found, number, level, state), False
+            yield operation.verify(found, number, level, state, content), False
 
 
 def _print(result: VerifyResult, *, skipped: bool) -> None:
     if skipped:
         say(f"snapshot {result.snapshot_id}: skipped, verified recently")
         return
-    for finding in result.findings.kept:
+    of_objects = result.content.findings.kept if result.content else []
+    for finding in (*result.findings.kept, *of_objects):
         tell(finding)
     if result.error is not None:
         text, name = str(result.error), f"snapshot {result.snapshot_id}"
@@ -122,7 +133,18 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
     say(
         f"snapshot {result.snapshot_id}: ok, level {result.level}, {result.rows} rows, "
         f"{result.size} bytes, layout {result.layout}, xxh64 {result.checksum:016x}"
+        f"{_content(result)}"
     )
+
+
+def _content(result: VerifyResult) -> str:
+    found = result.content
+    if found is None:
+        return ""
+    sample = "" if found.share == 1 else f", a sample of {found.share:.6g} of all"
+    known = f", {found.known} were read before" if found.known else ""
+    place = "the backup" if found.where == "area" else "the state store"
+    return f"; {found.objects} objects in {place} ({spelt_size(found.bytes)}) read{known}{sample}"
 
 
 def document(result: VerifyResult, *, skipped: bool = False) -> Document:
@@ -139,5 +161,21 @@ def document(result: VerifyResult, *, skipped: bool = False) -> Document:
         "checksum": f"{result.checksum:016x}",
         "findings": [asdict(item) for item in result.findings.kept],
         "counts": dict(result.findings.counts),
-    }
+    } | content_document(result.content)
     return document if result.error is None else document | error_document(result.error)
+
+
+def content_document(found: ContentResult | None) -> Document:
+    """What --json prints of objects, with --content."""
+    if found is None:
+        return {}
+    return {
+        "content": {
+            "in": found.where,
+            "share": found.share,
+            "objects": found.objects,
+            "bytes": found.bytes,
+            "known": found.known,
+            "findings": [asdict(item) for item in found.findings.kept],
+        }
+    }

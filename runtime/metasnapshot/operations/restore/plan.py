@@ -77,6 +77,8 @@ class RestoreOptions:
             )
         if self.compare != "size" and not self.with_objects:
             raise UsageError("--compare means nothing without --with-objects")
+        if self.with_objects and self.no_object_check:
+            raise UsageError("--with-objects and --no-object-check say the opposite")
         if self.validate_integrity and self.no_object_check:
             raise UsageError("--validate-integrity and --no-object-check say the opposite")
         if "" in (url, directory):
