@@ -215,14 +215,12 @@ class SnapshotNotFound(MetasnapshotError):
 
     exit_code = 12
 
-    def __init__(self, snapshot_id: int | str, known: Sequence[int]) -> None:
+    def __init__(self, snapshot_id: int | str, known: Sequence[int], hint: str = "") -> None:
         super().__init__(
             f"snapshot id {snapshot_id} not found"
             if isinstance(snapshot_id, int)
             else f"no {snapshot_id} snapshot: there is none",
-            hint=f"the manifest has {', '.join(map(str, known))}"
-            if known
-            else "the manifest is empty",
+            hint=hint or f"the manifest has {', '.join(map(str, known)) or 'none'}",
         )
         self.snapshot_id = snapshot_id
         self.known = tuple(known)

@@ -137,7 +137,7 @@ def _nothing(_: Path) -> None:
 
 
 ERRORS = [
-    (_nothing, ("backup",), 2, "--meta-store is missing"),
+    (_nothing, ("backup",), 2, "--meta-store is needed (or METASNAPSHOT_META_STORE)"),
     (_nothing, ("frobnicate",), 2, "frobnicate"),
     (_nothing, ("list", *BACKUPS, "--wrong", "1"), 2, "--wrong"),
     (

@@ -82,7 +82,11 @@ def test_latest_of_none(shell: Shell, verb: str, word: str) -> None:
     }
     found = shell.run(verb, word, *more.get(verb, []), *BACKUPS)
     assert (found.code, found.out) == (12, "")
-    text = f"error: no {word} snapshot: there is none\nhint: the manifest is empty\n"
+    text = (
+        f"error: no {word} snapshot: there is none\n"
+        "hint: there is no manifest.json in fs://backups, directory 'backup': check "
+        "--backup-storage-url and --backup-storage-directory\n"
+    )
     assert found.err == text
     assert not (shell.path / "backups" / "backup" / "manifest.json").exists()
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.app import main
 from metasnapshot.errors import DatabaseError
+from metasnapshot.store.local import LocalStore
 
 LIST = ("list", "--backup-storage-url", "fs://backups")
 TIMEOUT_S = 600
@@ -167,6 +169,7 @@ def test_signals_are_as_they_were_after_the_command() -> None:
 def test_standard_files_that_are_closed_or_full(shell: str, code: int, out: str, err: str) -> None:
     """A result that cannot be written is a failure, a note that cannot is none; no bug, nothing of
     Python's own."""
+    Repository(LocalStore(Path("backups")), "backup").make_manifest()
     done = run(LIST, shell)
     found = (done.returncode, out in done.stdout, bool(done.stdout), done.stderr[: len(err)])
     assert found == (code, True, bool(out), err)

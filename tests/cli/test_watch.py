@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import TIMEOUT_MAX
@@ -176,3 +181,61 @@ def test_half_of_a_place_is_enough(watch: Watch) -> None:
     assert (ran.code, ran.out) == (2, "")
     assert "--hummock-storage-url is not" in ran.err
     assert repository().manifest().ids == (9,)
+
+
+STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+
+
+def test_every_line_has_its_time_and_a_warning_comes_once(watch: Watch) -> None:
+    """Three rounds: three lines of success, and one that the snapshots are not pinned."""
+    ran = watch(*STATE, "--rounds", "3")
+    lines = ran.out.splitlines()
+    assert (ran.code, len(lines)) == (0, 3)
+    assert all(re.fullmatch(rf"{STAMP} backup [0-9]+: [0-9]+ bytes, verified", it) for it in lines)
+    warnings = ran.err.splitlines()
+    assert len(warnings) == 1
+    assert re.match(rf"{STAMP} warning: not pinned", warnings[0])
+
+
+def test_rounds_as_json(watch: Watch) -> None:
+    """A line each on stdout, errors and warnings too, and nothing on stderr."""
+    Path("state/hummock_001/checkpoint/0").rename("away")
+
+    def bring_back() -> None:
+        Path("away").rename("state/hummock_001/checkpoint/0")
+
+    watch.meanwhile = bring_back
+    ran = watch(*STATE, "--rounds", "2", "--log", "json")
+    found = [json.loads(line) for line in ran.out.splitlines()]
+    assert (ran.code, ran.err) == (0, "")
+    assert [item["level"] for item in found] == ["error", "warning", "info"]
+    assert found[0]["error"]["exit_code"] == 17
+    assert (found[2]["backup"], found[2]["expired"]) == (9, [])
+    assert all(re.fullmatch(STAMP, item["at"]) for item in found)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_who_asks_for_the_end_gets_it(watch: Watch, number: int, code: int) -> None:
+    """SIGTERM is how services end; Ctrl-C breaks off."""
+    watch.meanwhile = lambda: os.kill(os.getpid(), number)
+    ran = watch(*STATE)
+    assert ran.code == code
+    assert "backup 9: " in ran.out
+    assert not LocalStore(Path("backups")).read("backup/manifest.json").data.count(b"watch")
+    assert LocalStore(Path("backups")).head(f"backup/{WATCHER_NAME}") is None
+
+
+def test_a_signal_that_a_driver_swallows_ends_it_too(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed after the signal failed by it: no further round is tried."""
+
+    def fail(*_: object) -> None:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0)
+        raise StorageError("gone")
+
+    monkeypatch.setattr("metasnapshot.cli.verbs.watch.backup", fail)
+    ran = watch(*STATE)
+    assert (ran.code, ran.out, watch.pauses) == (0, "", [])

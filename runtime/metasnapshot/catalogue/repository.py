@@ -9,13 +9,14 @@ Source: src/storage/backup/src/storage.rs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.manifest_file import ManifestFile
+from metasnapshot.catalogue.nearby import nearby
 from metasnapshot.catalogue.reservation import named_ids, reserved_ids
 from metasnapshot.errors import ConflictError, DamageError, ManifestMissing, SnapshotNotFound
 from metasnapshot.store.port import Store, join
@@ -81,7 +82,23 @@ class Repository:
         for entry in self._manifest.entries:
             if entry.id == snapshot_id:
                 return entry
-        raise SnapshotNotFound(snapshot_id, self._manifest.ids)
+        raise self.not_found(snapshot_id, self._manifest.ids)
+
+    def not_found(self, wanted: int | str, known: Sequence[int]) -> SnapshotNotFound:
+        """The error that a snapshot, or any, is not among those that are known; if there is no
+        manifest at all, it says where one was looked for, and where there is one.
+        """
+        if known or self._exists:
+            return SnapshotNotFound(wanted, known)
+        return SnapshotNotFound(wanted, known, hint=self.why_empty())
+
+    def why_empty(self) -> str:
+        """Where a manifest was looked for, and where there is one; empty if there is one here."""
+        if self._exists:
+            return ""
+        near = nearby(self.store, self.directory)
+        way_out = near or "check --backup-storage-url and --backup-storage-directory"
+        return f"there is no {MANIFEST_NAME} in {self.url}: {way_out}"
 
     def file_ids(self) -> list[int]:
         """Ids of the snapshot files in the directory, in the manifest or not, ascending."""

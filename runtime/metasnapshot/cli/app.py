@@ -10,9 +10,10 @@ import cyclopts
 
 from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.commands import run
+from metasnapshot.cli.configuration import configuration
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
-from metasnapshot.cli.settings import require_text
+from metasnapshot.cli.settings import require_text, setting_of
 from metasnapshot.cli.text import (
     NAGIOS_UNKNOWN,
     complain,
@@ -63,9 +64,10 @@ def _run(arguments: Sequence[str]) -> int:
         code = run(verb, words)
         flush()
     except cyclopts.CycloptsError as error:
+        text = _needed(error, verb) or _our_style(str(error))
         if "--nagios" in arguments:
-            return nagios(NAGIOS_UNKNOWN, _our_style(str(error)))
-        complain(_our_style(str(error)), " ".join(filter(None, ["metasnapshot", verb, "--help"])))
+            return nagios(NAGIOS_UNKNOWN, text)
+        complain(text, " ".join(filter(None, ["metasnapshot", verb, "--help"])))
         return UsageError.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         if isinstance(error, BrokenPipeError) and not interrupts.seen:
@@ -102,8 +104,21 @@ def _fail(error: MetasnapshotError, *, as_json: bool) -> int:
         flush()
     except (MetasnapshotError, OSError):  # stdout may be what failed
         discard_output()
-    complain(str(error), error.hint)
+    origins = configuration.origins(f"{error} {error.hint}")
+    complain(str(error), "; ".join(filter(None, [error.hint, *origins])))
     return error.exit_code
+
+
+def _needed(error: cyclopts.CycloptsError, verb: str | None) -> str:
+    """What to say of an option or argument that was not given; empty for any other error."""
+    argument = error.argument
+    if not isinstance(error, cyclopts.MissingArgumentError) or argument is None:
+        return ""
+    if error.keyword is not None:  # it was given, and nothing behind it
+        return ""
+    setting = setting_of(argument.name)
+    variable = f" (or {setting.variable})" if setting else ""
+    return f"{verb} needs {argument.name}{variable}"
 
 
 def _our_style(text: str) -> str:

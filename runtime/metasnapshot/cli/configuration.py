@@ -15,6 +15,8 @@ class Configuration:
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {}
+        self.filled: dict[str, str] = {}
+        """Options that nobody typed, and where their values come from."""
 
     def load(self, path: Path | None) -> None:
         """Read the file and look at the environment.
@@ -23,6 +25,7 @@ class Configuration:
             UsageError: one of them sets what is no setting.
         """
         check_environment()
+        self.filled.clear()
         self.values = read_file(path)
 
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -33,7 +36,13 @@ class Configuration:
             value = known.get(argument.name)
             if value is None or value.text is None or value.origin == DEFAULT or argument.tokens:
                 continue
+            self.filled[argument.name] = value.origin
             argument.append(Token(keyword=argument.name, value=value.text, source=value.origin))
+
+    def origins(self, text: str) -> list[str]:
+        """Where the options that a text names come from, if nobody typed them."""
+        named = {word.rstrip(".,:;)") for word in text.split()}
+        return [f"{name} is from {origin}" for name, origin in self.filled.items() if name in named]
 
 
 configuration = Configuration()

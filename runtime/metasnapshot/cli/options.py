@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from cyclopts.argument import Token
 
 from metasnapshot.cli.metrics import metrics
-from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve
+from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve, setting_of
 from metasnapshot.errors import UsageError
 from metasnapshot.store.modes import OURS, set_file_mode
 from metasnapshot.store.retry import RetryPolicy, set_retries
@@ -192,7 +192,9 @@ def given(value: str | None, option: str) -> str:
         UsageError: it is not given.
     """
     if value is None:
-        raise UsageError(f"{option} is missing", hint=f"give {option}, or --via-meta")
+        setting = setting_of(option)
+        variable = f" (or {setting.variable})" if setting else ""
+        raise UsageError(f"{option} is needed{variable}", hint=f"give {option}, or --via-meta")
     return value
 
 

@@ -29,6 +29,8 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.seen = False
+        self.is_asked = False
+        """Whether it was SIGTERM: who sends it asks for an end, and does not break off."""
         self._hook: Callable[[Any], Any] = sys.__unraisablehook__
 
     @contextmanager
@@ -36,7 +38,7 @@ class Interrupts:
         """Take the signals of this process for the block, but for one that its parent made it
         ignore.
         """
-        self.seen = False
+        self.seen = self.is_asked = False
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -57,8 +59,9 @@ class Interrupts:
 
     def interrupt(self, number: int, frame: FrameType | None) -> NoReturn:
         """A signal's handler."""
-        del number, frame
+        del frame
         self.seen = True
+        self.is_asked = self.is_asked or number == signal.SIGTERM
         raise KeyboardInterrupt
 
     def catch(self, lost: Any) -> None:

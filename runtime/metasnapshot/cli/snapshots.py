@@ -55,7 +55,7 @@ def snapshot_id(text: str, found: Repository) -> int:
     if text in ("latest", "oldest"):
         ids = [entry.id for entry in entries_of(found)]
         if not ids:
-            raise SnapshotNotFound(text, ids)
+            raise found.not_found(text, ids)
         return max(ids) if text == "latest" else min(ids)
     number = given_id(text, "a number, latest or oldest")
     if found.cluster is not None and number in found.manifest().ids:

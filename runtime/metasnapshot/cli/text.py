@@ -67,7 +67,7 @@ def flush() -> None:
 
 def note(text: str) -> None:
     """Something the operator should know."""
-    _remark(f"warning: {shown_text(text)}")
+    remark(f"warning: {shown_text(text)}")
 
 
 class Notes(logging.Handler):
@@ -101,21 +101,21 @@ def noted() -> Generator[None]:
 
 def tell(finding: Finding) -> None:
     """What a check found."""
-    _remark(f"{finding.severity}: {finding}")
+    remark(f"{finding.severity}: {finding}")
 
 
 def complain(text: str, hint: str = "") -> None:
     """What went wrong, and what to do next."""
-    _remark(f"error: {shown_text(text)}")
+    remark(f"error: {shown_text(text)}")
     if hint:
-        _remark(f"hint: {shown_text(hint)}")
+        remark(f"hint: {shown_text(hint)}")
 
 
 def lament(error: BaseException) -> None:
     """Where a bug is, for whoever mends it."""
     for text in traceback.format_exception(error):
         for line in text.rstrip("\n").split("\n"):
-            _remark(shown_text(line))
+            remark(shown_text(line))
 
 
 def printable(text: str) -> str:
@@ -125,7 +125,7 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def _remark(text: str, end: str = "\n") -> None:
+def remark(text: str, end: str = "\n") -> None:
     """The way of all that is not a result. Where it cannot be written there is nobody to tell."""
     with suppress(OSError):
         print(printable(text), end=end, file=sys.stderr, flush=True)
@@ -172,7 +172,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} nobody is there to ask", hint="--yes says so beforehand")
-    _remark(f"{question} [y/N] ", end="")
+    remark(f"{question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("not confirmed", hint="nothing was changed")
 

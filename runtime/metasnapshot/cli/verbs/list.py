@@ -55,7 +55,7 @@ def list(  # noqa: A001 - the verb
     clocks = records.clocks()
     said = document(found, entries, records) if json else {}
     rows = [] if json else [_row(found, records, entry, clocks.host) for entry in entries]
-    for text in (*records.problems, *records.ahead(clocks)):
+    for text in filter(None, (found.why_empty(), *records.problems, *records.ahead(clocks))):
         note(text)
     if json:
         say_json(said)

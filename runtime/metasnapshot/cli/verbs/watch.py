@@ -15,14 +15,15 @@ from cyclopts import Parameter
 
 from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import Watcher
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import AS_SAID, DURATION, FLAT, Directory, StateStore
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
-from metasnapshot.cli.snapshots import warn_of_clocks
-from metasnapshot.cli.text import complain, note, say
+from metasnapshot.cli.process import interrupts
+from metasnapshot.cli.watch_log import Form, WatchLog
 from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
 from metasnapshot.operations import expire as expiring
 from metasnapshot.operations.backup import BackupOptions, backup
@@ -44,9 +45,13 @@ def watch(
     level: Annotated[Level, Parameter(help="How deep each new snapshot is verified.")] = "rows",
     rw_version: Annotated[str | None, RW_VERSION] = None,
     rounds: Annotated[int | None, Parameter(help="Stop after so many; by default never.")] = None,
+    log: Annotated[
+        Form, Parameter(help="How rounds are told: lines of text, or of JSON.")
+    ] = "text",
 ) -> int:
     r"""Back up, verify and expire again and again, in one process a directory. A round that
-    fails is told, and the next one comes. Without a --keep rule nothing is expired.
+    fails is told, and the next one comes. Without a --keep rule nothing is expired. SIGTERM ends
+    it with 0.
 
     $ metasnapshot watch --every 30m --keep-daily 14 \
         --meta-store postgresql://meta@db/meta --backup-storage-url s3://bucket
@@ -64,6 +69,7 @@ def watch(
         policy,
         level,
         place,
+        WatchLog(log),
     )
     watcher = Watcher(found.store, found.directory, uuid4().hex)
     number = 0
@@ -78,6 +84,10 @@ def watch(
             if rounds is not None and number >= rounds:
                 return code
             time.sleep(min(every.total_seconds(), TIMEOUT_MAX))
+    except KeyboardInterrupt:
+        if interrupts.is_asked:
+            return 0
+        raise
     finally:
         with suppress(MetasnapshotError):  # the next watcher waits for its time, no more
             watcher.leave()
@@ -94,6 +104,7 @@ class Round:
         policy: what to expire.
         level: how deep the new snapshot is verified.
         state: where its objects are, if that is said.
+        log: tells what happened.
     """
 
     found: Repository
@@ -102,6 +113,7 @@ class Round:
     policy: Policy
     level: Level
     state: tuple[str, str | None] | None
+    log: WatchLog
 
     def run(self, renew: Callable[[], None]) -> int:
         """Do all three; returns the exit code of the round.
@@ -118,7 +130,7 @@ class Round:
             with self.store.open() as meta_store:
                 result = backup(meta_store, self.found, self.options)
             for text in result.warnings:
-                note(text)
+                self.log.warning(text)
             renew()
             verified = verify(self.found, result.entry.id, self.level, self.state)
             if verified.error is not None:
@@ -128,15 +140,17 @@ class Round:
         except WatchedByOthers:
             raise
         except MetasnapshotError as error:
-            complain(str(error), error.hint)
+            if interrupts.seen:  # it failed by that
+                raise KeyboardInterrupt from error
+            self.log.failure(error)
             return error.exit_code
-        ids = ", ".join(str(entry.id) for entry in gone)
-        expired = f", expired {ids}" if ids else ""
-        say(f"backup {result.entry.id}: {result.size} bytes, verified{expired}")
+        self.log.success(result.entry.id, result.size, [entry.id for entry in gone])
         return 0
 
     def _expire(self) -> list[ManifestEntry]:
         if self.policy.is_empty:
             return []
-        warn_of_clocks(self.found)
+        records = Records(self.found)
+        for text in records.ahead(records.clocks()):
+            self.log.warning(text)
         return expiring.expire(self.found, expiring.judge(self.found, self.policy))
