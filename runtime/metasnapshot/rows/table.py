@@ -8,33 +8,24 @@ from functools import cached_property
 from typing import Any
 
 from metasnapshot.errors import UsageError, ValueUnfit
-from metasnapshot.hummock.merge import Version, table_versions
-from metasnapshot.hummock.scan import PHYSICAL_SHIFT, Scan
+from metasnapshot.hummock.partitions import Partitions, Rows
+from metasnapshot.hummock.scan import Scan
 from metasnapshot.hummock.table_blocks import ObjectStore
 from metasnapshot.rows.arrays import array_of
 from metasnapshot.rows.arrow import Array, RecordBatch, Schema, pa
 from metasnapshot.rows.fit import Fit, Unfit
+from metasnapshot.rows.piece import Piece
 from metasnapshot.rows.text import text_of
 from metasnapshot.rows.where import Comparison
 from metasnapshot.sst.keys import read_key
 from metasnapshot.sst.place import Place
-from metasnapshot.sst.row import decode_row
 from metasnapshot.sst.schema import Column, TableSchema
 from metasnapshot.sst.types import Kind, Type
 
-BATCH_ROWS = 6500
-EPOCH_START_MS = 1_617_235_200_000
-"""Of epochs: 2021-04-01, in milliseconds since 1970."""
+PIECE_ROWS = 6500
+"""So many fit into the caches of a core."""
 TIMESTAMP_COLUMN = Column("_rw_timestamp", -1, Type(Kind.TIMESTAMPTZ), is_hidden=True)
 KEY_SHOWN = 60
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some rows: their keys, and the values of each column."""
-
-    keys: list[bytes]
-    columns: list[list[Any]]
 
 
 @dataclass(frozen=True)
@@ -83,59 +74,69 @@ class TableRead:
             ValueUnfit: a value does not fit its Arrow type.
             DamageError: bytes are not as they were written.
         """
-        for batch in self.values():
-            arrays = [self._array(batch, place) for place in range(len(self.columns))]
+        for piece in self.pieces():
+            arrays = [self._array(piece, place) for place in range(len(self.columns))]
             if arrays:
                 yield pa.record_batch(arrays, schema=self.arrow_schema)
 
-    def values(self) -> Iterator[Batch]:
-        """The rows as values."""
-        batch = self._empty()
-        wanted = tuple({*self.places, *(item.place for item in self.where)})
-        for version in table_versions(self.objects, self.scan):
-            row = decode_row(version.table_key, version.value, self.schema, wanted, version.place)
-            if not all(item.holds(row) for item in self.where):
-                continue
-            batch.keys.append(version.table_key)
-            for column, value in zip(batch.columns, self._given(row, version), strict=True):
-                column.append(value)
-            if len(batch.keys) == BATCH_ROWS:
-                yield batch
-                batch = self._empty()
-        if batch.keys:
-            yield batch
+    def values(self) -> Iterator[tuple[int, list[list[Any]]]]:
+        """The rows as values: how many, and those of each column."""
+        for piece in self.pieces():
+            columns = [piece.values(place) for place in self.places]
+            if self.with_timestamp:
+                columns.append(piece.moments().tolist())
+            yield len(piece), columns
 
-    def _given(self, row: Sequence[Any], version: Version) -> list[Any]:
-        found = [row[place] for place in self.places]
-        return [*found, moment_of(version.epoch)] if self.with_timestamp else found
+    def pieces(self) -> Iterator[Piece]:
+        """The rows, some thousand at a time."""
+        partitions = Partitions(self.objects, self.scan)
+        for found in partitions.ranges:
+            rows = partitions.rows(found)
+            for start in range(0, 0 if rows is None else len(rows), PIECE_ROWS):
+                assert rows is not None
+                piece = self._chosen(rows.part(start, start + PIECE_ROWS))
+                if len(piece):
+                    yield piece
 
-    def _empty(self) -> Batch:
-        return Batch([], [[] for _ in self.columns])
+    def _chosen(self, rows: Rows) -> Piece:
+        if not self.where:
+            return Piece(rows, self.schema, self.places)
+        keys = tuple(dict.fromkeys(item.place for item in self.where))
+        whole = Piece(rows, self.schema, keys)
+        columns = {place: whole.values(place) for place in keys}
+        wanted = [
+            n
+            for n in range(len(rows))
+            if all(item.holds(columns[item.place][n]) for item in self.where)
+        ]
+        return Piece(rows.pick(wanted), self.schema, self.places)
 
-    def _array(self, batch: Batch, place: int) -> Array:
-        type_ = self.columns[place].type
+    def _array(self, piece: Piece, number: int) -> Array:
+        type_ = self.columns[number].type
+        if number == len(self.places):
+            return pa.array(piece.moments()).cast(self.fit.arrow_type(type_))
+        place = self.places[number]
+        array = piece.array(place, self.fit)
+        if array is not None:
+            return array
+        values = piece.values(place)
         try:
-            return array_of(batch.columns[place], type_, self.fit)
+            return array_of(values, type_, self.fit)
         except Unfit:
-            for key, value in zip(batch.keys, batch.columns[place], strict=True):
-                self._fit_one(key, value, place)
+            for row, value in enumerate(values):
+                self._fit_one(piece, row, value, number)
             raise
 
-    def _fit_one(self, key: bytes, value: Any, place: int) -> None:
+    def _fit_one(self, piece: Piece, row: int, value: Any, number: int) -> None:
         """Name the row of a value that does not fit."""
         try:
-            array_of([value], self.columns[place].type, self.fit)
+            array_of([value], self.columns[number].type, self.fit)
         except Unfit as error:
+            key = shown_key(piece.key(row), self.schema)
             raise ValueUnfit(
-                f"table {self.schema.name}, key {shown_key(key, self.schema)}, column "
-                f"{self.names[place]}: {error}",
+                f"table {self.schema.name}, key {key}, column {self.names[number]}: {error}",
                 hint=f"{error.option} holds it",
             ) from error
-
-
-def moment_of(epoch: int) -> int:
-    """When an epoch began, in microseconds since 1970."""
-    return ((epoch >> PHYSICAL_SHIFT) + EPOCH_START_MS) * 1000
 
 
 def shown_key(table_key: bytes, schema: TableSchema) -> str:

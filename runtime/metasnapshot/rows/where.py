@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
@@ -41,9 +41,8 @@ class Comparison(NamedTuple):
     compare: Callable[[Any, Any], bool]
     constant: Any
 
-    def holds(self, row: Sequence[Any]) -> bool:
-        """Whether it is right of a row."""
-        value = row[self.place]
+    def holds(self, value: Any) -> bool:
+        """Whether it is right of a value."""
         return value is not None and self.compare(value, self.constant)
 
 

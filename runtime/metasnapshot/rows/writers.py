@@ -97,14 +97,14 @@ def write_csv(read: TableRead, file: BinaryIO, step: Step) -> int:
     file.write((",".join(map(_quoted, read.names)) + "\n").encode())
     types = [column.type for column in read.columns]
     count = 0
-    for batch in read.values():
+    for size, batch in read.values():
         columns = [
             ["" if value is None else _quoted(text_of(value, type_)) for value in values]
-            for values, type_ in zip(batch.columns, types, strict=True)
+            for values, type_ in zip(batch, types, strict=True)
         ]
-        rows = zip(*columns, strict=True) if columns else [()] * len(batch.keys)
+        rows = zip(*columns, strict=True) if columns else [()] * size
         file.write("".join(",".join(row) + "\n" for row in rows).encode())
-        count += len(batch.keys)
+        count += size
         step(count)
     return count
 
@@ -113,15 +113,15 @@ def write_jsonl(read: TableRead, file: BinaryIO, step: Step) -> int:
     """Write a line of JSON a row. Returns the rows."""
     types = [column.type for column in read.columns]
     count = 0
-    for batch in read.values():
+    for size, batch in read.values():
         columns = [
             [plain(value, type_) for value in values]
-            for values, type_ in zip(batch.columns, types, strict=True)
+            for values, type_ in zip(batch, types, strict=True)
         ]
-        rows = zip(*columns, strict=True) if columns else [()] * len(batch.keys)
+        rows = zip(*columns, strict=True) if columns else [()] * size
         lines = (dump(dict(zip(read.names, row, strict=True))) for row in rows)
         file.write(b"".join(lines))
-        count += len(batch.keys)
+        count += size
         step(count)
     return count
 
