@@ -7,6 +7,7 @@ from pathlib import Path
 
 import goldens
 import pytest
+from object_world import ObjectWorld
 from ran import Ran
 from releases import FIRST, OtherRelease, build
 
@@ -141,3 +142,75 @@ def test_an_expiry_by_the_first_release(first: OtherRelease, this: This) -> None
     assert repository.manifest().ids == (ids[-1],)
     assert set(read_facts(repository.store, repository.directory)) == {ids[0], ids[-1]}
     good(first.run("verify", *THERE, "--level", "refs"))
+
+
+@pytest.fixture
+def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
+    """A cluster with objects, in a working directory of its own."""
+    world = ObjectWorld(tmp_path / "full")
+    monkeypatch.chdir(world.path)
+    return world
+
+
+def completeness(this: This) -> dict[int, str]:
+    found = good(this.run("list", *THERE, "--json")).json["snapshots"]
+    return {item["id"]: item["completeness"] for item in found}
+
+
+def test_the_first_release_between_full_backups(
+    first: OtherRelease, this: This, full: ObjectWorld
+) -> None:
+    """Its delete, expire, gc and rebuild take nothing that a full backup needs: what it left is
+    full, what it deleted leaves an orphan, and the next full backup copies nothing again.
+    """
+    number = [good(this.run(*BACKUP, "--with-objects", "--json")).json["snapshot"]["id"]]
+    number.append(good(first.run(*BACKUP, "--json")).json["snapshot"]["id"])
+    number.append(good(this.run(*BACKUP, "--with-objects", "--json")).json["snapshot"]["id"])
+    good(first.run("gc", *THERE, "--grace", "0s", "--commit"))
+    good(first.run("delete", str(number[0]), *THERE, "--yes"))
+    good(first.run("expire", *THERE, "--keep-last", "1", "--commit"))
+    good(first.run("gc", *THERE, "--grace", "0s", "--commit"))
+    good(first.run("rebuild-manifest", *THERE, "--commit"))
+    assert completeness(this) == {number[2]: "full"}
+    (orphan,) = good(this.run("gc", *THERE, "--grace", "0s", "--json")).json["found"]
+    assert (orphan["kind"], orphan["path"].endswith(f"/{number[0]}.full")) == ("orphan", True)
+    content = ("--content", "hashes", "--in", "area")
+    good(this.run("verify", "latest", *THERE, *content))
+    last = good(this.run(*BACKUP, "--with-objects", "--json")).json
+    assert (last["objects"]["copied"], last["objects"]["reused"]) == (0, len(full.needed))
+    assert last["snapshot"]["id"] > number[2]
+
+
+def test_a_manifest_that_somebody_overwrote(
+    first: OtherRelease, this: This, full: ObjectWorld
+) -> None:
+    """A meta node that writes its manifest from memory loses the entry, and no more: the objects
+    stay, check says it, and after rebuild-manifest by either release the snapshot is full.
+    """
+    one = good(first.run(*BACKUP, "--json")).json["snapshot"]["id"]
+    manifest = Path("backups", directory(), "manifest.json")
+    before = manifest.read_bytes()
+    two = good(this.run(*BACKUP, "--with-objects", "--json")).json["snapshot"]["id"]
+    manifest.write_bytes(before)
+    found = this.run("check", *THERE)
+    assert (found.code, f"snapshot {two} is full" in found.err) == (5, True)
+    three = good(this.run(*BACKUP, "--with-objects", "--json")).json
+    assert (three["objects"]["copied"], len(full.needed)) == (0, three["objects"]["reused"])
+    good(first.run("rebuild-manifest", *THERE, "--commit"))
+    assert completeness(this) == {one: "partial", two: "full", three["snapshot"]["id"]: "full"}
+
+
+def test_the_notes_of_content_do_not_disturb(
+    first: OtherRelease, this: This, full: ObjectWorld
+) -> None:
+    """The first release reads a ledger with notes of content, and forgets them when it writes."""
+    number = good(this.run(*BACKUP, "--with-objects", "--json")).json["snapshot"]["id"]
+    good(this.run("verify", "latest", *THERE, "--content", "hashes"))
+    found = good(first.run("list", *THERE, "--json")).json["snapshots"]
+    assert [item["verified"]["level"] for item in found] == ["rows"]
+    good(first.run("keep", str(number), *THERE))
+    skipped = ("--if-older-than", "1d", "--json")
+    plain = good(this.run("verify", "latest", *THERE, *skipped)).json["snapshots"]
+    read = good(this.run("verify", "latest", *THERE, *skipped, "--content", "hashes")).json
+    assert [item["skipped"] for item in (*plain, *read["snapshots"])] == [True, False]
+    assert read["snapshots"][0]["content"]["objects"] == len(full.needed)

@@ -220,9 +220,10 @@ def restore(
     snapshot_id: int,
     options: RestoreOptions,
     store: Store | None = None,
+    pace: Pace | None = None,
 ) -> RestoreResult:
     """Restore a snapshot. Raises as restoring and Restoring.load."""
-    with restoring(repository, meta_store, snapshot_id, options, store) as run:
+    with restoring(repository, meta_store, snapshot_id, options, store, pace) as run:
         return run.load()
 
 
