@@ -27,6 +27,7 @@ import xxhash
 from exhaustive import WHOLE
 from shell import BACKUPS, STATE, STORE, TARGET, UNLOOKED, Shell
 
+from metasnapshot import errors
 from metasnapshot.cli.app import main
 from metasnapshot.errors import MetasnapshotError
 
@@ -223,12 +224,12 @@ def test_a_failure_leaves_stdout_empty(failure: Failure) -> None:
 
 def test_every_class_of_errors_has_its_process() -> None:
     """No class is added to errors.py, and no code to a class, without a row in FAILURES."""
-    found = list(MetasnapshotError.__subclasses__())
-    for error in found:
-        found += error.__subclasses__()
-    declared = {(error.exit_code, error.__name__) for error in found}
+    found = [item for item in vars(errors).values() if isinstance(item, type)]
+    kinds = [item for item in found if issubclass(item, MetasnapshotError)]
+    declared = {(kind.exit_code, kind.__name__) for kind in kinds if kind is not MetasnapshotError}
     others = (*OF_SERVERS, *OF_OTHERS, "SstDamage", "SstMismatch", "SstTruncated")
-    assert {item[:2] for item in FAILURES} == {item for item in declared if item[1] not in others}
+    rows = {item[:2] for item in FAILURES if hasattr(errors, item[1])}
+    assert rows == {item for item in declared if item[1] not in others}
 
 
 @pytest.mark.parametrize("wrong", ["--wrong", "--level=deep"])
