@@ -55,4 +55,5 @@ def test_the_measure_of_functions_measures(text: str, found: list[tuple[str, int
 def test_nothing_names_a_package_registry() -> None:
     """The lock file pins by name, version and hash; where packages come from is the machine's
     business."""
-    assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    for lock in ("requirements.lock", "requirements.core.lock"):
+        assert "://" not in (ROOT / lock).read_text(encoding="utf-8")
