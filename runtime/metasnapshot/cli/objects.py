@@ -69,7 +69,7 @@ class ReadContent(Pace):
     """Whether the bytes of objects are read, where, and how many of them.
 
     Attributes:
-        content: read the objects too, and compare their hashes.
+        content: read the objects too: compare their hashes, or unpack and walk their data too.
         where: where to read them: in the backup (area), or in the state store (state); by default
             in the backup, if the snapshot is full.
         sample: read a part of them only, such as 1%; it is noted as one.
@@ -81,7 +81,7 @@ class ReadContent(Pace):
         UsageError: another one is given without the first.
     """
 
-    content: Literal["hashes"] | None = None
+    content: Literal["hashes", "data"] | None = None
     where: Annotated[Literal["area", "state"] | None, Parameter("--in")] = None
     sample: str | None = None
 
@@ -111,7 +111,7 @@ class ReadContent(Pace):
         )
 
         share = WHOLE if self.sample is None else parse_share(self.sample)
-        return ContentCheck(self.where, share, self, state)
+        return ContentCheck(self.content, self.where, share, self, state)
 
 
 WITHOUT = WithObjects()

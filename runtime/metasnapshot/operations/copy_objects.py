@@ -107,18 +107,29 @@ class ObjectWork:
 
         self._work_through(places, source, work)
 
-    def read(self, places: Iterable[int], side: Side, *, compare: bool = True) -> None:
+    def read(
+        self,
+        places: Iterable[int],
+        side: Side,
+        *,
+        compare: bool = True,
+        look: Callable[[NeededObject, Side], None] | None = None,
+    ) -> None:
         """Read objects where they are, check them, and note their hashes.
 
         Args:
             places: of the objects.
             side: where they are.
             compare: whether a hash that is known is compared, or the object checked by itself.
+            look: looks at each object whose bytes are sound; may raise DamageError.
         """
 
         def work(place: int) -> None:
             original = self._original(place, side, compare=compare)
-            self._note(place, check_object(original))
+            found = check_object(original)
+            if look is not None:
+                look(self.needed[place], side)
+            self._note(place, found)
 
         self._work_through(places, side, work)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from metasnapshot.operations.verify_content import ContentCheck, ContentResult
 
 Level = Literal["file", "rows", "refs", "objects"]
+HASHES = "hashes"
 LEVELS: tuple[str, ...] = get_args(Level)
 """From the quickest to the deepest."""
 
@@ -164,6 +165,7 @@ def is_fresh(
     return (
         note is not None
         and note.share == 1
+        and content.kind == HASHES  # nobody notes that data was walked
         and content.where in (None, note.where)
         and _is_young(note.at, age_max)
     )

@@ -1,6 +1,6 @@
-"""verify --content hashes: are the bytes of the objects what they were? In the area each is
-compared with the hash in the side file; in the state store by the hashes in it, and with the side
-file's where there is one.
+"""verify --content: are the bytes of the objects what they were? In the area each is compared with
+the hash in the side file; in the state store by the hashes in it, and with the side file's where
+there is one. With `data`, every block of SSTs is unpacked and walked too.
 
 It is an axis beside the levels, and needs nothing but the place that it looks at: after a disaster
 the area alone. A sample is a share of the objects, chosen by a hash, and another for each snapshot.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,13 +32,15 @@ from metasnapshot.errors import (
     UsageError,
 )
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.hummock.objects import NeededObjects, needed_by
-from metasnapshot.hummock.paths import is_prefixed
+from metasnapshot.hummock.objects import NeededObject, NeededObjects, needed_by
+from metasnapshot.hummock.paths import DATA, is_prefixed
+from metasnapshot.hummock.sst_facts import compare_reference, references
 from metasnapshot.operations.copy_objects import ObjectWork, Side, area_side, state_side
 from metasnapshot.operations.crew import Pace
+from metasnapshot.sst.content import read_content
 from metasnapshot.store.url import open_store
 
-Content = Literal["hashes"]
+Content = Literal["hashes", "data"]
 Where = Literal["area", "state"]
 WHOLE = 1.0
 _SHARE = re.compile(r"(?P<number>\d{1,3}(\.\d{1,6})?)%", re.ASCII)
@@ -50,6 +53,7 @@ class ContentCheck:
     """What to look at, and what a run knows already.
 
     Attributes:
+        kind: hashes, or data: all blocks of SSTs are unpacked and walked too.
         where: the area, or the state store; None for the area of a full snapshot, else the state.
         share: of the objects, up to 1.
         pace: how fast.
@@ -57,6 +61,7 @@ class ContentCheck:
         sound: places, ids and tags of objects that this run found sound: snapshots share them.
     """
 
+    kind: Content = "hashes"
     where: Where | None = None
     share: float = WHOLE
     pace: Pace = field(default_factory=Pace)
@@ -142,11 +147,27 @@ def check_content(
     todo = [at for at in chosen if _key(where, needed, at) not in check.sound]
     hashes = bytearray() if full is None else bytearray(full.hashes)
     work = ObjectWork(needed, check.pace, hashes=hashes)
-    work.read(todo, side)
+    work.read(todo, side, look=_look_at_data(reader) if check.kind == "data" else None)
     if not work.findings.counts[ERROR]:
         check.sound.update(_key(where, needed, at) for at in todo)
     known = len(chosen) - len(todo)
     return ContentResult(where, check.share, work.done, work.bytes, known, work.findings)
+
+
+def _look_at_data(reader: SnapshotReader) -> Callable[[NeededObject, Side], None]:
+    """What walks the blocks of an SST, and compares what it holds with what the version says."""
+    known = references(reader.hummock_version.message)
+
+    def look(item: NeededObject, side: Side) -> None:
+        if item.suffix != DATA:
+            return
+        path = side.path_of(item)
+        with side.store.open_reader(path) as file:
+            content = read_content(file, item.size, path)
+        for info in known.get(item.id, ()):
+            compare_reference(content, info, path)
+
+    return look
 
 
 def _full_of(repository: Repository, reader: SnapshotReader) -> FullBackup | None:
