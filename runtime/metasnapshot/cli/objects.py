@@ -111,7 +111,7 @@ class ReadContent(Pace):
         )
 
         share = WHOLE if self.sample is None else parse_share(self.sample)
-        return ContentCheck(self.content, self.where, share, self, state)
+        return ContentCheck(self.where, share, self, state, kind=self.content)
 
 
 WITHOUT = WithObjects()

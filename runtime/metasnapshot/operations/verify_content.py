@@ -53,20 +53,20 @@ class ContentCheck:
     """What to look at, and what a run knows already.
 
     Attributes:
-        kind: hashes, or data: all blocks of SSTs are unpacked and walked too.
         where: the area, or the state store; None for the area of a full snapshot, else the state.
         share: of the objects, up to 1.
         pace: how fast.
         state: URL and data directory of the state store; by default what the snapshot says.
         sound: places, ids and tags of objects that this run found sound: snapshots share them.
+        kind: hashes, or data: all blocks of SSTs are unpacked and walked too.
     """
 
-    kind: Content = "hashes"
     where: Where | None = None
     share: float = WHOLE
     pace: Pace = field(default_factory=Pace)
     state: tuple[str, str | None] | None = None
     sound: set[tuple[str, int, int]] = field(default_factory=set[tuple[str, int, int]])
+    kind: Content = "hashes"
 
 
 @dataclass(frozen=True)
