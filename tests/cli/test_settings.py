@@ -39,6 +39,52 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
     assert not (shell.path / "from-file").exists()
 
 
+KUBERNETES = {
+    "METASNAPSHOT_PORT": "tcp://10.0.0.7:80",
+    "METASNAPSHOT_SERVICE_HOST": "10.0.0.7",
+    "METASNAPSHOT_SERVICE_PORT": "80",
+    "METASNAPSHOT_SERVICE_PORT_METRICS": "80",
+    "METASNAPSHOT_PORT_80_TCP": "tcp://10.0.0.7:80",
+    "METASNAPSHOT_PORT_80_TCP_PROTO": "tcp",
+    "METASNAPSHOT_PORT_80_TCP_PORT": "80",
+    "METASNAPSHOT_PORT_80_TCP_ADDR": "10.0.0.7",
+    "METASNAPSHOT_PORT_53_UDP_ADDR": "10.0.0.7",
+    "METASNAPSHOT_WATCH_SERVICE_HOST": "10.0.0.8",
+    "METASNAPSHOT_WATCH_V2_PORT": "sctp://10.0.0.8:9",
+}
+"""What Kubernetes gives every container beside services `metasnapshot` and `metasnapshot-watch`."""
+
+
+def test_variables_of_kubernetes_are_ignored(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They set nothing, and stop nothing."""
+    for name, value in KUBERNETES.items():
+        monkeypatch.setenv(name, value)
+    code, out, _ = shell.run("config", "show")
+    assert code == 0
+    assert "10.0.0" not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("METASNAPSHOT_PORT", "80"),
+        ("METASNAPSHOT_PORTS", "tcp://10.0.0.7:80"),
+        ("METASNAPSHOT_SERVICE", "x"),
+        ("METASNAPSHOT_STORAGE_TIMEOUTS", "60s"),
+        ("METASNAPSHOT_PORT_X_TCP", "tcp://10.0.0.7:80"),
+        ("METASNAPSHOT_", "x"),
+    ],
+)
+def test_other_variables_that_set_nothing_are_refused(
+    name: str, value: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting with a typing error would be none."""
+    monkeypatch.setenv(name, value)
+    code, _, said = shell.run("config", "show")
+    assert code == 2
+    assert name in said
+
+
 @pytest.mark.parametrize("way", ["flag", "variable"])
 def test_another_file(way: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """--config and METASNAPSHOT_CONFIG name one."""

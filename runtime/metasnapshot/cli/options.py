@@ -19,6 +19,7 @@ from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve
 from metasnapshot.errors import UsageError
 from metasnapshot.store.modes import OURS, set_file_mode
 from metasnapshot.store.retry import RetryPolicy, set_retries
+from metasnapshot.store.trust import set_ca_file
 
 if TYPE_CHECKING:
     from metasnapshot.catalogue.repository import Repository
@@ -139,6 +140,7 @@ class GlobalOptions:
         storage_retries: retries of a request to an object store.
         storage_timeout: time limit of such a request, as 30s.
         storage_list_timeout: time limit of one page of a listing.
+        storage_ca_file: authorities (PEM) to trust besides the system's, for an object store.
         retry_lock: how long to wait for a lock that somebody else holds, as 10m.
         file_mode: mode of manifest and snapshots in a local directory without a manifest, as 0640.
         metrics_file: write the outcome of the run to this file, for Prometheus' node exporter.
@@ -148,6 +150,7 @@ class GlobalOptions:
     storage_retries: str | None = None
     storage_timeout: str | None = None
     storage_list_timeout: str | None = None
+    storage_ca_file: str | None = None
     retry_lock: str | None = None
     file_mode: str | None = None
     metrics_file: Path | None = None
@@ -164,8 +167,9 @@ class GlobalOptions:
         metrics.path = self.metrics_file
         configuration.load(self.config)
         settings = resolve(configuration.values)
-        values = {item.option: str(value.text) for item, value in settings.items()}
+        values = {item.option: value.text or "" for item, value in settings.items()}
         set_file_mode(mode_of(self.file_mode or values["--file-mode"]))
+        set_ca_file(self.storage_ca_file or values["--storage-ca-file"])
         set_retries(
             retry_policy(
                 self.storage_retries or values["--storage-retries"],

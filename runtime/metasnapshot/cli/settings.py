@@ -9,11 +9,13 @@ an error: a setting with a typing error would otherwise be none.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from metasnapshot.errors import UsageError
+from metasnapshot.store.retry import DEFAULTS
 
 ENVIRONMENT_PREFIX = "METASNAPSHOT_"
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
@@ -26,6 +28,14 @@ BACKUP_DIRECTORY = "backup"
 META_STORE_LOCK_WAIT = "30s"
 DEFAULT = "default"
 """Where a value comes from that nobody set."""
+
+
+def _spelt(seconds: float) -> str:
+    """A span of time as the options take it, in the largest unit that is whole: minutes from two
+    of them on.
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m" if minutes > 1 and not rest else f"{round(seconds)}s"
 
 
 class Setting(NamedTuple):
@@ -50,15 +60,24 @@ SETTINGS = (
     Setting("storage", "backup_storage_directory", "--backup-storage-directory", BACKUP_DIRECTORY),
     Setting("storage", "hummock_storage_url", "--hummock-storage-url"),
     Setting("storage", "hummock_storage_directory", "--hummock-storage-directory"),
-    Setting("storage", "retries", "--storage-retries", "3"),
-    Setting("storage", "timeout", "--storage-timeout", "60s"),
-    Setting("storage", "list_timeout", "--storage-list-timeout", "10m"),
-    Setting("storage", "retry_lock", "--retry-lock", "5m"),
+    Setting("storage", "retries", "--storage-retries", str(DEFAULTS.retries)),
+    Setting("storage", "timeout", "--storage-timeout", _spelt(DEFAULTS.timeout_s)),
+    Setting("storage", "list_timeout", "--storage-list-timeout", _spelt(DEFAULTS.list_timeout_s)),
+    Setting("storage", "ca_file", "--storage-ca-file"),
+    Setting("storage", "retry_lock", "--retry-lock", _spelt(DEFAULTS.lock_wait_s)),
     Setting("storage", "file_mode", "--file-mode", "0600"),
     Setting("backup", "rw_version", "--rw-version"),
     Setting("verify", "level", "--level", "rows"),
     Setting("verify", "if_older_than", "--if-older-than"),
 )
+_SERVICE = re.compile(
+    rf"{ENVIRONMENT_PREFIX}(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?"
+    r"|PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR))"
+)
+_ADDRESS = re.compile(
+    rf"{ENVIRONMENT_PREFIX}(?:[A-Z0-9_]+_)?PORT(?:_\d+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://.*"
+)
+"""Variables that Kubernetes makes of services; one that has an address, with its value."""
 _BY_OPTION = {setting.option: setting for setting in SETTINGS}
 
 
@@ -118,9 +137,17 @@ def check_environment(environment: Mapping[str, str] | None = None) -> None:
     """
     variables = os.environ if environment is None else environment
     known = [CONFIG_VARIABLE, PASSWORD_VARIABLE, *(item.variable for item in SETTINGS)]
-    for name in variables:
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+    for name, value in variables.items():
+        is_ours = name.startswith(ENVIRONMENT_PREFIX)
+        if is_ours and name not in known and not _is_of_kubernetes(name, value):
             raise _unknown(f"unknown environment variable {name}", name, known)
+
+
+def _is_of_kubernetes(name: str, value: str) -> bool:
+    """Whether a variable is one that Kubernetes gives every container of a namespace in which a
+    service has our name, or one that begins with it.
+    """
+    return bool(_SERVICE.fullmatch(name) or _ADDRESS.fullmatch(f"{name}={value}"))
 
 
 def require_text(words: Iterable[str]) -> None:

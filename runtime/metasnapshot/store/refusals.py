@@ -188,7 +188,7 @@ def says_nothing(error: Exception) -> bool:
 
 
 def _no_credentials(found: Refusal, url: str) -> AuthenticationError:
-    host = urlsplit(found.address).netloc
+    host = urlsplit(found.address).netloc or "the service that gives them"
     if _METADATA.search(found.address):
         what = f"nothing gives credentials, and this machine has no role ({host} was asked)"
     else:

@@ -44,7 +44,9 @@ class RetryPolicy:
             yield pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
-_policy = RetryPolicy()
+DEFAULTS = RetryPolicy()
+"""What holds where nobody says otherwise."""
+_policy = DEFAULTS
 
 
 def set_retries(chosen: RetryPolicy) -> None:

@@ -12,7 +12,7 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -21,10 +21,11 @@ from urllib.parse import urlsplit
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from metasnapshot.errors import StorageError, UsageError
+from metasnapshot.store.aws import aws_settings
 from metasnapshot.store.location import Location
+from metasnapshot.store.trust import ca_file, read_authorities
 
 CONNECT_TIMEOUT_S = 10.0
-DEFAULT_REGION = "us-east-1"
 MINIO_REGION = "custom"
 CHECKSUM = "SHA256"
 CHECKSUM_HEADER = "x-amz-sdk-checksum-algorithm"
@@ -40,13 +41,20 @@ class Connector:
         place: where it is.
         make: obstore's class.
         options: its configuration.
-        endpoint: the address of its service, or of the bucket.
+        more: its arguments besides, such as who gives credentials.
+        authorities: certificates in PEM that are trusted besides the system's.
     """
 
     place: Location
     make: Any
     options: dict[str, Any]
-    endpoint: str
+    more: dict[str, Any] = field(default_factory=dict[str, Any])
+    authorities: bytes | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The address of its service, or of the bucket; "" where the library knows it."""
+        return str(self.options.get("endpoint") or self.options.get("base_url") or "")
 
     def __call__(self, timeout_s: float, retry: Any, query: str = "", checksums: int = 0) -> Any:
         """A client.
@@ -67,13 +75,19 @@ class Connector:
             "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
             "allow_http": self.endpoint.startswith("http://"),
         }
+        if self.authorities is not None:
+            client["root_certificate"] = self.authorities
         if checksums and self.place.service in S3_KIN:
             config["checksum_algorithm"] = CHECKSUM
             if checksums > 1:
                 client["default_headers"] = {CHECKSUM_HEADER: CHECKSUM}
         try:
             return self.make(
-                self.place.bucket, config=config, client_options=client, retry_config=retry
+                self.place.bucket,
+                config=config,
+                client_options=client,
+                retry_config=retry,
+                **self.more,
             )
         except Exception as error:  # obstore's own kinds have no common base here
             text = _VALUE.sub(r"\1, expected", str(error))
@@ -87,9 +101,9 @@ def connector(place: Location) -> Connector:
     Raises:
         UsageError: the environment lacks a variable that the service needs.
     """
-    make, options = _KINDS[place.service](place)
-    endpoint = str(options.get("endpoint") or options.get("base_url") or "")
-    return Connector(place, make, options, endpoint)
+    found = _KINDS[place.service](place)
+    trusted = read_authorities(ca_file(), "--storage-ca-file")
+    return found if trusted is None else replace(found, authorities=trusted)
 
 
 def _asking(place: Location, options: dict[str, Any], query: str) -> dict[str, Any]:
@@ -121,18 +135,23 @@ _NOBODY = '{"private_key": "", "private_key_id": "", "client_email": "", "disabl
 """Writing takes a token even where nothing is signed; without this it is the machine's own."""
 
 
-def _s3(place: Location) -> tuple[Any, dict[str, Any]]:
-    options: dict[str, Any] = dict(_S3)
+def _s3(place: Location) -> Connector:
+    settings = aws_settings()
+    options: dict[str, Any] = {**_S3, "region": settings.region}
     if endpoint := os.environ.get("RW_S3_ENDPOINT"):
         options |= _addressed(place.bucket, endpoint)
-    named = (os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
-    options["region"] = next((region for region in named if region), DEFAULT_REGION)
-    return S3Store, options
+    elif settings.endpoint:
+        options["endpoint"] = settings.endpoint
+    if metadata := os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT"):
+        options["metadata_endpoint"] = metadata.rstrip("/")
+    more = {} if settings.provider is None else {"credential_provider": settings.provider}
+    trusted = read_authorities(settings.ca_file, "AWS_CA_BUNDLE")
+    return Connector(place, S3Store, options, more, trusted)
 
 
-def _minio(place: Location) -> tuple[Any, dict[str, Any]]:
+def _minio(place: Location) -> Connector:
     key, _, secret = place.credentials.partition(":")
-    return S3Store, {
+    options = {
         **_S3,
         "endpoint": place.endpoint,
         "access_key_id": key,
@@ -140,15 +159,16 @@ def _minio(place: Location) -> tuple[Any, dict[str, Any]]:
         "region": MINIO_REGION,
         "virtual_hosted_style_request": False,
     }
+    return Connector(place, S3Store, options)
 
 
-def _gcs(_: Location) -> tuple[Any, dict[str, Any]]:
+def _gcs(place: Location) -> Connector:
     options: dict[str, Any] = {}
     if credentials := os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
         options = _google_credentials(credentials)
     if emulator := os.environ.get("STORAGE_EMULATOR_HOST"):
         options = {"base_url": emulator, "skip_signature": True, "service_account_key": _NOBODY}
-    return GCSStore, options
+    return Connector(place, GCSStore, options)
 
 
 def _google_credentials(value: str) -> dict[str, Any]:
@@ -167,7 +187,7 @@ def _google_credentials(value: str) -> dict[str, Any]:
     return {"service_account_key": value}
 
 
-def _azblob(place: Location) -> tuple[Any, dict[str, Any]]:
+def _azblob(place: Location) -> Connector:
     found = _environment(
         endpoint="AZBLOB_ENDPOINT",
         account_name="AZBLOB_ACCOUNT_NAME",
@@ -179,18 +199,18 @@ def _azblob(place: Location) -> tuple[Any, dict[str, Any]]:
         raise UsageError("azblob:// needs AZBLOB_ENDPOINT", hint=_HINT)
     if "endpoint" in found:
         found["endpoint"] = str(found["endpoint"]).rstrip("/")
-    return AzureStore, found
+    return Connector(place, AzureStore, found)
 
 
-def _oss(place: Location) -> tuple[Any, dict[str, Any]]:
+def _oss(place: Location) -> Connector:
     return _s3_kin(place, "OSS_ENDPOINT", "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
 
 
-def _obs(place: Location) -> tuple[Any, dict[str, Any]]:
+def _obs(place: Location) -> Connector:
     return _s3_kin(place, "OBS_ENDPOINT", "OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY")
 
 
-def _s3_kin(place: Location, endpoint: str, key: str, secret: str) -> tuple[Any, dict[str, Any]]:
+def _s3_kin(place: Location, endpoint: str, key: str, secret: str) -> Connector:
     """A service that speaks S3's protocol too."""
     found = _environment(endpoint=endpoint, access_key_id=key, secret_access_key=secret)
     if missing := [
@@ -199,12 +219,8 @@ def _s3_kin(place: Location, endpoint: str, key: str, secret: str) -> tuple[Any,
         if option not in found
     ]:
         raise UsageError(f"{', '.join(missing)} is not set", hint=_HINT)
-    return S3Store, {
-        **_S3,
-        **found,
-        "region": MINIO_REGION,
-        **_addressed(place.bucket, found["endpoint"]),
-    }
+    options = {**_S3, **found, "region": MINIO_REGION}
+    return Connector(place, S3Store, options | _addressed(place.bucket, found["endpoint"]))
 
 
 def _addressed(bucket: str, endpoint: str) -> dict[str, Any]:

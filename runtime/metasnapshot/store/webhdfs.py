@@ -15,6 +15,7 @@ from urllib.parse import quote
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
 from metasnapshot.errors import UsageError
+from metasnapshot.store.trust import ca_file
 
 MISSING = ("FileNotFoundException", "ParentNotDirectoryException")
 DENIED = ("AccessControlException", "SecurityException", "AuthorizationException")
@@ -37,6 +38,8 @@ def connect(address: str, timeout_s: float) -> Any:
             f"webhdfs://{address} has no port", hint="webhdfs://HOST:9870@ROOT for a name node"
         )
     files = _fsspec.filesystem("webhdfs", skip_instance_cache=True, host=host, port=int(port))
+    if trusted := ca_file():
+        files.session.verify = trusted
     files.session.request = partial(files.session.request, timeout=timeout_s)
     files.session.hooks["response"].append(_raise_refusal)
     return files
