@@ -210,6 +210,9 @@ def test_what_is_not_there(server: Server, store: str) -> None:
     assert {url: said.code for url, said in found.items()} == cases
     for url, said in found.items():
         assert str(sa.make_url(url).host) in said.text
+        is_asked = "is the server up" in said.text
+        assert is_asked is ("127.0.0.1:1/" in url or "no-such-host" in url)
+    assert "create the database" in found[store.replace(f"/{DATABASE}", "/no_such")].text
 
 
 def test_a_database_that_is_no_meta_store(server: Server) -> None:

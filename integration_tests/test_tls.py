@@ -99,8 +99,9 @@ def test_who_cannot_prove_who_he_is_gets_nothing(
     options: str, host: str, place: tuple[Server, Path]
 ) -> None:
     """Another authority, another name, or an authority that nobody knows: exit 18."""
-    with pytest.raises(DatabaseError), connected(place, options, host):
+    with pytest.raises(DatabaseError) as caught, connected(place, options, host):
         pass
+    assert "ssl-ca" in caught.value.hint
 
 
 @pytest.mark.parametrize("options", ["tls-version=TLSv1", "sslmode=maybe", "ssl-cipher=NULL-MD5"])

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.engines import ENGINES, engine_named, engine_of, find_engine
+from metasnapshot.metastore.engines.mysql import Mysql
 
 RUNTIME = Path(__file__).parents[2] / "runtime" / "metasnapshot"
 HOME = RUNTIME / "metastore" / "engines"
@@ -83,3 +88,60 @@ def test_a_connection_knows_its_engine(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'meta.db'}"
     with open_meta_store(url, may_create=True) as store, store.read_transaction() as connection:
         assert engine_of(connection) is engine_named("sqlite")
+
+
+class _Answer:
+    """What an execution gives."""
+
+    def __init__(self, row: tuple[Any, ...]) -> None:
+        self.row = row
+
+    def one(self) -> tuple[Any, ...]:
+        return self.row
+
+    def scalar(self) -> Any:
+        return self.row[0]
+
+    def scalars(self) -> list[Any]:
+        return []
+
+    def fetchall(self) -> list[Any]:
+        return []
+
+
+class _MysqlConnection:
+    """A connection to a database of a server that folds names or does not."""
+
+    def __init__(self, database: str, *, folds: bool) -> None:
+        self.database, self.folds = database, folds
+        self.locks: list[str] = []
+        self.info: dict[str, Any] = {}
+        self.dialect = SimpleNamespace(
+            loaded_dbapi=sqlite3, identifier_preparer=SimpleNamespace(quote_identifier=repr)
+        )
+
+    def begin(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def exec_driver_sql(self, statement: str, values: Sequence[str] = ()) -> _Answer:
+        if "GET_LOCK" in statement:
+            self.locks += values
+            return _Answer((1,))
+        return _Answer((self.database, int(self.folds)))
+
+
+def _lock_of(database: str, *, folds: bool = False) -> str:
+    connection: Any = _MysqlConnection(database, folds=folds)
+    with Mysql().writing(connection):
+        (found,) = connection.locks
+    return found
+
+
+def test_mysqls_restore_lock_is_a_databases() -> None:
+    """Its locks are the whole server's and have 64 characters at most: each database has one, whose
+    name knows case where names of databases do."""
+    names = ["meta", "Meta", "meta2", "m" * 64, "m" * 63, "мета", "a-b", ""]
+    found = [_lock_of(name) for name in names]
+    assert len(set(found)) == len(names)
+    assert max(map(len, found)) <= 64
+    assert _lock_of("Meta", folds=True) == _lock_of("META", folds=True)

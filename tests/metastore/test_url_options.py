@@ -170,7 +170,7 @@ def test_what_only_tunes_sqlx_is_passed_over(name: str, caplog: pytest.LogCaptur
 def test_identity_may_stand_among_the_options() -> None:
     """As libpq, MySQL's clients and sqlx have it."""
     found = arguments(f"{MYSQL}?socket=/run/x&passwd=p&user=v&read_timeout=5")
-    expected = {"unix_socket": "/run/x", "password": "p", "user": "v", "read_timeout": 5}
+    expected = {"unix_socket": "/run/x", "password": b"p", "user": "v", "read_timeout": 5}
     assert found == expected
     found = arguments(f"{POSTGRES}?application_name=a&options[search_path]=b&connect_timeout=3")
     assert found["options"] == "-c search_path=b"

@@ -93,6 +93,6 @@ def meta_store_password(file: Path | None) -> str | None:
     if file is None:
         return os.environ.get(PASSWORD_VARIABLE)
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        return file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the password file {file}: {error}") from error

@@ -20,6 +20,9 @@ from metasnapshot.metastore.session import Session, keep
 
 CONNECT_TIMEOUT_S = 10
 UNREACHABLE_HINT = "is the server up, and this its address?"
+TLS_HINT = "check sslmode, ssl-ca, ssl-cert and ssl-key (docs/guide.md, meta stores)"
+MISSING_HINT = "create the database, then `metasnapshot create-schema` makes its tables"
+OPTION_HINT = "check the options of the database URL (docs/guide.md, meta stores)"
 DENIED_HINT = "check user and password (docs/guide.md, meta stores)"
 
 
@@ -72,6 +75,10 @@ class ServerEngine(Protocol):
         """What a driver's error comes to. No value of a row is repeated: it may be a secret."""
         ...
 
+    def driver_reason(self, error: Exception) -> Reason:
+        """The same of what a driver raises while it connects that is no error of databases."""
+        ...
+
 
 class ServerStore:
     """A meta store on a server."""
@@ -90,18 +97,20 @@ class ServerStore:
             self._engine = sa.create_engine(
                 plain,
                 connect_args={
+                    "connect_timeout": CONNECT_TIMEOUT_S,
                     **arguments,
                     **server.session_arguments(self._session),
-                    "connect_timeout": CONNECT_TIMEOUT_S,
                 },
                 poolclass=sa.NullPool,
                 hide_parameters=True,
             )
-        except (ImportError, exc.ArgumentError) as error:
+        except ImportError as error:
             raise UsageError(
                 f"no driver for {server.name}: {error}",
                 hint=f"install metasnapshot[{server.extra}]",
             ) from error
+        except exc.ArgumentError as error:
+            raise UsageError(f"{self.url}: {error}", hint=OPTION_HINT) from error
 
     def close(self) -> None:
         """Let go of everything."""
@@ -142,12 +151,24 @@ class ServerStore:
             raise self._translate(error, is_unreachable=False) from error
 
     def _connect(self) -> sa.Connection:
+        """Connect. What a driver raises that is no error of databases, it raises of what it was
+        told: of options, names and files.
+        """
         try:
             return self._engine.connect()
+        except exc.SQLAlchemyError:
+            raise
         except OSError as error:  # PyMySQL opens the files of TLS before it connects
-            raise DatabaseError(
-                f"{self.url}: {error}", hint="check ssl-ca, ssl-cert and ssl-key"
+            raise DatabaseError(f"{self.url}: {error}", hint=TLS_HINT) from error
+        except UnicodeError as error:  # its text repeats what it is about: it may be a password
+            what = type(error).__name__
+            raise UsageError(
+                f"{self.url}: the driver cannot use the host, user or password: {what}",
+                hint="is the host's name one, with parts of 1 to 63 characters?",
             ) from error
+        except Exception as error:
+            kind, text, hint = self._server.driver_reason(error)
+            raise kind(f"{self.url}: {text}", hint=hint) from error
 
     def _translate(self, error: Any, *, is_unreachable: bool) -> MetasnapshotError:
         kind, text, hint = self._server.reason(error, is_unreachable=is_unreachable)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.engines import URL_HINT, engine_named
+from metasnapshot.metastore.url_options import PORTS
 
 OPTION_NAME = re.compile(r"[\w.\-\[\]]+")
 
@@ -35,6 +36,9 @@ def parse_url(url: str, password: str | None = None) -> sa.URL:
     for name, value in parse_qsl(url.rpartition("?")[2], keep_blank_values=True):
         if not value and OPTION_NAME.fullmatch(name) and name not in parsed.query and "?" in url:
             raise UsageError(f"option {name} of the database URL has no value")
+    _require_utf8(url)
+    if parsed.port is not None and parsed.port not in PORTS:
+        raise UsageError(f"port {parsed.port} of the database URL is not from 1 to {PORTS[-1]}")
     engine = engine_named(parsed.get_backend_name())
     parsed = parsed.set(drivername=engine.driver)
     if password is not None:
@@ -44,3 +48,14 @@ def parse_url(url: str, password: str | None = None) -> sa.URL:
     if "\0" in unquote(parsed.render_as_string(hide_password=False)):
         raise UsageError("the database URL or its password has a byte of zero (NUL) in it")
     return parsed
+
+
+def _require_utf8(url: str) -> None:
+    """A byte that is none would be another character, and a password that is right a wrong one."""
+    try:
+        unquote_to_bytes(url).decode()
+    except UnicodeError as error:  # its text would repeat the URL
+        raise UsageError(
+            "the database URL has percent-encoded bytes that are no UTF-8",
+            hint="encode user, password and database as UTF-8",
+        ) from error

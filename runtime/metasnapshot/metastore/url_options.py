@@ -47,7 +47,10 @@ FILES = {
     "sslkeypassword": "password",
 }
 TUNING = frozenset(
-    {"statementcachecapacity", "charset", "collation", "timezone", "extrafloatdigits"}
+    {
+        *("statementcachecapacity", "charset", "collation", "timezone", "extrafloatdigits"),
+        "clientencoding",
+    }
 )
 """Of sqlx, or of text that we set ourselves; nothing is less safe or other without them."""
 MYSQL_OTHERS = {
@@ -63,8 +66,21 @@ MYSQL_OTHERS = {
     "db": "database",
     "readtimeout": "read_timeout",
     "writetimeout": "write_timeout",
+    "connecttimeout": "connect_timeout",
 }
-_NUMBERS = ("port", "read_timeout", "write_timeout")
+TIME_MAX_S = 31_536_000
+PORTS = range(1, 65536)
+_NUMBERS = {
+    "port": PORTS,
+    **dict.fromkeys(("read_timeout", "write_timeout"), range(1, TIME_MAX_S + 1)),
+    "connect_timeout": range(1, TIME_MAX_S + 1),
+    "keepalives": range(2),
+    **dict.fromkeys(
+        ("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
+        range(TIME_MAX_S + 1),
+    ),
+}
+"""Options of any driver that are numbers, and those that they can be."""
 _STRENGTH = tuple(MODES)
 Query = Mapping[str, str | Sequence[str]]
 
@@ -89,7 +105,7 @@ def postgres_options(query: Query, keywords: Sequence[str]) -> dict[str, str]:
             setting = name.removeprefix("options[").removesuffix("]")
             found["options"] = f"{found.get('options', '')} -c {setting}={value}".strip()
         elif name in keywords:
-            found[name] = value
+            found[name] = str(_number(name, name, value)) if name in _NUMBERS else value
         else:
             raise _unknown(name)
     names = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey", "password": "sslpassword"}
@@ -113,9 +129,7 @@ def mysql_options(query: Query) -> dict[str, Any]:
         known = MYSQL_OTHERS.get(_plain(name))
         if known is None:
             raise _unknown(name)
-        if known in _NUMBERS and not (value.isascii() and value.isdigit()):
-            raise UsageError(f"option {name} of the database URL is no number")
-        found[known] = int(value) if known in _NUMBERS else value
+        found[known] = _number(name, known, value) if known in _NUMBERS else value
     mode = tls.mode()
     if mode == "disable":
         return {**found, "ssl_disabled": True}
@@ -223,6 +237,18 @@ def _single(query: Query) -> list[tuple[str, str]]:
             raise UsageError(f"the database URL has two values of {name}")
         found.append((name, values[0]))
     return found
+
+
+def _number(name: str, known: str, value: str) -> int:
+    """The value of an option that is a number."""
+    allowed = _NUMBERS[known]
+    if not (value.isascii() and value.isdigit()):
+        raise UsageError(f"option {name} of the database URL is no number")
+    if len(value) > len(str(allowed[-1])) or int(value) not in allowed:
+        raise UsageError(
+            f"option {name} of the database URL is not from {allowed[0]} to {allowed[-1]}"
+        )
+    return int(value)
 
 
 def _is_tuning(name: str) -> bool:

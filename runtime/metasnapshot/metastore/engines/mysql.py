@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -10,22 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 import xxhash
 
-from metasnapshot.errors import (
-    AuthenticationError,
-    ConflictError,
-    DatabaseError,
-    InconsistentStore,
-)
+from metasnapshot.errors import InconsistentStore
 from metasnapshot.metastore.ddl import Syntax
 from metasnapshot.metastore.engines import mysql_locks as locks
+from metasnapshot.metastore.engines.mysql_errors import driver_reason, reason
 from metasnapshot.metastore.engines.mysql_literals import MysqlTable
 from metasnapshot.metastore.schema import Declared, counted_columns, delete_rows
-from metasnapshot.metastore.server import (
-    DENIED_HINT,
-    UNREACHABLE_HINT,
-    Reason,
-    ServerStore,
-)
+from metasnapshot.metastore.server import Reason, ServerStore
 from metasnapshot.metastore.session import Session, session_of
 from metasnapshot.metastore.url_options import mysql_options
 from metasnapshot.metastore.values import Forms
@@ -35,14 +25,6 @@ RESTORE_LOCK = "metasnapshot-restore"
 """What the name of the restore's lock begins with. Locks are the whole server's, and have 64
 characters at most: a hash of the database's name follows.
 """
-_DENIED = (1044, 1045, 1698)
-_HUNG_UP = (1153, 2006, 2013)
-_VALUE = re.compile(
-    r"(?<=entry )'.*'(?= for key)|(?<=value: )'.*'(?= for )|(?<=value )'.*'(?= for )"
-    r"|(?<=CONVERT_VALUE: )'.*'|(?<=json text: ).*(?= for column)",
-    re.DOTALL | re.IGNORECASE,
-)
-"""What a server repeats of a value."""
 _SETTINGS = (
     "sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO'",
     "time_zone = '+00:00'",
@@ -115,8 +97,13 @@ class Mysql:
             store.close()
 
     def arguments(self, url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
-        """See Engine."""
-        return url.set(query={}), mysql_options(url.query)
+        """See Engine. As text, PyMySQL would send a password in latin-1, which is not what MySQL's
+        own clients made it of.
+        """
+        options = mysql_options(url.query)
+        if password := options.get("password", url.password):
+            options["password"] = password.encode()
+        return url.set(query={}), options
 
     def session_arguments(self, session: Session) -> dict[str, Any]:
         """See ServerEngine."""
@@ -153,20 +140,11 @@ class Mysql:
 
     def reason(self, error: Any, *, is_unreachable: bool) -> Reason:
         """See ServerEngine."""
-        text = " ".join(_VALUE.sub("(a value)", str(error)).split())
-        code = locks.code_of(error)
-        if self.is_conflict(error):
-            return Reason(
-                ConflictError,
-                f"another session has locked what is needed: {text}",
-                "end its transaction (SHOW PROCESSLIST), then try again",
-            )
-        if code in _DENIED:
-            return Reason(AuthenticationError, text, DENIED_HINT)
-        hint = UNREACHABLE_HINT if is_unreachable else ""
-        if code in _HUNG_UP:
-            hint = "is the server up? it also hangs up on rows above its max_allowed_packet"
-        return Reason(DatabaseError, text, hint)
+        return reason(error, is_unreachable=is_unreachable)
+
+    def driver_reason(self, error: Exception) -> Reason:
+        """See ServerEngine."""
+        return driver_reason(error)
 
     def table(self, connection: sa.Connection, table: str, shape: Sequence[Column]) -> MysqlTable:
         """See Engine."""

@@ -8,13 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from metasnapshot.errors import UsageError
 from metasnapshot.metastore.ddl import Syntax
 from metasnapshot.metastore.engines import postgres_locks as locks
 from metasnapshot.metastore.engines.postgres_copy import PostgresTable
 from metasnapshot.metastore.engines.postgres_errors import reason
 from metasnapshot.metastore.engines.postgres_keys import foreign_keys_last
 from metasnapshot.metastore.schema import Declared, counted_columns
-from metasnapshot.metastore.server import Reason, ServerStore
+from metasnapshot.metastore.server import OPTION_HINT, Reason, ServerStore
 from metasnapshot.metastore.session import Session, session_of
 from metasnapshot.metastore.url_options import postgres_options
 from metasnapshot.metastore.values import Forms
@@ -95,8 +96,10 @@ class Postgres:
         return plain, dict(postgres_options(others, keywords))
 
     def session_arguments(self, session: Session) -> dict[str, Any]:  # noqa: ARG002 - MySQL's
-        """See ServerEngine. Each transaction sets what it needs."""
-        return {}
+        """See ServerEngine. Each transaction sets what it needs. In a database that is SQL_ASCII
+        text would else be bytes.
+        """
+        return {"client_encoding": "UTF8"}
 
     @contextmanager
     def reading(self, connection: sa.Connection) -> Generator[None]:
@@ -140,6 +143,10 @@ class Postgres:
     def reason(self, error: Any, *, is_unreachable: bool) -> Reason:
         """See ServerEngine."""
         return reason(error, is_unreachable=is_unreachable)
+
+    def driver_reason(self, error: Exception) -> Reason:
+        """See ServerEngine."""
+        return Reason(UsageError, f"{type(error).__name__}: {error}", OPTION_HINT)
 
     def table(
         self, connection: sa.Connection, table: str, shape: Sequence[Column]
