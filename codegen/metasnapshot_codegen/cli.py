@@ -101,7 +101,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.freeze:
         return _freeze(schema, expanded)
     if options.check:
-        fresh = _is_fresh(places) & _is_frozen(schema, expanded)
+        fresh = _is_fresh(places, options.docs) & _is_frozen(schema, expanded)
         return 0 if fresh & (options.base is None or _keeps_base(schema, options.base)) else 1
     for texts, folder in places:
         for name in output.write(texts, folder):
@@ -152,11 +152,13 @@ def _freeze(schema: Path, expanded: History) -> int:
     return 0
 
 
-def _is_fresh(places: Sequence[tuple[Mapping[str, str], Path]]) -> bool:
+def _is_fresh(places: Sequence[tuple[Mapping[str, str], Path]], docs: Path | None) -> bool:
     diff = "".join(output.diff(texts, folder) for texts, folder in places)
     if diff:
         print(diff, end="")
-        print("error: generated files are stale\nhint: run metasnapshot-codegen", file=sys.stderr)
+        more = f" --docs {docs}" if docs else ""
+        print("error: generated files are stale", file=sys.stderr)
+        print(f"hint: run metasnapshot-codegen{more}", file=sys.stderr)
     return not diff
 
 

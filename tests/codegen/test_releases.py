@@ -132,4 +132,5 @@ def test_the_page_is_written_where_it_is_asked_for(run: Run, tmp_path: Path) -> 
     page.write_text(before.replace("sink;", "sinks;"))
     stale = run("--docs", str(docs), "--check")
     assert (stale.returncode, "+- Tables (1): sink;" in stale.stdout) == (1, True)
+    assert stale.stderr.endswith(f"hint: run metasnapshot-codegen --docs {docs}\n")
     assert run("--check").returncode == 0

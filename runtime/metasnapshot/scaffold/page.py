@@ -42,14 +42,14 @@ class Page:
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        self.lines = text.splitlines()
+        self.lines = text.split("\n")
         self.items = list(_items(self.lines))
         self._added: dict[int, list[str]] = {}
         self._new: set[int] = set()
 
     def text(self) -> str:
         """The file as it is to be."""
-        return "".join(f"{line}\n" for line, _ in self._result())
+        return "\n".join(line for line, _ in self._result())
 
     def touched(self) -> list[tuple[int, str]]:
         """Numbers and text of the lines that are new or changed."""
