@@ -128,7 +128,9 @@ def test_what_a_page_names_is_there(page: str) -> None:
 def test_the_track_record_names_tests_that_are_there() -> None:
     """Each line ends with a file of tests."""
     record = (ROOT / "docs" / "track-record.md").read_text(encoding="utf-8")
-    lines = [line for line in record.splitlines() if line.startswith("| ") and "held by" not in line]
+    lines = [
+        line for line in record.splitlines() if line.startswith("| ") and "held by" not in line
+    ]
     files = [line.split("|")[-2].strip() for line in lines]
     assert len(files) >= 25
     assert [name for name in files if not (ROOT / name).is_file()] == []

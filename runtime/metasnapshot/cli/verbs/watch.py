@@ -45,9 +45,7 @@ def watch(
     level: Annotated[Level, Parameter(help="How deep each new snapshot is verified.")] = "rows",
     rw_version: Annotated[str | None, RW_VERSION] = None,
     rounds: Annotated[int | None, Parameter(help="Stop after so many; by default never.")] = None,
-    log: Annotated[
-        Form, Parameter(help="How rounds are told: lines of text, or of JSON.")
-    ] = "text",
+    log: Annotated[Form, Parameter(help="Tell rounds in lines of text, or of JSON.")] = "text",
 ) -> int:
     r"""Back up, verify and expire again and again, in one process a directory. A round that
     fails is told, and the next one comes. Without a --keep rule nothing is expired. SIGTERM ends
@@ -71,9 +69,13 @@ def watch(
         place,
         WatchLog(log),
     )
-    watcher = Watcher(found.store, found.directory, uuid4().hex)
-    number = 0
-    code = 0
+    return _keep_watch(round_, every, rounds)
+
+
+def _keep_watch(round_: Round, every: timedelta, rounds: int | None) -> int:
+    """Round after round; returns the exit code of the last."""
+    watcher = Watcher(round_.found.store, round_.found.directory, uuid4().hex)
+    code = number = 0
     try:
         while True:
             with metrics.timed("backup") as timed:
