@@ -66,7 +66,11 @@ def test_a_meta_node_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("RW_META_ADDR", "http://one:5690,http://two:5690")
     live = ["--via-meta", "http://one:5690,http://two:5690"]
     assert translate(["meta", "backup-meta"]) == ["backup", *live]
-    assert translate(["delete-meta-snapshots", "--snapshot-ids", "1"]) == ["delete", "1", *live]
+    line = ["delete-meta-snapshots", "--snapshot-ids", "1"]
+    assert translate(line) == ["delete", "1", *live, "--yes"]
+    assert translate([*line, "--yes"]) == ["delete", "1", "--yes", *live]
+    ours = ["--backup-storage-url", "fs:///b"]
+    assert translate([*line, *ours]) == ["delete", "1", *ours]
     line = ["backup-meta", "--meta-store", "sqlite:///meta.db"]
     assert translate(line) == ["backup", *line[1:]]
     assert translate(["backup"]) == ["backup"]
@@ -140,3 +144,57 @@ def test_a_whole_run_in_risectls_words(cluster: Path, capsys: pytest.CaptureFixt
     assert "restored snapshot 9" in capsys.readouterr().out
     assert main(["delete-meta-snapshots", "--snapshot-ids", "9", "--yes", *BACKUPS]) == 0
     assert not (cluster / "backups" / "backup" / "9.snapshot").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--meta-store-type", "etcd"],
+        ["--meta-store-type=etcd", "--sql-endpoint", "x"],
+        ["--meta-store-type", "etcd", "--etcd-endpoints", "a:2379"],
+        ["--etcd-endpoints", "a:2379,b:2379"],
+        ["--etcd-endpoints=a:2379", "--etcd-auth", "--etcd-username", "u", "--etcd-password", "p"],
+        ["--sql-endpoint", "x", "--meta-store-type=etcd"],
+    ],
+)
+@pytest.mark.parametrize(
+    "command", ["restore-meta --meta-snapshot-id 7", "create-meta-store-schema", "backup-meta"]
+)
+def test_etcd_is_told_what_to_do(
+    words: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2, with the two ways there are; whatever stands beside, and no password."""
+    assert main([*command.split(), *words]) == 2
+    said = capsys.readouterr().err
+    assert "export ID --format etcd" in said
+    assert "--via-meta" in said
+    assert "hint:" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["create-meta-store-schema"],
+        ["meta", "create-meta-store-schema"],
+        ["ctl", "meta", "create-meta-store-schema"],
+    ],
+)
+def test_a_schema_with_risectls_options_alone(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tables of the newest release, which is said; another one is picked as ever."""
+    sql = ["--meta-store-type", "sqlite", "--sql-endpoint"]
+    assert main([*words, *sql, str(tmp_path / "a.db")]) == 0
+    assert "tables of 3.0.3" in capsys.readouterr().out
+    assert main([*words, *sql, str(tmp_path / "b.db"), "--release", "2.8.0"]) == 0
+    assert "tables of 2.8.0" in capsys.readouterr().out
+    assert main(["create-schema", "--meta-store", f"sqlite:///{tmp_path / 'c.db'}"]) == 2
+
+
+def test_a_deletion_without_an_address_says_whose_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """risectl takes it from the environment."""
+    monkeypatch.delenv("RW_META_ADDR", raising=False)
+    assert main(["delete-meta-snapshots", "--snapshot-ids", "1"]) == 2
+    assert "RW_META_ADDR" in capsys.readouterr().err

@@ -46,7 +46,7 @@ def _entry(number: int, **fields: Any) -> dict[str, Any]:
     return {"id": number, "hummock_version_id": 1, "ssts": [], "format_version": 2} | fields
 
 
-def _reader(release: str, *entries: dict[str, Any]) -> BackupReader:
+def _reader(release: str | None, *entries: dict[str, Any]) -> BackupReader:
     store = MemoryStore()
     manifest = {"manifest_id": 1, "snapshot_metadata": entries}
     store.put_if_absent("backup/manifest.json", msgspec.json.encode(manifest))
@@ -229,3 +229,48 @@ def test_an_older_manifest_is_not_taken(tmp_path: Path) -> None:
     path.write_bytes(b'{"manifest_id":0,"snapshot_metadata":[]}')
     reader.refresh(known.manifest_id + 1)
     assert mine.manifest() == known
+
+
+SPAN = {"safe_epoch": 10 * UNIT, "max_committed_epoch": 20 * UNIT}
+
+
+@pytest.mark.parametrize(
+    ("version", "served"),
+    [
+        ("1.7.0", (10, 15, 20)),
+        ("1.9.2", (10, 15, 20)),
+        ("1.10.0", (800, 850, 900)),
+        ("1.10.2", (800, 850, 900)),
+        ("2.0.1", (800, 850, 900)),
+        ("v2.0.7", (800, 850, 900)),
+        ("2.1.0", (900,)),
+        ("3.0.3", (900,)),
+        ("main-2026-08-21", (900,)),
+        (None, (800, 850, 900)),
+        ("", (800, 850, 900)),
+        ("1.10", (800, 850, 900)),
+        ("my own build", (800, 850, 900)),
+    ],
+)
+def test_an_entrys_release_is_its_rule(version: str | None, served: tuple[int, ...]) -> None:
+    """Where no release is given; an entry that names none that is known shows it by its form."""
+    table = {"5": _camel(900 * UNIT, 800 * UNIT)}
+    reader = _reader(None, _entry(3, rw_version=version, state_table_info=table, **SPAN))
+    units = (9, 10, 15, 20, 21, 799, 800, 850, 900, 901)
+    assert tuple(unit for unit in units if _served(reader, 5, unit * UNIT)) == served
+
+
+def test_an_entry_without_epochs_of_the_cluster_is_of_a_new_release() -> None:
+    """Only what a table committed last is served."""
+    table = {"5": _camel(900 * UNIT, 800 * UNIT)}
+    reader = _reader(None, _entry(3, state_table_info=table))
+    assert [_served(reader, 5, unit * UNIT) for unit in (800, 850, 900)] == [None, None, 3]
+
+
+def test_each_entry_has_its_own_rule() -> None:
+    """A cluster that was upgraded has entries of both; the first of the manifest that serves it."""
+    table = {"5": _camel(900 * UNIT, 800 * UNIT)}
+    old = _entry(3, rw_version="2.0.7", state_table_info=table, **SPAN)
+    new = _entry(4, rw_version="3.0.3", state_table_info={"5": _camel(950 * UNIT, 0)})
+    reader = _reader(None, old, new)
+    assert [_served(reader, 5, unit * UNIT) for unit in (850, 949, 950)] == [3, None, 4]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from metasnapshot.errors import UsageError
+
 COMMANDS = {
     "backup-meta": "backup",
     "restore-meta": "restore",
@@ -18,6 +20,13 @@ COMMANDS = {
 }
 LIVE = ("backup-meta", "delete-meta-snapshots")
 """Commands that risectl has a meta node do, by its address in the environment."""
+UNASKED = ("delete-meta-snapshots",)
+"""Of these, what our own verb asks about, and risectl does not."""
+ETCD = "--etcd-"
+"""How options of meta stores up to 2.0 begin."""
+MAKES_SCHEMA = "create-meta-store-schema"
+"""risectl makes the tables of its own release; we know many, and take the newest."""
+WHICH_SCHEMA = ("--release", "--for-snapshot")
 META_ADDRESS = "RW_META_ADDR"
 OURS = ("--via-meta", "--meta-store", "--backup-storage-url")
 """Options that risectl does not know for them: who gives one does not mean its meta node."""
@@ -53,33 +62,61 @@ def translate(arguments: Sequence[str]) -> list[str]:
         UsageError: the --sql-* options do not come to a URL.
     """
     words = list(_without_prefix(arguments))
-    address = os.environ.get(META_ADDRESS, "") if words and words[0] in LIVE else ""
-    if words and words[0] in COMMANDS:
-        words[0] = COMMANDS[words[0]]
-    translated: list[str] = []
+    command = words[0] if words else ""
+    if command in COMMANDS:
+        words[0] = COMMANDS[command]
     sql: dict[str, str] = {}
+    translated = list(_options(words, sql))
+    if sql:
+        from metasnapshot.cli.sql_family import url_of  # noqa: PLC0415 - loads SQLAlchemy
+
+        if sql.get("--meta-store-type") == "etcd":
+            raise _no_etcd("--meta-store-type etcd")
+        translated += ["--meta-store", url_of(sql)]
+    return translated + _unsaid(command, translated)
+
+
+def _options(words: Sequence[str], sql: dict[str, str]) -> Iterator[str]:
+    """The words with options in ours; those of the --sql-* family go into `sql`."""
     pairs = iter(words)
     for word in pairs:
         name, equals, value = word.partition("=")
         if name in OPTIONS:
-            translated.append(f"{OPTIONS[name]}{equals}{value}")
+            yield f"{OPTIONS[name]}{equals}{value}"
         elif name in MILLISECONDS:
-            translated.append(f"{MILLISECONDS[name]}={value if equals else next(pairs, '')}ms")
+            yield f"{MILLISECONDS[name]}={value if equals else next(pairs, '')}ms"
         elif name in SAID_BY_SILENCE:
             continue
         elif name in POSITIONAL:
-            translated += (value if equals else next(pairs, "")).split(",")
+            yield from (value if equals else next(pairs, "")).split(",")
+        elif name.startswith(ETCD):
+            raise _no_etcd(name)
         elif name in SQL:
             sql[name] = value if equals else next(pairs, "")
         else:
-            translated.append(word)
-    if sql:
-        from metasnapshot.cli.sql_family import url_of  # noqa: PLC0415 - loads SQLAlchemy
+            yield word
 
-        translated += ["--meta-store", url_of(sql)]
+
+def _unsaid(command: str, translated: Sequence[str]) -> list[str]:
+    """What a command of risectl's takes for granted."""
+    found: list[str] = []
+    address = os.environ.get(META_ADDRESS, "") if command in LIVE else ""
     if address and not any(word.startswith(OURS) for word in translated):
-        translated += ["--via-meta", address]
-    return translated
+        found += ["--via-meta", address]
+        found += ["--yes"] * (command in UNASKED and "--yes" not in translated)
+    if command == MAKES_SCHEMA and not any(word.startswith(WHICH_SCHEMA) for word in translated):
+        from metasnapshot.format.rules import newest_release  # noqa: PLC0415 - loads all releases
+
+        found += ["--release", newest_release()]
+    return found
+
+
+def _no_etcd(word: str) -> UsageError:
+    return UsageError(
+        f"{word}: metasnapshot reads and writes no etcd itself",
+        hint="`metasnapshot export ID --format etcd --to DIRECTORY` makes what loads a snapshot "
+        "into an empty etcd (docs/guide.md, V1); `backup --via-meta ADDRESS` backs one up",
+    )
 
 
 def _without_prefix(arguments: Sequence[str]) -> Iterator[str]:

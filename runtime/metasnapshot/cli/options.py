@@ -198,7 +198,10 @@ def given(value: str | None, option: str) -> str:
     if value is None:
         setting = setting_of(option)
         variable = f" (or {setting.variable})" if setting else ""
-        raise UsageError(f"{option} is needed{variable}", hint=f"give {option}, or --via-meta")
+        raise UsageError(
+            f"{option} is needed{variable}",
+            hint=f"give {option}, or --via-meta, which RW_META_ADDR is for risectl's own commands",
+        )
     return value
 
 

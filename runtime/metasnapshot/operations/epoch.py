@@ -11,7 +11,7 @@ from typing import Any
 from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.errors import MetasnapshotError, SnapshotNotFound
+from metasnapshot.errors import MetasnapshotError, SnapshotNotFound, UsageError
 from metasnapshot.format.rules import known_release, rules_at
 from metasnapshot.format.scalars import U64_MAX
 
@@ -45,14 +45,15 @@ class BackupReader:
     the manifest.
     """
 
-    def __init__(self, repository: Repository, release: str) -> None:
-        """Use a backup directory by the rule of a release.
+    def __init__(self, repository: Repository, release: str | None = None) -> None:
+        """Use a backup directory by the rule of a release; of none, each snapshot by that of the
+        release that its entry names.
 
         Raises:
             UsageError: release is none.
         """
         self._repository = repository
-        self._serves = _rule(known_release(release))
+        self._given = None if release is None else _rule(known_release(release))
         self._versions: dict[int, Any] = {}
 
     def find(self, table_id: int, epoch: int) -> ManifestEntry:
@@ -63,7 +64,8 @@ class BackupReader:
         """
         pure = epoch & PURE_EPOCH
         for entry in entries_of(self._repository):
-            if self._serves(entry, table_id, pure):
+            serves = self._given or _rule_of(entry)
+            if serves(entry, table_id, pure):
                 return entry
         raise EpochNotFound(table_id, pure, self._epochs(table_id))
 
@@ -93,6 +95,18 @@ class BackupReader:
         infos = (entry.state_table_info for entry in entries_of(self._repository))
         found = (info[table_id].committed_epoch for info in infos if table_id in info)
         return tuple(dict.fromkeys(found))
+
+
+def _rule_of(entry: ManifestEntry) -> Serves:
+    """The rule of the release that made an entry. Where it names none that is known, its form says
+    it: the epochs of the whole cluster are in no entry since 2.1.
+    """
+    try:
+        return _rule(known_release(entry.rw_version or ""))
+    except UsageError:
+        if entry.max_committed_epoch:
+            return _is_between_of_table
+        return _is_committed
 
 
 def _rule(release: str | None) -> Serves:

@@ -13,9 +13,6 @@ from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import UsageError
 from metasnapshot.format.scalars import U64_MAX
 from metasnapshot.operations.epoch import BackupReader
-from metasnapshot_models.layouts import RELEASES
-
-NEWEST = [name for name in RELEASES if name[0].isdigit()][-1]
 
 
 def epoch(
@@ -24,7 +21,10 @@ def epoch(
     /,
     *,
     directory: Annotated[Directory, FLAT],
-    release: Annotated[str, Parameter(help="The cluster's release, whose rule it is.")] = NEWEST,
+    release: Annotated[
+        str | None,
+        Parameter(help="By the rule of this release; else of the one that each snapshot is of."),
+    ] = None,
     json: Json = False,
 ) -> int:
     r"""Show which snapshot serves a table at an epoch. Exit 12 if none does.
