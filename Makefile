@@ -13,7 +13,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers bench-start bench-against bench-gate bench-docs lock clean
+.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs lock clean
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -64,6 +64,10 @@ bench: $(READY)
 bench-servers: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/restores.py
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/remote.py
+
+# Objects of a full backup, beside rclone copy where there is one.
+bench-objects: $(READY)
+	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/objects.py
 
 # Beside an earlier commit, which gets a venv of its own under build/: make bench-against REF=v0.1
 REF ?= abba3c9

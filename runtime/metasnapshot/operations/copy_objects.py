@@ -20,6 +20,7 @@ from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.hummock.paths import object_path
 from metasnapshot.hummock.transfer import Original, check_object, copy_object, cost_of
 from metasnapshot.operations.crew import Crew, Pace
+from metasnapshot.store.bulk import in_bulk
 from metasnapshot.store.port import Store
 
 VANISHED_HINT = (
@@ -97,15 +98,16 @@ class ObjectWork:
         return found if any(found) else None
 
     def copy(self, places: Iterable[int], source: Side, target: Side) -> None:
-        """Copy objects, and note their hashes; what is known of a hash is compared."""
+        """Copy objects, and note their hashes; what is known of a hash is compared. All are
+        durable when this ends.
+        """
+        with in_bulk(target.store) as store:
 
-        def work(place: int) -> None:
-            item = self.needed[place]
-            original = self._original(place, source)
-            found = copy_object(original, target.store, target.path_of(item))
-            self._note(place, found)
+            def work(place: int) -> None:
+                original = self._original(place, source)
+                self._note(place, copy_object(original, store, target.path_of(original.item)))
 
-        self._work_through(places, source, work)
+            self._work_through(places, source, work)
 
     def read(
         self,

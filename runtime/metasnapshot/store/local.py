@@ -48,12 +48,22 @@ class LocalStore:
         self._lock_wait_s = lock_wait_s
 
     @property
+    def local(self) -> LocalStore:
+        """This store, whatever is wrapped around it."""
+        return self
+
+    @property
+    def root(self) -> Path:
+        """Where it is."""
+        return self._root
+
+    @property
     def url(self) -> str:
         return f"fs://{self._root}"
 
     def head(self, path: str) -> ObjectHead | None:
         target = self._path(path)
-        with _translated(path):
+        with translated(path):
             try:
                 _require_file(target)
             except (FileNotFoundError, NotADirectoryError):
@@ -74,7 +84,7 @@ class LocalStore:
             raise ObjectMissing(normalise(path), where=self.url) from error
         except OSError as error:
             raise _storage_error(path, error) from error
-        with file, _translated(path):
+        with file, translated(path):
             yield file
 
     @contextmanager
@@ -105,17 +115,17 @@ class LocalStore:
         wanted = normalise(prefix) if prefix.strip("/") else ""
         if prefix.endswith("/") and wanted:
             wanted += "/"
-        with _translated(prefix):
+        with translated(prefix):
             found = _walk(self._root, wanted.rpartition("/")[0], wanted)
             yield from pass_over(self.url, found)
 
     def names(self, directory: str) -> Names:
-        with _translated(directory):
+        with translated(directory):
             place = self._path(directory) if directory.strip("/") else self._root
             return _names(place, folder(directory))
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
-        with _translated(directory):
+        with translated(directory):
             place = self._path(directory) if directory.strip("/") else self._root
             for target in sorted(place.glob(f"{TEMPORARY_PREFIX}*")):
                 if head := _head(target, join(directory, target.name)):
@@ -123,14 +133,14 @@ class LocalStore:
 
     def delete(self, path: str) -> None:
         target = self._path(path)
-        with _translated(path), suppress(FileNotFoundError, NotADirectoryError):
+        with translated(path), suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
             sync_directory(target.parent)
 
     @contextmanager
     def exclusive(self, path: str) -> Generator[None]:
         directory = self._path(path).parent
-        with _translated(path):
+        with translated(path):
             _make_directory(directory)
             with locked(directory, self._lock_wait_s):
                 yield
@@ -144,7 +154,7 @@ class LocalStore:
     def _temporary(self, path: str) -> Generator[tuple[BinaryIO, Path]]:
         """A temporary file beside the target, gone after the block whatever happens."""
         directory = self._path(path).parent
-        with _translated(path):
+        with translated(path):
             _make_directory(directory)
             import tempfile  # noqa: PLC0415 - whoever only reads needs none
 
@@ -281,7 +291,7 @@ def _make_directory(directory: Path) -> None:
 
 
 @contextmanager
-def _translated(path: str) -> Generator[None]:
+def translated(path: str) -> Generator[None]:
     """Translate the system's errors; a broken pipe of the caller's own output is not ours."""
     try:
         yield

@@ -20,6 +20,8 @@ MANIFEST = "manifest.json"
 SNAPSHOT = ".snapshot"
 STATE = ("checkpoint", "cluster_id")
 """Directories of a state store whose objects a meta node reads."""
+STATE_SUFFIXES = (".data", ".vector", ".hnsw_graph")
+"""Of Hummock's objects, which every node reads."""
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # there is no other way to learn it
 _new_mode = OURS
@@ -68,4 +70,6 @@ def _model(target: Path) -> tuple[Path | None, int]:
         return target.parent / MANIFEST, _new_mode
     if target.parent.name in STATE:
         return target, 0o666 & ~_UMASK
+    if target.suffix in STATE_SUFFIXES:
+        return None, 0o666 & ~_UMASK
     return None, OURS
