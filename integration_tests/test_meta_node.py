@@ -63,6 +63,16 @@ def test_a_delete_asks_the_node(
     assert node.snapshots == []
 
 
+def test_risectls_own_command_is_not_asked_about(
+    node: FakeMetaNode, node_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """risectl deletes at once on the meta node of RW_META_ADDR."""
+    node.snapshots = [message("MetaSnapshotMetadata", id=number) for number in (1, 2, 3)]
+    monkeypatch.setenv("RW_META_ADDR", node_url)
+    assert main(["meta", "delete-meta-snapshots", "--snapshot-ids", "1,3"]) == 0
+    assert [snapshot.id for snapshot in node.snapshots] == [2]
+
+
 def test_ids_that_it_never_had_are_said_to_be_unknown(
     node: FakeMetaNode, node_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

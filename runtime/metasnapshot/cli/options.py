@@ -200,7 +200,7 @@ def given(value: str | None, option: str) -> str:
         variable = f" (or {setting.variable})" if setting else ""
         raise UsageError(
             f"{option} is needed{variable}",
-            hint=f"give {option}, or --via-meta, which RW_META_ADDR is for risectl's own commands",
+            hint=f"give {option}, or --via-meta (risectl's own commands: RW_META_ADDR)",
         )
     return value
 
