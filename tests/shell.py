@@ -6,6 +6,7 @@ The world is that of the fixture `cluster`: meta.db, its state store, and empty.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,8 @@ class Shell:
     def files(self) -> dict[Path, bytes]:
         """Every file of the directory, as it is now."""
         return {path: path.read_bytes() for path in self.path.rglob("*") if path.is_file()}
+
+
+def bare(key: str) -> str:
+    """A metric without the labels that say of which directory and cluster it is."""
+    return re.sub(r'(directory|cluster)="[^"]*",?', "", key).replace(",}", "}").removesuffix("{}")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from shell import BACKUPS, STATE_FOLDER, STORE
+from shell import BACKUPS, STATE_FOLDER, STORE, bare
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import WATCHER_NAME, Watcher
@@ -25,7 +25,7 @@ def values(path: Path) -> dict[str, float]:
     """Every line of the file that is no remark; a line of another form fails."""
     lines = [line for line in path.read_text().splitlines() if not line.startswith("# ")]
     found = [LINE.fullmatch(line) for line in lines]
-    return {match[1]: float(match[2]) for match in found if match}
+    return {bare(match[1]): float(match[2]) for match in found if match}
 
 
 def test_a_run_that_went_well(cluster: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shell import BACKUPS, STORE
+from shell import BACKUPS, STORE, bare
 
 from metasnapshot.cli.app import main
 from metasnapshot.cli.metrics import LINE, Metrics
@@ -23,7 +24,7 @@ ENDS = (
 
 def values(path: Path) -> dict[str, float]:
     found = map(LINE.fullmatch, path.read_text().splitlines())
-    return {match[1]: float(match[2]) for match in found if match}
+    return {bare(match[1]): float(match[2]) for match in found if match}
 
 
 def verbs(path: Path) -> set[str]:
@@ -115,3 +116,58 @@ def test_without_a_sound_snapshot_the_newest_has_no_time(
     assert main(check) == 5
     found = values(cluster / "m.prom")
     assert (found[newest], found["metasnapshot_newest_bytes"]) == (0, 0)
+
+
+def labelled(path: Path, name: str) -> list[str]:
+    """The label sets of a metric, as they stand in the file."""
+    lines = path.read_text().splitlines()
+    return [line.split(" ")[0] for line in lines if line.startswith((f"{name}{{", f"{name} "))]
+
+
+def test_directory_and_cluster_are_labels(cluster: Path) -> None:
+    """From the first backup on, on every line; two directories in one file stay apart."""
+    assert main([*BACKUP]) == 0
+    assert main(["check", *BACKUPS, "--max-age", "99999d", *METRICS]) == 0
+    (found,) = labelled(cluster / "m.prom", "metasnapshot_snapshots")
+    labels = r'directory="fs://backups/backup",cluster="[0-9a-f]{8}-[0-9a-f-]{27}"'
+    assert re.fullmatch(rf"metasnapshot_snapshots{{{labels}}}", found)
+    lines = [it for it in (cluster / "m.prom").read_text().splitlines() if it[0] != "#"]
+    assert [line for line in lines if not re.search(labels, line)] == []
+    other = (*BACKUPS, "--backup-storage-directory", "other")
+    assert main(["backup", *STORE, *other, *METRICS]) == 0
+    assert main(["check", *other, *METRICS]) == 0
+    assert len(labelled(cluster / "m.prom", "metasnapshot_snapshots")) == 2
+
+
+def test_what_counted_without_labels_counts_on(cluster: Path) -> None:
+    """The file of 0.1.0, and one whose cluster was not yet known."""
+    path = cluster / "m.prom"
+    path.write_text(
+        "backup_job_count 7\n"
+        'metasnapshot_last_run_exit_code{verb="backup"} 3\n'
+        'metasnapshot_last_run_exit_code{verb="coverage"} 2\n'
+        'backup_job_latency_count{directory="fs://backups/backup",state="success"} 5\n'
+    )
+    assert main(BACKUP) == 0
+    (count,) = labelled(path, "backup_job_count")
+    assert 'cluster="' in count
+    found = values(path)
+    assert found["backup_job_count"] == 8
+    assert found['backup_job_latency_count{state="success"}'] == 6
+    codes = labelled(path, "metasnapshot_last_run_exit_code")
+    assert len(codes) == 2
+    assert 'metasnapshot_last_run_exit_code{verb="coverage"}' in codes
+
+
+def test_no_label_has_a_secret_or_breaks_a_line(tmp_path: Path) -> None:
+    """The URL is shown as everywhere; quotes and line breaks are escaped."""
+    made = Metrics()
+    made.path, made.directory = tmp_path / "m.prom", 'fs://a"b\\c\nd}e/backup'
+    for _ in range(2):
+        made.write("backup", 0, 1.0)
+    (found,) = labelled(made.path, "backup_job_count")
+    assert found == r'backup_job_count{directory="fs://a\"b\\c\nd}e/backup"}'
+    assert f"{found} 2" in made.path.read_text().splitlines()
+    url = "minio://user:secret@127.0.0.1:1/b"
+    main(["check", "--backup-storage-url", url, "--storage-retries", "0", "--metrics-file", "n"])
+    assert "secret" not in Path("n").read_text()

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     open_standard_files()
     prepare()
-    metrics.path, metrics.verb, metrics.values = None, "none", {}
+    metrics.begin()
     given = list(sys.argv[1:] if arguments is None else arguments)
     start = time.monotonic()
     with interrupts.arranged(), noted():

@@ -2,7 +2,8 @@
 
 The file is replaced as a whole, whether the run went well or not. It also is the memory of its
 counters: each run reads what the last one left. RisingWave's own names stay: backup_job_count and
-backup_job_latency (src/meta/src/backup_restore/metrics.rs).
+backup_job_latency (src/meta/src/backup_restore/metrics.rs). Labels say the directory and, where its
+snapshots do, the cluster: files of several directories lie side by side.
 """
 
 from __future__ import annotations
@@ -14,12 +15,19 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from metasnapshot.errors import MetasnapshotError, StorageError
 
-LINE = re.compile(r"([a-z_]+(?:\{[^}]*\})?) (\S+)")
+if TYPE_CHECKING:
+    from metasnapshot.catalogue.repository import Repository
+
+LINE = re.compile(r"([a-z_]+(?:\{.*\})?) (\S+)")
+_LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 BUCKETS = tuple(1.5**power for power in range(20))
 """Upper ends of backup_job_latency, in seconds."""
+OURS = ("directory", "cluster")
+Labels = dict[str, str]
 HELP = {
     "metasnapshot_last_run_timestamp_seconds": ("gauge", "when a verb ran last"),
     "metasnapshot_last_run_exit_code": ("gauge", "what it ended with"),
@@ -45,9 +53,17 @@ class Metrics:
     """Values by name and labels, and the file that they go to."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the run before this one."""
         self.path: Path | None = None
         self.verb = "none"
         self.values: dict[str, float] = {}
+        self.directory = ""
+        """URL of the backup directory, without credentials; empty as long as none is named."""
+        self.found: Repository | None = None
+        """It, once it is open."""
 
     @contextmanager
     def timed(self, verb: str) -> Generator[Run]:
@@ -73,12 +89,34 @@ class Metrics:
         """
         if self.path is None:
             return
+        labels = self._labels()
         try:
-            values = _read(self.path) | self.values
-            _count(values, verb, code, seconds)
+            values = _taken_over(_read(self.path), verb, labels)
+            values |= {_key(name, labels): value for name, value in self.values.items()}
+            _count(values, verb, code, seconds, labels)
             _replace(self.path, render(values))
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+    def _labels(self) -> Labels:
+        """Of which directory and cluster this run is, as far as that is known."""
+        found = {"directory": self.directory, "cluster": _cluster_of(self.found)}
+        return {name: value for name, value in found.items() if value}
+
+
+def _cluster_of(found: Repository | None) -> str:
+    """The cluster that the newest snapshot is recorded to be of; empty if nothing says so."""
+    from metasnapshot.catalogue.records import Records  # noqa: PLC0415 - most runs have no such file
+
+    if found is None:
+        return ""
+    try:
+        records = Records(found)
+        newest = sorted(found.manifest().entries, key=lambda entry: entry.id, reverse=True)
+        facts = (records.facts(entry) for entry in newest)
+        return next((item.cluster_id for item in facts if item and item.cluster_id), "")
+    except MetasnapshotError:  # what went wrong with the run is told elsewhere
+        return ""
 
 
 metrics = Metrics()
@@ -100,23 +138,52 @@ def render(values: dict[str, float]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _count(values: dict[str, float], verb: str, code: int, seconds: float) -> None:
-    label = f'{{verb="{verb}"}}'
-    values[f"metasnapshot_last_run_timestamp_seconds{label}"] = time.time()
-    values[f"metasnapshot_last_run_exit_code{label}"] = code
-    values[f"metasnapshot_last_run_duration_seconds{label}"] = seconds
+def _key(name: str, labels: Labels, **more: str) -> str:
+    """A metric with its labels, values escaped as the text format wants it."""
+    found = [f'{label}="{_escaped(value)}"' for label, value in {**labels, **more}.items()]
+    return f"{name}{{{','.join(found)}}}" if found else name
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _taken_over(values: dict[str, float], verb: str, labels: Labels) -> dict[str, float]:
+    """What earlier runs left, under the labels of this one: those of a directory count on when its
+    cluster becomes known, and those of 0.1.0, which had no such labels, too.
+    """
+    found: dict[str, float] = {}
+    for key, value in values.items():
+        name, _, text = key.partition("{")
+        there = dict(_LABEL.findall(text))
+        is_same = there.get("directory", "") in ("", _escaped(labels.get("directory", "")))
+        if labels and is_same and there.get("verb", verb) == verb:
+            more = [f'{label}="{it}"' for label, it in there.items() if label not in OURS]
+            mine = [f'{label}="{_escaped(it)}"' for label, it in labels.items()]
+            found[f"{name}{{{','.join([*mine, *more])}}}"] = value
+        else:
+            found[key] = value
+    return found
+
+
+def _count(values: dict[str, float], verb: str, code: int, seconds: float, labels: Labels) -> None:
+    values[_key("metasnapshot_last_run_timestamp_seconds", labels, verb=verb)] = time.time()
+    values[_key("metasnapshot_last_run_exit_code", labels, verb=verb)] = code
+    values[_key("metasnapshot_last_run_duration_seconds", labels, verb=verb)] = seconds
     if code == 0:
-        values[f"metasnapshot_last_success_timestamp_seconds{label}"] = time.time()
+        success = _key("metasnapshot_last_success_timestamp_seconds", labels, verb=verb)
+        values[success] = time.time()
     if verb != "backup":
         return
-    values["backup_job_count"] = values.get("backup_job_count", 0) + 1
+    count = _key("backup_job_count", labels)
+    values[count] = values.get(count, 0) + 1
     state = "success" if code == 0 else "failure"
     for end in (*BUCKETS, float("inf")):
         shown = "+Inf" if end == float("inf") else repr(end).removesuffix(".0")
-        name = f'backup_job_latency_bucket{{state="{state}",le="{shown}"}}'
+        name = _key("backup_job_latency_bucket", labels, state=state, le=shown)
         values[name] = values.get(name, 0) + (seconds <= end)
     for name, more in (("sum", seconds), ("count", 1)):
-        key = f'backup_job_latency_{name}{{state="{state}"}}'
+        key = _key(f"backup_job_latency_{name}", labels, state=state)
         values[key] = values.get(key, 0) + more
 
 

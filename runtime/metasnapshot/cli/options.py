@@ -19,6 +19,7 @@ from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve
 from metasnapshot.errors import UsageError
 from metasnapshot.store.modes import OURS, set_file_mode
 from metasnapshot.store.retry import RetryPolicy, set_retries
+from metasnapshot.store.shown_url import shown_url
 from metasnapshot.store.trust import set_ca_file
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ class _Place:
             UsageError: it is not given.
         """
         url = given(self.backup_storage_url, "--backup-storage-url")
-        return repository(url, self.backup_storage_directory)
+        metrics.directory = f"{shown_url(url)}/{self.backup_storage_directory}"
+        metrics.found = repository(url, self.backup_storage_directory)
+        return metrics.found
 
 
 @dataclass(frozen=True)
