@@ -15,11 +15,11 @@ from store.test_stores import StoreSuite
 from metasnapshot.cli.app import main
 from metasnapshot.errors import AuthenticationError, ConflictError, StorageError
 from metasnapshot.store import upload
+from metasnapshot.store.clients import connector
 from metasnapshot.store.location import parse_location
 from metasnapshot.store.port import Store
 from metasnapshot.store.remote import RemoteStore
 from metasnapshot.store.retry import RetryPolicy
-from metasnapshot.store.services import connector
 from metasnapshot.store.trial import try_store
 from metasnapshot.store.url import open_store
 

@@ -18,13 +18,13 @@ from store.test_stores import StoreSuite
 
 from metasnapshot.errors import AuthenticationError, ConflictError, StorageError, UsageError
 from metasnapshot.store import upload
+from metasnapshot.store.clients import connector
 from metasnapshot.store.lease import LeasedStore
 from metasnapshot.store.location import parse_location
 from metasnapshot.store.other import OtherStore
 from metasnapshot.store.port import Store
 from metasnapshot.store.remote import RemoteStore
 from metasnapshot.store.retry import RetryPolicy
-from metasnapshot.store.services import connector
 from metasnapshot.store.trial import TriedStore, try_store
 from metasnapshot.store.url import open_store
 

@@ -15,10 +15,10 @@ from s3_memory import MemoryServer, memory_server
 from store.test_stores import StoreSuite
 
 from metasnapshot.errors import ConflictError
+from metasnapshot.store.clients import connector
 from metasnapshot.store.location import parse_location
 from metasnapshot.store.port import Store
 from metasnapshot.store.remote import RemoteStore
-from metasnapshot.store.services import connector
 from metasnapshot.store.trial import try_store
 from metasnapshot.store.url import open_store
 

@@ -6,12 +6,12 @@ import pytest
 
 from metasnapshot.errors import UsageError
 from metasnapshot.store.location import (
-    FORMS,
     Location,
     is_below,
     parse_location,
     same_place,
 )
+from metasnapshot.store.services import SERVICES
 from metasnapshot.store.shown_url import shown_url
 from metasnapshot.store.url import open_store
 
@@ -107,7 +107,7 @@ def test_a_scheme_that_nobody_knows_is_refused_when_opened(url: str) -> None:
     """With all forms there are."""
     with pytest.raises(UsageError, match="no object store for scheme") as caught:
         open_store(url)
-    assert all(form in caught.value.hint for form in FORMS)
+    assert all(form in caught.value.hint for row in SERVICES for form in row.forms)
 
 
 @pytest.mark.parametrize(

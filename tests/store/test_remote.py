@@ -11,11 +11,11 @@ import pytest
 
 from metasnapshot.errors import StorageError
 from metasnapshot.store import remote as module
+from metasnapshot.store.clients import connector
 from metasnapshot.store.lease import CLAIM_LIFE_S, PUT_MAX_S
 from metasnapshot.store.location import parse_location
 from metasnapshot.store.remote import RemoteStore
 from metasnapshot.store.retry import RetryPolicy
-from metasnapshot.store.services import connector
 
 
 def longest(timeout_s: float, retry: Any) -> float:

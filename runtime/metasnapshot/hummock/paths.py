@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from metasnapshot.format.scalars import U64_MAX
-from metasnapshot.store.location import HUMMOCK_PREFIX, SERVICES
+from metasnapshot.store.location import HUMMOCK_PREFIX
+from metasnapshot.store.services import find_service
 from metasnapshot_models.rules import IS_PREFIXED
 
 PREFIXES = 256
@@ -40,9 +41,9 @@ def is_prefixed(url: str, parameters: Mapping[str, str]) -> bool:
         parameters: system parameters by name; the one in question is missing before 2.0.
     """
     scheme = url.removeprefix(HUMMOCK_PREFIX).partition("://")[0]
-    scheme = SERVICES.get(scheme, scheme)
+    row = find_service(scheme)
     asked = parameters.get(PREFIX_PARAMETER) == "true"
-    return IS_PREFIXED.get(scheme, asked)
+    return IS_PREFIXED.get(scheme if row is None else row.name, asked)
 
 
 def object_prefix(object_id: int, *, prefixed: bool) -> str:

@@ -1,265 +1,226 @@
-"""Clients of S3 and its kin, GCS and Azure, with the environment variables that RisingWave reads.
+"""Object stores by service, one row each: how its URLs read, and what opens them. A new service is
+one row; what it names in other modules is loaded when it is opened.
 
-What its documentation does not name, the service's own variables (AWS_*, GOOGLE_*, AZURE_*), files
-and instance metadata say, as its client has it. Facts: build_remote_object_store and the engines of
-src/object_store/src/object/opendal_engine.
+RisingWave's own URLs (src/object_store/src/object/mod.rs, build_remote_object_store) have the root
+behind @, ordinary ones behind a slash.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from base64 import b64decode
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from ipaddress import ip_address
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
-from urllib.parse import urlsplit
 
-from obstore.store import AzureStore, GCSStore, S3Store
+from metasnapshot.errors import UsageError
+from metasnapshot.store.port import clean
 
-from metasnapshot.errors import StorageError, UsageError
-from metasnapshot.store.aws import aws_settings
-from metasnapshot.store.location import Location
-from metasnapshot.store.trust import ca_file, read_authorities
-
-CONNECT_TIMEOUT_S = 10.0
-MINIO_REGION = "custom"
-CHECKSUM = "SHA256"
-CHECKSUM_HEADER = "x-amz-sdk-checksum-algorithm"
-S3_KIN = ("s3", "minio", "oss", "obs")
-"""Services that speak S3's protocol."""
+OPEN_BUCKET = "metasnapshot.store.url:open_bucket"
+OPEN_OTHER = "metasnapshot.store.url:open_other"
+CLIENTS = "metasnapshot.store.clients"
 
 
 @dataclass(frozen=True)
-class Connector:
-    """Makes clients of the bucket of a location.
+class Location:
+    """Where an object store is.
 
     Attributes:
-        place: where it is.
-        make: obstore's class.
-        options: its configuration.
-        more: its arguments besides, such as who gives credentials.
-        authorities: certificates in PEM that are trusted besides the system's.
+        service: s3, minio, gcs, azblob, oss, obs, webhdfs, hdfs, fs, memory, or fsspec's name.
+        bucket: bucket, container or host; of fsspec's protocols all that may stand before a slash.
+        root: directory in it.
+        credentials: of minio, USER:PASSWORD as they stand there.
+        endpoint: of minio, with http:// or https://.
+        account: of abfs, if the URL has it.
     """
 
-    place: Location
-    make: Any
-    options: dict[str, Any]
-    more: dict[str, Any] = field(default_factory=dict[str, Any])
-    authorities: bytes | None = None
+    service: str
+    bucket: str = ""
+    root: str = ""
+    credentials: str = ""
+    endpoint: str = ""
+    account: str = ""
 
     @property
-    def endpoint(self) -> str:
-        """The address of its service, or of the bucket; "" where the library knows it."""
-        return str(self.options.get("endpoint") or self.options.get("base_url") or "")
-
-    def __call__(self, timeout_s: float, retry: Any, query: str = "", checksums: int = 0) -> Any:
-        """A client.
-
-        Args:
-            timeout_s: what a request may take.
-            retry: options of retries.
-            query: what every GET of it puts to the bucket.
-            checksums: 1 for objects that are sent with one, 2 for ones that say so beforehand.
-
-        Raises:
-            UsageError: the library takes no such options.
-            StorageError: it cannot put queries to such a bucket.
-        """
-        config = _asking(self.place, self.options, query) if query else dict(self.options)
-        client: dict[str, Any] = {
-            "timeout": timedelta(seconds=timeout_s),
-            "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
-            "allow_http": self.endpoint.startswith("http://"),
-        }
-        if self.authorities is not None:
-            client["root_certificate"] = self.authorities
-        if checksums and self.place.service in S3_KIN:
-            config["checksum_algorithm"] = CHECKSUM
-            if checksums > 1:
-                client["default_headers"] = {CHECKSUM_HEADER: CHECKSUM}
-        try:
-            return self.make(
-                self.place.bucket,
-                config=config,
-                client_options=client,
-                retry_config=retry,
-                **self.more,
-            )
-        except Exception as error:  # obstore's own kinds have no common base here
-            text = _VALUE.sub(r"\1, expected", str(error))
-            text = " ".join(text.partition("\n")[0].split())
-            raise UsageError(f"{self.place.url}: {text}", hint=_HINT) from error
+    def url(self) -> str:
+        """The location without credentials, for messages and comparisons."""
+        row = find_service(self.service)
+        if self == Location("memory"):
+            return "memory"
+        if row is not None and row.is_path:
+            return f"{row.name}://{self.root}"
+        host = f"{self.endpoint.partition('://')[2]}/" if self.endpoint else ""
+        separator = "@" if row is not None and row.is_of_risingwave else "/"
+        root = f"{separator}{self.root}" if self.root else ""
+        return f"{self.service}://{host}{self.bucket.rpartition('@')[2]}{root}"
 
 
-def connector(place: Location) -> Connector:
-    """What connects to the bucket of a location.
+Parse = Callable[["Service", str, str], Location]
+"""A row, a scheme and what follows it -> where that is."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service.
+
+    Attributes:
+        name: of it; it is a scheme too.
+        forms: its URLs as RisingWave writes them, for hints.
+        parse: takes a URL apart.
+        opens: `module:function` that makes a store of a location.
+        connects: of a service that obstore reaches, `module:function` that makes its connector.
+        aliases: other schemes that mean it.
+        is_of_risingwave: RisingWave writes its root behind @.
+        is_host: what stands for the bucket is a host and a port.
+        is_path: a URL is a plain path.
+        has_keys: user and password may stand in a URL.
+        speaks_s3: lists and checksums are those of S3's protocol.
+    """
+
+    name: str
+    forms: tuple[str, ...]
+    parse: Parse
+    opens: str = OPEN_BUCKET
+    connects: str = ""
+    aliases: tuple[str, ...] = ()
+    is_of_risingwave: bool = True
+    is_host: bool = False
+    is_path: bool = False
+    has_keys: bool = False
+    speaks_s3: bool = False
+
+
+def parse_path(row: Service, _: str, rest: str) -> Location:
+    """A path, whatever characters it has."""
+    return Location(row.name, root=rest)
+
+
+def parse_rest(row: Service, _: str, rest: str) -> Location:
+    """What stands before a slash, and a root behind it."""
+    return Location(row.name, *rest.partition("/")[::2])
+
+
+def parse_minio(row: Service, _: str, rest: str) -> Location:
+    """USER:PASSWORD@[http://|https://]host:port/bucket; keys are taken literally."""
+    credentials, at, place = rest.rpartition("@")
+    scheme, separator, host = place.partition("://")
+    if not separator:
+        scheme, host = "http", place
+    address, _, bucket = host.partition("/")
+    bucket, _, root = bucket.partition("/")
+    if not at or ":" not in credentials or not bucket or scheme not in ("http", "https"):
+        hint = f"{row.forms[0]}; https:// before HOST"
+        raise UsageError(f"not a {row.name} URL", hint=hint)
+    return Location(row.name, bucket, clean(root), credentials, f"{scheme}://{address}")
+
+
+def parse_bucket(row: Service, scheme: str, rest: str) -> Location:
+    """BUCKET@ROOT, BUCKET/ROOT or BUCKET."""
+    head, _, tail = rest.partition("/")
+    bucket, at, _ = head.partition("@")
+    if at and ":" in bucket and not row.is_host:
+        raise UsageError(
+            f"{scheme}:// takes no keys", hint="they come from the environment, or use minio://"
+        )
+    if at:  # RisingWave's form: the root may have slashes
+        return Location(row.name, bucket, clean(rest.partition("@")[2]))
+    return Location(row.name, bucket, clean(tail))
+
+
+def parse_azure(row: Service, scheme: str, rest: str) -> Location:
+    """The same; in abfs:// the account stands behind @."""
+    if not scheme.startswith("abfs"):
+        return parse_bucket(row, scheme, rest)
+    head, _, tail = rest.partition("/")
+    bucket, _, behind = head.partition("@")
+    return Location(row.name, bucket, clean(tail), account=behind.partition(".")[0])
+
+
+SERVICES = [
+    Service(
+        "s3",
+        ("s3://BUCKET",),
+        parse_bucket,
+        connects=f"{CLIENTS}:s3",
+        aliases=("s3a",),
+        speaks_s3=True,
+    ),
+    Service(
+        "minio",
+        ("minio://USER:PASSWORD@HOST:PORT/BUCKET",),
+        parse_minio,
+        connects=f"{CLIENTS}:minio",
+        has_keys=True,
+        speaks_s3=True,
+    ),
+    Service(
+        "gcs", ("gcs://BUCKET@ROOT",), parse_bucket, connects=f"{CLIENTS}:gcs", aliases=("gs",)
+    ),
+    Service(
+        "azblob",
+        ("azblob://CONTAINER@ROOT",),
+        parse_azure,
+        connects=f"{CLIENTS}:azblob",
+        aliases=("az", "abfs", "abfss"),
+    ),
+    Service("oss", ("oss://BUCKET@ROOT",), parse_bucket, connects=f"{CLIENTS}:oss", speaks_s3=True),
+    Service("obs", ("obs://BUCKET@ROOT",), parse_bucket, connects=f"{CLIENTS}:obs", speaks_s3=True),
+    Service("webhdfs", ("webhdfs://HOST:PORT@ROOT",), parse_bucket, OPEN_OTHER, is_host=True),
+    Service("hdfs", ("hdfs://HOST:PORT@ROOT",), parse_bucket, OPEN_OTHER, is_host=True),
+    Service(
+        "fs",
+        ("fs://ROOT",),
+        parse_path,
+        "metasnapshot.store.url:open_files",
+        aliases=("file", "local"),
+        is_of_risingwave=False,
+        is_path=True,
+    ),
+]
+"""Every service that is known by name. What else fsspec knows has no row."""
+WHOLE = ("memory", "memory-shared")
+"""URLs without a scheme: RisingWave's objects in memory."""
+RETIRED = {
+    "s3-compatible": "it is s3:// with RW_S3_ENDPOINT since RisingWave 1.2",
+    "disk": "it is fs:// since RisingWave 0.19",
+}
+
+
+def find_service(scheme: str) -> Service | None:
+    """The service that a scheme means."""
+    return next((row for row in SERVICES if scheme == row.name or scheme in row.aliases), None)
+
+
+def known_forms() -> str:
+    """The URLs that there are, for hints."""
+    return ", ".join([*(form for row in SERVICES for form in row.forms), WHOLE[0]])
+
+
+def parse_url(plain: str) -> Location:
+    """Take an object store URL apart.
 
     Raises:
-        UsageError: the environment lacks a variable that the service needs.
+        UsageError: it is none that is known.
     """
-    found = _KINDS[place.service](place)
-    trusted = read_authorities(ca_file(), "--storage-ca-file")
-    return found if trusted is None else replace(found, authorities=trusted)
+    if plain in WHOLE:
+        return Location(WHOLE[0])
+    scheme, separator, rest = plain.partition("://")
+    is_scheme = bool(separator) and re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) is not None
+    if not is_scheme or not rest:
+        raise UsageError("not an object store URL", hint=f"known forms: {known_forms()}")
+    if scheme in RETIRED:
+        raise UsageError(f"no object store for scheme {scheme!r}", hint=RETIRED[scheme])
+    row = find_service(scheme)
+    if row is None:
+        return Location(scheme, *rest.partition("/")[::2])
+    return row.parse(row, scheme, rest)
 
 
-def _asking(place: Location, options: dict[str, Any], query: str) -> dict[str, Any]:
-    """Options of a client whose every GET puts a query to the bucket: it stands in the endpoint,
-    and the name of what is asked for is a parameter that services leave alone.
+def load(name: str) -> Any:
+    """The function that a row names.
+
+    Raises:
+        ImportError: a package that it needs is not installed.
     """
-    if place.service not in S3_KIN:
-        raise StorageError(
-            f"{place.url} has a key that is no path (an empty part, . or ..), for which its "
-            "library lists nothing",
-            hint="move or delete the objects of such keys",
-        )
-    endpoint = str(options.get("endpoint") or f"https://s3.{options['region']}.amazonaws.com")
-    if str(options.get("virtual_hosted_style_request", False)).lower() != "true":
-        endpoint = f"{endpoint.rstrip('/')}/{place.bucket}"
-    return {
-        **options,
-        "endpoint": f"{endpoint}?{query}&x-id=",
-        "virtual_hosted_style_request": True,
-    }
-
-
-_HINT = "check the URL and the environment (docs/guide.md, object stores)"
-_VALUE = re.compile(r"(?s)\b(string|variant) .*, expected")
-"""What stands in a key file where it should not, in a message of the library's; it may be a key."""
-_S3 = {"disable_bulk_delete": True}
-"""One object is deleted at a time, which every service offers, and refuses in plain words."""
-_NOBODY = '{"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": true}'
-"""Writing takes a token even where nothing is signed; without this it is the machine's own."""
-
-
-def _s3(place: Location) -> Connector:
-    settings = aws_settings()
-    options: dict[str, Any] = {**_S3, "region": settings.region}
-    if endpoint := os.environ.get("RW_S3_ENDPOINT"):
-        options |= _addressed(place.bucket, endpoint)
-    elif settings.endpoint:
-        options["endpoint"] = settings.endpoint
-    if metadata := os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT"):
-        options["metadata_endpoint"] = metadata.rstrip("/")
-    more = {} if settings.provider is None else {"credential_provider": settings.provider}
-    trusted = read_authorities(settings.ca_file, "AWS_CA_BUNDLE")
-    return Connector(place, S3Store, options, more, trusted)
-
-
-def _minio(place: Location) -> Connector:
-    key, _, secret = place.credentials.partition(":")
-    options = {
-        **_S3,
-        "endpoint": place.endpoint,
-        "access_key_id": key,
-        "secret_access_key": secret,
-        "region": MINIO_REGION,
-        "virtual_hosted_style_request": False,
-    }
-    return Connector(place, S3Store, options)
-
-
-def _gcs(place: Location) -> Connector:
-    options: dict[str, Any] = {}
-    if credentials := os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
-        options = _google_credentials(credentials)
-    if emulator := os.environ.get("STORAGE_EMULATOR_HOST"):
-        options = {"base_url": emulator, "skip_signature": True, "service_account_key": _NOBODY}
-    return Connector(place, GCSStore, options)
-
-
-def _google_credentials(value: str) -> dict[str, Any]:
-    """A file's path; or what is in such a file, plainly or as base64, as RisingWave's client has
-    it. Messages do not show it: it may be a key.
-    """
-    if os.path.isfile(value):  # noqa: PTH113 - Path's raises where a key is too long for a name
-        return {"application_credentials": value}
-    with suppress(ValueError):
-        value = b64decode(value, validate=True).decode()
-    if not value.lstrip().startswith("{"):
-        raise UsageError(
-            "GOOGLE_APPLICATION_CREDENTIALS is neither a file nor the key of a service account",
-            hint="give the path of its JSON file, or its content as base64",
-        )
-    return {"service_account_key": value}
-
-
-def _azblob(place: Location) -> Connector:
-    found = _environment(
-        endpoint="AZBLOB_ENDPOINT",
-        account_name="AZBLOB_ACCOUNT_NAME",
-        account_key="AZBLOB_ACCOUNT_KEY",
-    )
-    if place.account:
-        found["account_name"] = place.account
-    elif "endpoint" not in found and "AZURE_STORAGE_ACCOUNT_NAME" not in os.environ:
-        raise UsageError("azblob:// needs AZBLOB_ENDPOINT", hint=_HINT)
-    if "endpoint" in found:
-        found["endpoint"] = str(found["endpoint"]).rstrip("/")
-    return Connector(place, AzureStore, found)
-
-
-def _oss(place: Location) -> Connector:
-    return _s3_kin(place, "OSS_ENDPOINT", "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
-
-
-def _obs(place: Location) -> Connector:
-    return _s3_kin(place, "OBS_ENDPOINT", "OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY")
-
-
-def _s3_kin(place: Location, endpoint: str, key: str, secret: str) -> Connector:
-    """A service that speaks S3's protocol too."""
-    found = _environment(endpoint=endpoint, access_key_id=key, secret_access_key=secret)
-    if missing := [
-        name
-        for name, option in ((endpoint, "endpoint"), (key, "access_key_id"))
-        if option not in found
-    ]:
-        raise UsageError(f"{', '.join(missing)} is not set", hint=_HINT)
-    options = {**_S3, **found, "region": MINIO_REGION}
-    return Connector(place, S3Store, options | _addressed(place.bucket, found["endpoint"]))
-
-
-def _addressed(bucket: str, endpoint: str) -> dict[str, Any]:
-    """An endpoint of S3's protocol: buckets are hosts of it, unless it is an address or
-    RW_IS_FORCE_PATH_STYLE says otherwise.
-    """
-    scheme, _, host = endpoint.rstrip("/").rpartition("://")
-    in_host = not _is_path_style() and not _is_address(host)
-    return {
-        "endpoint": f"{scheme or 'https'}://{f'{bucket}.' if in_host else ''}{host}",
-        "virtual_hosted_style_request": in_host,
-    }
-
-
-def _is_address(host: str) -> bool:
-    """Whether a host has no hosts below it: an address, or this machine."""
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        ip_address(name)
-    except ValueError:
-        return name == "localhost"
-    return True
-
-
-def _is_path_style() -> bool:
-    return os.environ.get("RW_IS_FORCE_PATH_STYLE", "").lower() not in ("", "false")
-
-
-def _environment(**names: str) -> dict[str, Any]:
-    """Options by the variables that are set."""
-    values: Mapping[str, str] = os.environ
-    return {option: values[name] for option, name in names.items() if values.get(name)}
-
-
-_KINDS = {
-    "s3": _s3,
-    "minio": _minio,
-    "gcs": _gcs,
-    "azblob": _azblob,
-    "oss": _oss,
-    "obs": _obs,
-}
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)

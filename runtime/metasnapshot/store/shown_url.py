@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from metasnapshot.store.location import HOSTS, HUMMOCK_PREFIX, SERVICES
+from metasnapshot.store.location import HUMMOCK_PREFIX
+from metasnapshot.store.services import find_service
 
 HIDDEN = "****"
 _URL = re.compile(r"""[A-Za-z][\w+.\-]*(?::[\w+.\-]+)*://[^\s'"<>`]*""")
@@ -19,8 +20,6 @@ _DSN = re.compile(r"[;\s]\w+=|^\w+=")
 """A source of data by words: `host=h password=p`, `Server=h;Password=p`."""
 _SETTING = re.compile(r"(\w+)=[^;\s]*")
 _TAIL = re.compile(r"[?;#&]")
-FILES = ("fs", "file", "local")
-"""Schemes of plain paths, in which every character is one of a name."""
 
 
 def shown_url(url: str) -> str:
@@ -30,11 +29,12 @@ def shown_url(url: str) -> str:
         plain = _ORACLE.sub(rf"\1{HIDDEN}@", url)
         return _SETTING.sub(rf"\1={HIDDEN}", plain) if _DSN.search(plain) else plain
     plain = scheme.removeprefix(HUMMOCK_PREFIX).lower()
-    if plain in FILES:
+    row = find_service(plain)
+    if row is not None and row.is_path:  # every character of a path is one of a name
         return url
-    service = SERVICES.get(plain, "")
     signs = list(_AT.finditer(rest))
-    has_keys = not service or (":" in rest.partition("@")[0] and service not in HOSTS)
+    has_colon = ":" in rest.partition("@")[0]
+    has_keys = row is None or row.has_keys or (has_colon and not row.is_host)
     user, place = "", rest
     if signs and has_keys:
         user, place = f"{HIDDEN}@", rest[signs[-1].end() :]

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from metasnapshot.errors import UsageError
 from metasnapshot.store.local import LocalStore
-from metasnapshot.store.location import FORMS, Location, parse_location
+from metasnapshot.store.location import Location, parse_location
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import Store
 from metasnapshot.store.retry import policy
+from metasnapshot.store.services import find_service, known_forms, load
 
 INSTALL = "pip install 'metasnapshot[objects]'"
-OBSTORE = ("s3", "minio", "gcs", "azblob", "oss", "obs")
-"""Services that obstore reaches."""
 
 
 def open_store(url: str) -> Store:
@@ -26,11 +25,9 @@ def open_store(url: str) -> Store:
     place = parse_location(url)
     if place == Location("memory"):
         return _memory()
-    if place.service == "fs":
-        return LocalStore(Path(place.root), policy().lock_wait_s)
-    if place.service in OBSTORE:
-        return _remote(place)
-    return _other(place)
+    row = find_service(place.service)
+    store: Store = open_other(place) if row is None else load(row.opens)(place)
+    return store
 
 
 def open_plain(url: str) -> Store:
@@ -43,10 +40,16 @@ def open_plain(url: str) -> Store:
     return getattr(store, "untried", store)
 
 
-def _remote(place: Location) -> Store:
+def open_files(place: Location) -> Store:
+    """A local directory."""
+    return LocalStore(Path(place.root), policy().lock_wait_s)
+
+
+def open_bucket(place: Location) -> Store:
+    """A bucket that obstore reaches."""
     try:
+        from metasnapshot.store.clients import connector  # noqa: PLC0415
         from metasnapshot.store.remote import RemoteStore  # noqa: PLC0415 - an extra
-        from metasnapshot.store.services import connector  # noqa: PLC0415
         from metasnapshot.store.trial import TriedStore  # noqa: PLC0415
     except ImportError as error:
         raise UsageError(f"{place.service}:// needs obstore: {error}", hint=INSTALL) from error
@@ -54,7 +57,7 @@ def _remote(place: Location) -> Store:
     return TriedStore(store, policy().lock_wait_s)
 
 
-def _other(place: Location) -> Store:
+def open_other(place: Location) -> Store:
     """Any protocol of fsspec's."""
     try:
         from metasnapshot.store.lease import LeasedStore  # noqa: PLC0415 - an extra
@@ -64,7 +67,7 @@ def _other(place: Location) -> Store:
     if place.service not in protocols():
         raise UsageError(
             f"no object store for scheme {place.service!r}",
-            hint=f"known forms: {', '.join(FORMS)}",
+            hint=f"known forms: {known_forms()}",
         )
     return LeasedStore(OtherStore(place, policy()), policy().lock_wait_s)
 
