@@ -16,8 +16,13 @@ from v1_snapshots import CLUSTER_ID, bare, row
 import metasnapshot
 from metasnapshot import Blob, HummockVersion, MetaSnapshot
 from metasnapshot.catalogue import changes
+from metasnapshot.catalogue.area import make_area
+from metasnapshot.catalogue.area import object_path as area_path
+from metasnapshot.catalogue.full import FullBackup, write_full
+from metasnapshot.catalogue.full_header import Header
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.format import messages
+from metasnapshot.hummock.objects import needed_by
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.enums import JobStatus, ObjectType, TableType
 from metasnapshot_models.v1 import V1_LAYOUTS
@@ -146,3 +151,32 @@ def write_cluster(tag: str, folder: Path) -> Repository:
     repository = Repository(LocalStore(folder / "backups"), "backup")
     changes.create(repository, v1_snapshot(tag) if tag.startswith("v1.") else v2_snapshot(tag))
     return Repository(LocalStore(folder / "backups"), "backup")
+
+
+def write_area(folder: Path) -> None:
+    """Make the snapshot of a cluster a full one: its objects copied, and the side file."""
+    repository = Repository(LocalStore(folder / "backups"), "backup")
+    with repository.open(NUMBER) as reader:
+        needed = needed_by(reader)
+        checksum = f"{reader.checksum:016x}"
+    area = make_area(repository.store, "backup", None)
+    for item in needed:
+        target = folder / "backups" / area_path("backup", item)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "state" / goldens.DATA_DIRECTORY / f"{item.id}.data", target)
+    snapshot = folder / "backups" / "backup" / f"{NUMBER}.snapshot"
+    header = Header(
+        snapshot_id=NUMBER,
+        checksum=checksum,
+        size=snapshot.stat().st_size,
+        hummock_version_id=1,
+        cluster_id=None,
+        area_id=area.area_id,
+        base=None,
+        objects=len(needed),
+        bytes=needed.size,
+        objects_new=len(needed),
+        bytes_new=needed.size,
+        taken="2026-11-30T00:00:00Z",
+    )
+    write_full(repository.store, "backup", FullBackup(header, needed, bytes(16 * len(needed))))

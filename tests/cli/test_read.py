@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 import pytest
-from data_cluster import write_cluster
+from data_cluster import write_area, write_cluster
 from golden_rows import CASES, Case, known_rows, shown_text
 from golden_ssts import TAGS
 from shell import BACKUPS, STATE_FOLDER, Shell
@@ -253,3 +254,20 @@ def test_what_does_not_go_together(world: Shell, arguments: tuple[str, ...]) -> 
     before = sorted(Path().iterdir())
     code, _, err = world.run(*arguments, *PLACES)
     assert (code, err.startswith("error: "), sorted(Path().iterdir())) == (2, True, before)
+
+
+def test_rows_out_of_a_full_backup(world: Shell) -> None:
+    """Where a snapshot is full its rows come from the backup, though the state store is gone."""
+    write_area(world.path)
+    expected = world.run("read", "9", "t_rowid", "--in", "state", *PLACES).out
+    shutil.rmtree("state")
+    assert world.run("read", "9", "t_rowid", *BACKUPS).out == expected != ""
+    assert world.run("read", "9", "t_rowid", "--in", "area", *BACKUPS).out == expected
+    code, out, _ = world.run("read", "9", "t_rowid", "--in", "state", *PLACES)
+    assert (code, out) == (17, "")
+
+
+def test_a_partial_backup_has_no_rows(world: Shell) -> None:
+    """Objects that are not in the backup are not looked for there."""
+    code, out, err = world.run("read", "9", "t_rowid", "--in", "area", *PLACES)
+    assert (code, out, "is partial" in err) == (17, "", True)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from metasnapshot.errors import InconsistentStore, UsageError
 from metasnapshot.format import messages
+from metasnapshot.hummock.identity import sst_tag
 from metasnapshot.hummock.keys import table_id as table_of
 from metasnapshot.hummock.objects import sst_ids
 from metasnapshot.hummock.replay.watermarks import NON_PK_PREFIX, PK_PREFIX, Bitmap
@@ -33,6 +34,7 @@ class SstRef(NamedTuple):
     object_id: int
     size: int
     meta_offset: int
+    tag: int = 0
 
 
 class Watermark(NamedTuple):
@@ -156,7 +158,7 @@ def _sources(levels: Any, table_id: int, epoch: int) -> Iterator[tuple[SstRef, .
     """The newest first."""
     for level in (*reversed(levels.l0.sub_levels), *levels.levels):
         found = [
-            SstRef(sst_ids(sst)[0], sst.file_size, sst.meta_offset)
+            SstRef(sst_ids(sst)[0], sst.file_size, sst.meta_offset, sst_tag(sst))
             for sst in level.table_infos
             if _may_hold(sst, table_id, epoch)
         ]

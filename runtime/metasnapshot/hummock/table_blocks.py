@@ -32,11 +32,13 @@ class ObjectStore:
         connect: opens the state store; another process does it for itself.
         directory: the data directory in it.
         prefixed: whether objects lie in directories named after a hash of their id.
+        path_of: where an object lies, if it is no data directory.
     """
 
     connect: Callable[[], Store]
     directory: str
     prefixed: bool
+    path_of: Callable[[SstRef], str] | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -46,13 +48,15 @@ class ObjectStore:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "store"}
 
-    def path(self, object_id: int) -> str:
+    def path(self, ref: SstRef) -> str:
         """Of an SST object."""
-        return object_path(self.directory, object_id, DATA, prefixed=self.prefixed)
+        if self.path_of is not None:
+            return self.path_of(ref)
+        return object_path(self.directory, ref.object_id, DATA, prefixed=self.prefixed)
 
     def open(self, ref: SstRef) -> AbstractContextManager[BinaryIO]:
         """A file over an object."""
-        return self.store.open_reader(self.path(ref.object_id))
+        return self.store.open_reader(self.path(ref))
 
     def look_for(self, refs: Sequence[SstRef], step: Callable[[int], object] | None = None) -> None:
         """See that all objects are there, in their sizes, before anything is made of them.
@@ -66,7 +70,7 @@ class ObjectStore:
             SstDamage: one has another size than the version says.
         """
         with ThreadPoolExecutor(REQUESTS) as pool:
-            paths = [self.path(ref.object_id) for ref in refs]
+            paths = [self.path(ref) for ref in refs]
             found = pool.map(self.store.head, paths)
             for number, (ref, path, head) in enumerate(zip(refs, paths, found, strict=True)):
                 if head is None:
@@ -94,7 +98,7 @@ def table_meta(objects: ObjectStore, ref: SstRef, table_id: int) -> Meta:
         SstDamage: the object is not as it was written.
         UnknownFormat: it has range tombstones.
     """
-    path = objects.path(ref.object_id)
+    path = objects.path(ref)
     with objects.open(ref) as file:
         size = ref.size or file.seek(0, 2)
         meta = read_meta(file, size, name=path, table_id=table_id)
@@ -112,7 +116,7 @@ def read_bodies(objects: ObjectStore, ref: SstRef, metas: Sequence[BlockMeta]) -
     Raises:
         SstDamage: a block is not as it was written, or of another table than its meta says.
     """
-    path = objects.path(ref.object_id)
+    path = objects.path(ref)
     with objects.open(ref) as file:
         for run in _runs(metas):
             start, end = run[0].offset, run[-1].offset + run[-1].size

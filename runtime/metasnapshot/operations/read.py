@@ -8,14 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from metasnapshot.catalogue.area import object_path
+from metasnapshot.catalogue.completeness import header_of
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.cluster import catalog_of
 from metasnapshot.contents.data_tables import DataTable
 from metasnapshot.contents.ownership import DATA_DIRECTORY, STATE_STORE, parameter
-from metasnapshot.errors import UsageError
+from metasnapshot.errors import StorageError, UsageError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.rules import is_any
-from metasnapshot.hummock.paths import is_prefixed
-from metasnapshot.hummock.scan import PHYSICAL_SHIFT, committed_epoch, plan_scan
+from metasnapshot.hummock.objects import NeededObject
+from metasnapshot.hummock.paths import DATA, is_prefixed
+from metasnapshot.hummock.scan import PHYSICAL_SHIFT, SstRef, committed_epoch, plan_scan
 from metasnapshot.hummock.table_blocks import ObjectStore
 from metasnapshot.store.url import open_store
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from metasnapshot.rows.table import TableRead
 
 Format = Literal["parquet", "csv", "jsonl", "arrow"]
+Where = Literal["area", "state"]
 SUFFIXES: dict[Format, str] = {
     "parquet": "parquet",
     "csv": "csv",
@@ -74,8 +79,42 @@ class ReadResult:
     columns: tuple[str, ...] = field(default=())
 
 
+def area_of(
+    repository: Repository, snapshot_id: int, url: str, where: Where | None
+) -> ObjectStore | None:
+    """Where the objects of a full backup lie; None if they are to be read in the state store.
+
+    Args:
+        repository: the backup directory.
+        snapshot_id: which snapshot.
+        url: of the backup directory's store, for other processes.
+        where: area or state; by default the area, if the snapshot is full.
+
+    Raises:
+        StorageError: the area is wanted, and the snapshot is partial.
+        DamageError, UnknownFormat: of its side file.
+    """
+    if where == "state":
+        return None
+    names = repository.store.names(repository.directory)
+    heads = {head.path: head for head in names.objects}
+    if header_of(repository, heads, snapshot_id) is None:
+        if where is None:
+            return None
+        raise StorageError(
+            f"snapshot {snapshot_id} is partial: its objects are not in the backup",
+            hint="--in state reads them in the state store",
+        )
+    connect, path_of = partial(open_store, url), partial(_area_path, repository.directory)
+    return ObjectStore(connect, repository.directory, prefixed=True, path_of=path_of)
+
+
+def _area_path(directory: str, ref: SstRef) -> str:
+    return object_path(directory, NeededObject(ref.object_id, DATA, ref.size, ref.tag))
+
+
 def objects_of(reader: SnapshotReader, state: tuple[str, str | None] | None = None) -> ObjectStore:
-    """Where the objects of a snapshot lie.
+    """Where the objects of a snapshot lie in its state store.
 
     Args:
         reader: the snapshot, opened.

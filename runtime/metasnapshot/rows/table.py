@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from metasnapshot.errors import UsageError, ValueUnfit
-from metasnapshot.hummock.partitions import Partitions, Rows
+from metasnapshot.hummock.partitions import Partitions, Range, Rows
 from metasnapshot.hummock.scan import Scan
 from metasnapshot.hummock.table_blocks import ObjectStore
 from metasnapshot.rows.arrays import array_of
@@ -40,6 +40,7 @@ class TableRead:
         where: which rows are wanted: all of it holds.
         with_timestamp: whether a column _rw_timestamp says when each row was written.
         fit: what types become.
+        ranges: of its keys that are wanted; None for all.
     """
 
     objects: ObjectStore
@@ -49,6 +50,7 @@ class TableRead:
     where: tuple[Comparison, ...] = ()
     with_timestamp: bool = False
     fit: Fit = field(default_factory=Fit)
+    ranges: tuple[Range, ...] | None = None
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -90,13 +92,43 @@ class TableRead:
     def pieces(self) -> Iterator[Piece]:
         """The rows, some thousand at a time."""
         partitions = Partitions(self.objects, self.scan)
-        for found in partitions.ranges:
+        for found in partitions.ranges if self.ranges is None else self.ranges:
             rows = partitions.rows(found)
             for start in range(0, 0 if rows is None else len(rows), PIECE_ROWS):
                 assert rows is not None
                 piece = self._chosen(rows.part(start, start + PIECE_ROWS))
                 if len(piece):
                     yield piece
+
+    def partitions(self, count: int) -> list[TableRead]:
+        """The same table in so many parts, or fewer; each can go to another process.
+
+        Raises:
+            UsageError: it is no count.
+        """
+        if count < 1:
+            raise UsageError(f"{count} parts of a table", hint="one at least")
+        ranges = Partitions(self.objects, self.scan).ranges
+        size = -(-len(ranges) // count) or 1
+        parts = (tuple(ranges[at : at + size]) for at in range(0, len(ranges), size))
+        return [replace(self, ranges=part) for part in parts]
+
+    def to_batches(self) -> Iterator[RecordBatch]:
+        """As `batches`, once all objects are looked for.
+
+        Raises:
+            ObjectMissing: one is gone.
+        """
+        self.objects.look_for(self.scan.refs)
+        yield from self.batches()
+
+    def to_reader(self) -> Any:
+        """A pyarrow.RecordBatchReader over the rows."""
+        return pa.RecordBatchReader.from_batches(self.arrow_schema, self.to_batches())
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The rows, for whatever takes Arrow; as often as it is asked for."""
+        return self.to_reader().__arrow_c_stream__(requested_schema)
 
     def _chosen(self, rows: Rows) -> Piece:
         if not self.where:

@@ -161,8 +161,6 @@ def _note(
 ) -> bytes:
     """Compare the ends of blocks with those before and with the meta; returns the last key."""
     for (first, end), block, place in zip(walked.ends, run, places, strict=True):
-        if last and not is_before(last, first):
-            raise place.damaged("the block's first key does not stand behind the one before it")
         said = block.smallest_key
         if said != first and not is_before(said, first):
             raise place.damaged("the meta says a smallest key that stands behind the first")

@@ -18,10 +18,13 @@ from metasnapshot.cli.text import Document, complain, error_document, printable,
 from metasnapshot.contents.data_tables import find_table
 from metasnapshot.errors import SOME_FAILED, MetasnapshotError, UsageError
 from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.hummock.table_blocks import ObjectStore
 from metasnapshot.operations.export import new_path
 from metasnapshot.operations.read import (
     Format,
+    Where,
     Wish,
+    area_of,
     facts_of,
     objects_of,
     plan_read,
@@ -124,6 +127,14 @@ def read(
     ] = False,
     jobs: Annotated[int, Parameter(help="Processes for --all.")] = 1,
     rows: Annotated[Rows, FLAT] = EVERYTHING,
+    where: Annotated[
+        Where | None,
+        Parameter(
+            "--in",
+            help="Where the objects are read: in the backup (area), or in the state store (state); "
+            "by default in the backup, if the snapshot is full.",
+        ),
+    ] = None,
     state: Annotated[StateStore, FLAT] = AS_SAID,
     json: Json = False,
 ) -> int:
@@ -140,10 +151,12 @@ def read(
     wish, place = rows.wish(), state.place()
     found = directory.open()
     with found.open(snapshot_id(id, found)) as reader:
+        area = area_of(found, reader.id, directory.backup_storage_url, where)
+        objects = objects_of(reader, place) if area is None else area
         if all_tables:
-            return _read_all(reader, place, wish, form, to, jobs, json=json)
+            return _read_all(reader, objects, wish, form, to, jobs, json=json)
         assert table is not None
-        return _read_one(reader, place, wish, form, to, table, json=json)
+        return _read_one(reader, objects, wish, form, to, table, json=json)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -183,7 +196,7 @@ def _check(
 
 def _read_one(
     reader: SnapshotReader,
-    place: tuple[str, str | None] | None,
+    objects: ObjectStore,
     wish: Wish,
     form: Format,
     to: Path,
@@ -192,7 +205,7 @@ def _read_one(
     json: bool,
 ) -> int:
     table = find_table(reader, name)
-    planned = plan_read(reader, table, objects_of(reader, place), wish)
+    planned = plan_read(reader, table, objects, wish)
     facts = facts_of(reader, table, planned)
     with counted(f"reading {table.full_name}") as step:
         if to == STDOUT:
@@ -215,7 +228,7 @@ def _read_one(
 
 def _read_all(
     reader: SnapshotReader,
-    place: tuple[str, str | None] | None,
+    objects: ObjectStore,
     wish: Wish,
     form: Format,
     to: Path,
@@ -223,7 +236,6 @@ def _read_all(
     *,
     json: bool,
 ) -> int:
-    objects = objects_of(reader, place)
     with counted("reading tables") as step, new_path(to) as path:
         path.mkdir()
         results = list(read_all(reader, objects, wish, form, path, jobs=jobs, step=step))
