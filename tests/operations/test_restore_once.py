@@ -6,7 +6,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from metasnapshot.contents.unique_keys import keys_of
 from metasnapshot.errors import DamageError, InconsistentStore, UnknownFormat
 from metasnapshot.format.framing import FrameReader
 from metasnapshot.metastore.connect import open_meta_store
+from metasnapshot.metastore.engines.sqlite import Sqlite
 from metasnapshot.operations.check import check
+from metasnapshot.operations.restore import load as loading
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
 from metasnapshot.operations.restore.restoration import plan_restore, restore
 from metasnapshot.operations.verify import verify
@@ -120,6 +122,35 @@ def test_plan_and_load_hash_the_file_twice(
     assert world.command(*extra) == 0
     assert meter.opened["backup/2.snapshot"] == 1
     assert size < meter.total <= 2 * size
+
+
+@pytest.mark.parametrize("tag", goldens.STORES, ids=lambda tag: tag.name)
+def test_keys_that_cannot_be_dropped_cost_no_further_look(
+    tag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rows have to come in order, the objects are still read once; all of them arrive."""
+    in_order = nullcontext(enter_result=False)
+    monkeypatch.setattr(Sqlite, "foreign_keys_last", lambda *_: in_order)
+    world = World(tmp_path, tag)
+    changes.delete(world.backups, [7])
+    size = (tmp_path / "backup" / "2.snapshot").stat().st_size
+    meter = Meter(monkeypatch)
+    assert world.command() == 0
+    assert meter.opened["backup/2.snapshot"] == 1
+    assert size < meter.total <= 2 * size
+
+
+def test_objects_that_are_too_many_to_keep_are_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And none is lost or comes twice: a restore reads all of it back."""
+    in_order = nullcontext(enter_result=False)
+    monkeypatch.setattr(Sqlite, "foreign_keys_last", lambda *_: in_order)
+    monkeypatch.setattr(loading, "KEPT_ROWS_MAX", 1)
+    assert world.command() == 0
+    with closing(sqlite3.connect(world.store)) as connection:
+        (found,) = connection.execute("SELECT count(*) FROM object").fetchone()
+    assert found == len(world.backups.get(2).sections["objects"])
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -33,6 +33,8 @@ from metasnapshot.operations.restore.target import TargetChecks
 from metasnapshot_models.enums import ObjectType
 
 OBJECTS_SECTION = "objects"
+KEPT_ROWS_MAX = 100_000
+"""Objects that are kept in memory until those that they refer to are there."""
 
 
 class _Sent(NamedTuple):
@@ -133,7 +135,7 @@ def _waves(section: str, source: Source, *, any_order: bool) -> Iterator[Iterabl
     """A section's rows, in parts that are inserted one after the other.
 
     Objects refer to objects: where foreign keys are looked at row by row, databases come first,
-    then schemas, then the rest.
+    then schemas, then the rest. The section is read once, unless its rest is too much to keep.
     """
     if section != OBJECTS_SECTION or any_order:
         yield source.columns(section)
@@ -141,9 +143,21 @@ def _waves(section: str, source: Source, *, any_order: bool) -> Iterator[Iterabl
     shape = shape_of(source.layout, source.model(section)).columns
     at = [column.name for column in shape].index("obj_type")
     first = (ObjectType.DATABASE, ObjectType.SCHEMA)
-    for wanted in first:
-        yield _chosen(source.columns(section), at, lambda kind, it=wanted: kind == it)
-    yield _chosen(source.columns(section), at, lambda kind: kind not in first)
+    parts: dict[Any, list[Columns]] = {kind: [] for kind in first}
+    rest: list[Columns] = []
+    rows = 0
+    for columns in source.columns(section):
+        for kind in first:
+            parts[kind] += _chosen([columns], at, lambda found, it=kind: found == it)
+        rows += len(columns[0])
+        if rows <= KEPT_ROWS_MAX:
+            rest += _chosen([columns], at, lambda found: found not in first)
+    yield from parts.values()
+    if rows <= KEPT_ROWS_MAX:
+        yield rest
+    else:
+        rest.clear()
+        yield _chosen(source.columns(section), at, lambda found: found not in first)
 
 
 def _chosen(
