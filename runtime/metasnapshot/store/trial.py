@@ -38,7 +38,8 @@ MENDED = {CREATE, STALE, RACE}
 """Promises that a lease makes up for, however they are broken."""
 RACERS = 8
 """Swaps at once: of a service that looks before it writes several win."""
-NO_ETAG = '"0123456789abcdef0123456789abcdef"'
+NO_ETAG = '"0123456789abcdef0123456789abcdef"\n1'
+"""Of no object of ours; GCS goes by the generation behind it."""
 
 
 class ConditionalStore(PlainStore, Store, Protocol):
