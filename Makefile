@@ -13,7 +13,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs lock clean
+.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data lock clean
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -81,6 +81,10 @@ bench-gate: $(READY)
 # What the start of a verb costs, beside a bare cyclopts app and bare Python.
 bench-start: $(READY)
 	@$(BIN)/python tests/bench/start.py
+
+# How fast rows come out of SSTs, beside the plain loop of the same run; fails below the ratios.
+bench-data: $(READY)
+	@PYTHONPATH=$(CURDIR)/tests $(BIN)/python tests/bench/data_reads.py
 
 # Prints docs/benchmarks.md anew: all tables that need no server, or BLOCKS="servers remote".
 bench-docs: $(READY)

@@ -77,9 +77,16 @@ class TableRead:
             DamageError: bytes are not as they were written.
         """
         for piece in self.pieces():
-            arrays = [self._array(piece, place) for place in range(len(self.columns))]
-            if arrays:
-                yield pa.record_batch(arrays, schema=self.arrow_schema)
+            if self.columns:
+                yield self._batch(piece)
+
+    def record_batch(self, rows: Rows) -> RecordBatch:
+        """Some rows as Arrow, as `batches` makes them."""
+        return self._batch(Piece(rows, self.schema, self.places))
+
+    def _batch(self, piece: Piece) -> RecordBatch:
+        arrays = [self._array(piece, place) for place in range(len(self.columns))]
+        return pa.record_batch(arrays, schema=self.arrow_schema)
 
     def values(self) -> Iterator[tuple[int, list[list[Any]]]]:
         """The rows as values: how many, and those of each column."""
