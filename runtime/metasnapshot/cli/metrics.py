@@ -106,7 +106,7 @@ class Metrics:
 
 def _cluster_of(found: Repository | None) -> str:
     """The cluster that the newest snapshot is recorded to be of; empty if nothing says so."""
-    from metasnapshot.catalogue.records import Records  # noqa: PLC0415 - most runs have no such file
+    from metasnapshot.catalogue.records import Records  # noqa: PLC0415 - seldom asked for
 
     if found is None:
         return ""
@@ -206,7 +206,7 @@ def _read(path: Path) -> dict[str, float]:
 
 def _replace(path: Path, text: str) -> None:
     """A reader sees the old file or the new one."""
-    import tempfile  # noqa: PLC0415 - most runs have no such file
+    import tempfile  # noqa: PLC0415 - seldom asked for
 
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
