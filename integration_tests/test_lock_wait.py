@@ -59,7 +59,10 @@ def verb(name: str, url: str, backups: worlds.Backups, *more: str) -> int:
         "coverage": ["coverage"],
         "backup": ["backup", directory, *state, "--meta-node-stopped"],
         "diff": ["diff", "2", directory],
-        "restore": ["restore", "7", directory, *state, "--clean", "--cut-timestamps", "--yes"],
+        "restore": [
+            *("restore", "7", directory, *state, "--clean", "--cut-timestamps", "--yes"),
+            "--no-object-check",
+        ],
     }[name]
     return main([*words, "--meta-store", url, *more])
 
