@@ -125,7 +125,8 @@ def translate(
     where = f"{url}, {path}" if path else url
     if _is_elsewhere(found.address, endpoint):
         return _no_credentials(found, url)
-    if found.status == 0 and found.code == "":
+    is_answer = isinstance(error, FileNotFoundError)  # one of a batch has no status of its own
+    if found.status == 0 and found.code == "" and not is_answer:
         return _unconnected(error, found, where)
     if found.status == HTTPStatus.BAD_REQUEST and _CHECKSUM.search(found.message):
         return ChecksumWanted(f"{where}: {found.words}", hint="the bucket locks its objects")
