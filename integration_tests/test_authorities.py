@@ -11,6 +11,7 @@ from certificates import write_server
 from habits import HabitServer, secure_habits
 
 from metasnapshot.cli.app import main
+from metasnapshot.store.trust import ca_file
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +81,11 @@ def test_a_file_that_is_no_authority_is_2(
     place = ["--backup-storage-url", "minio://k:s@127.0.0.1:1/bucket"]
     assert main(["list", *place, "--storage-ca-file", str(path)]) == 2
     assert "mine.pem" in capsys.readouterr().err
+
+
+def test_the_file_of_a_command_is_no_others(tmp_path: Path) -> None:
+    """A program that calls main() has its own authorities afterwards."""
+    before = ca_file()
+    named = ("--storage-ca-file", str(tmp_path / "none.pem"))
+    assert main(["list", "--backup-storage-url", f"fs://{tmp_path}", *named]) == 0
+    assert ca_file() == before

@@ -26,6 +26,7 @@ from metasnapshot.cli.text import (
 )
 from metasnapshot.cli.verbs import find_verbs
 from metasnapshot.errors import InternalError, Interrupted, MetasnapshotError, UsageError
+from metasnapshot.store.trust import ca_file_kept
 
 BROKEN_PIPE = 141
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     metrics.begin()
     given = list(sys.argv[1:] if arguments is None else arguments)
     start = time.monotonic()
-    with interrupts.arranged(), noted():
+    with interrupts.arranged(), noted(), ca_file_kept():
         code = _run(given)
     if metrics.path is None:
         return code
