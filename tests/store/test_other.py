@@ -209,7 +209,8 @@ def test_a_missing_driver_is_named(
     url: str, module: str, driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit 2, with what to install."""
-    monkeypatch.setitem(sys.modules, module, None)
+    for name in [module, *(name for name in sys.modules if name.startswith(f"{module}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, driver, raising=False)
     with pytest.raises(UsageError, match=module) as caught:
         open_store(url)

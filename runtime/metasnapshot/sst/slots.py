@@ -18,7 +18,8 @@ from metasnapshot.sst.values import OFFSET_WIDTHS, ROW_FLAG
 
 HEADERS_MAX = 64
 """Different headers of rows, at most: after so many changes of a table its rows are read singly."""
-FLAG_SIZE, COUNT_SIZE, ID_SIZE = 1, 4, 4
+FLAG_SIZE = 1
+COUNT_SIZE = ID_SIZE = 4
 LENGTH_SIZE = 4
 TEMPLATE_MAX = PAD_BEHIND
 

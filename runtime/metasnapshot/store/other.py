@@ -104,8 +104,8 @@ class OtherStore:
             raise UsageError(f"{place.service}://: {error}", hint=f"pip install {named}") from error
         except (PermissionError, error_perm) as error:  # FTP's is that of a wrong password
             raise AuthenticationError(f"{self.url}: {error}", hint=DENIED_HINT) from error
-        except all_errors as error:
-            raise StorageError(f"{self.url}: {error}") from error
+        except all_errors as error:  # that of a missing Java has a line for each place
+            raise StorageError(f"{self.url}: {str(error).partition(chr(10))[0]}") from error
         except Exception as error:  # each driver has its own
             raise UsageError(f"{self.url}: {error}", hint="check the URL") from error
         self._top = f"{top.rstrip('/')}/" if top else ""

@@ -31,7 +31,8 @@ def tidied(tidy: Callable[[], object]) -> Generator[None]:
 def delete_if_allowed(delete: Callable[[str], None], path: str) -> bool:
     """Take an object of ours away; a key that may not delete leaves it, with a warning.
 
-    Returns: whether it is gone.
+    Returns:
+        Whether it is gone.
     """
     try:
         delete(path)
