@@ -13,7 +13,7 @@ from metasnapshot.cli.commands import run
 from metasnapshot.cli.configuration import configuration
 from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
-from metasnapshot.cli.settings import require_text, setting_of
+from metasnapshot.cli.settings import or_variable, require_text
 from metasnapshot.cli.text import (
     NAGIOS_UNKNOWN,
     complain,
@@ -117,9 +117,7 @@ def _needed(error: cyclopts.CycloptsError, verb: str | None) -> str:
         return ""
     if error.keyword is not None:  # it was given, and nothing behind it
         return ""
-    setting = setting_of(argument.name)
-    variable = f" (or {setting.variable})" if setting else ""
-    return f"{verb} needs {argument.name}{variable}"
+    return f"{verb} needs {argument.name}{or_variable(argument.name)}"
 
 
 def _our_style(text: str) -> str:

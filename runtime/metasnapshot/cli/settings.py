@@ -93,6 +93,12 @@ def setting_of(option: str) -> Setting | None:
     return _BY_OPTION.get(option)
 
 
+def or_variable(option: str) -> str:
+    """What to add to an option that is needed: its variable, if it is a setting."""
+    setting = setting_of(option)
+    return f" (or {setting.variable})" if setting else ""
+
+
 def read_file(path: Path | None) -> dict[str, Value]:
     """What a file sets, by option.
 
