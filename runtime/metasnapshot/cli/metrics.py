@@ -107,13 +107,13 @@ class Metrics:
 def _cluster_of(found: Repository | None) -> str:
     """The cluster that the newest snapshot is recorded to be of; empty if nothing says so."""
     from metasnapshot.catalogue.records import Records  # noqa: PLC0415 - seldom asked for
+    from metasnapshot.catalogue.times import newest_first  # noqa: PLC0415
 
     if found is None:
         return ""
     try:
         records = Records(found)
-        newest = sorted(found.manifest().entries, key=lambda entry: entry.id, reverse=True)
-        facts = (records.facts(entry) for entry in newest)
+        facts = (records.facts(entry) for entry in newest_first(found.manifest().entries))
         return next((item.cluster_id for item in facts if item and item.cluster_id), "")
     except MetasnapshotError:  # what went wrong with the run is told elsewhere
         return ""
