@@ -8,6 +8,7 @@ some of them, spread evenly, with the first and the last among them; or at every
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import shutil
 import signal
@@ -39,6 +40,8 @@ POINTS_MIN = 24
 """Of a job that has as many."""
 PARTS = range(4 if WHOLE else 1)
 """Of the deaths of a long job, so that several processes share them."""
+HANGS_S = 300
+"""A job that takes as long hangs, however busy the machine is; it says where, and exits with 1."""
 World = TypeVar("World")
 
 
@@ -98,6 +101,7 @@ def in_child(job: Callable[[], object], die_at: int | None) -> int:
 
 def _run(job: Callable[[], object], die_at: int | None, writer: int) -> NoReturn:
     """The forked process: it says its steps if it lives."""
+    faulthandler.dump_traceback_later(HANGS_S, exit=True)
     steps = Steps(die_at)
     steps.watch()
     steps.watch_store()

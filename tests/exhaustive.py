@@ -12,6 +12,7 @@ import argparse
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,9 @@ LIST = "tests/exhaustive.yaml"
 LAST = "tests/exhaustive.last"
 SOURCES = ("runtime", "codegen", "schema", "generated")
 """Every file below them is judged by a group."""
+TIMED_OUT = 124
+GROUP_MAX_S = 1500
+"""A group that takes as long hangs, or is too slow for CI; it is ended, and has failed."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def run(chosen: Sequence[Group]) -> dict[str, float] | None:
         print(f"exhaustive: {group.name}", flush=True)
         words = [sys.executable if word == "python" else word for word in group.command]
         start = time.monotonic()
-        code = subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
+        code = call(words, environment)
         took[group.name] = seconds = time.monotonic() - start
         if code:
             failed.append(group.name)
@@ -125,6 +129,18 @@ def run(chosen: Sequence[Group]) -> dict[str, float] | None:
         print(f"error: failed: {', '.join(failed)}", file=sys.stderr)
         return None
     return took
+
+
+def call(words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command with all that it starts; its exit code, or that of `timeout` if it hangs."""
+    with subprocess.Popen(words, cwd=ROOT, env=environment, start_new_session=True) as process:
+        try:
+            return process.wait(GROUP_MAX_S)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                return TIMED_OUT
+            raise
 
 
 def note(took: Mapping[str, float], commit: str, root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,24 @@ def test_nothing_else_is_noted(
 ) -> None:
     """Not a run that failed, nor one of a part, nor one of a tree that is no commit's."""
     assert run_toy(commands, *arguments, is_committed=is_committed) == (expected, None)
+
+
+def test_a_group_that_hangs_is_ended(
+    run_toy: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With what it started, and the next one has its turn."""
+    started = tmp_path / "started"
+    hangs = f"sh -c 'sleep 600 & echo $! > {started}; wait'"
+    monkeypatch.setattr(exhaustive, "GROUP_MAX_S", 1)
+    assert run_toy({"one": hangs, "two": WELL}) == (1, None)
+    with pytest.raises(ProcessLookupError):
+        wait_for_the_end_of(int(started.read_text()))
+
+
+def wait_for_the_end_of(process: int) -> None:
+    for _ in range(600):
+        os.kill(process, 0)
+        time.sleep(0.1)
 
 
 def test_a_group_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
