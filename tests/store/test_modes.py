@@ -7,12 +7,13 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from metasnapshot.store import modes
+from metasnapshot.store import modes, scratch
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.scratch import ALIVE, remove_dead, scratch_directory
 
@@ -93,65 +94,122 @@ def test_a_state_store_keeps_its_modes(tmp_path: Path) -> None:
 
 
 KILLED = """
-import os, signal, sys
+import os, signal, sys, tempfile
 from pathlib import Path
 from metasnapshot.store.scratch import scratch_directory
-with scratch_directory("x-", Path(sys.argv[1])) as made:
+parent = Path(sys.argv[2]) if sys.argv[2:] else None
+with scratch_directory(sys.argv[1], parent) as made:
     (made / "meta.db").write_bytes(b"secret")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    """And nothing else: not what lives, is another's kind, a file, a link, or has no lock."""
-    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
-    (dead,) = tmp_path.iterdir()
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """TMPDIR, of this process and of those that it starts."""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return place
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(temporary: Path) -> None:
+    """And nothing else: not what lives, is somebody's, a file, a link, or has no lock."""
+    subprocess.run([sys.executable, "-c", KILLED, "meta"], check=False)
+    (dead,) = temporary.iterdir()
     assert (dead / "meta.db").read_bytes() == b"secret"
-    (tmp_path / "x-file").touch()
-    (tmp_path / "x-without").mkdir()
-    (tmp_path / "y-other").mkdir()
-    (tmp_path / "y-other" / ALIVE).touch()
-    (tmp_path / "x-link").symlink_to(tmp_path / "y-other")
-    (tmp_path / "x-linked").mkdir()
-    (tmp_path / "x-linked" / ALIVE).symlink_to(tmp_path / "y-other" / ALIVE)
-    with scratch_directory("x-", tmp_path) as living:
+    (temporary / "metasnapshot-file").touch()
+    (temporary / "metasnapshot-without").mkdir()
+    (temporary / "y-other").mkdir()
+    (temporary / "y-other" / ALIVE).touch()
+    (temporary / "metasnapshot-link").symlink_to(temporary / "y-other")
+    (temporary / "metasnapshot-linked").mkdir()
+    (temporary / "metasnapshot-linked" / ALIVE).symlink_to(temporary / "y-other" / ALIVE)
+    left = sorted(path.name for path in temporary.iterdir() if path != dead)
+    with scratch_directory("meta") as living:
         assert not dead.exists()
         (living / "meta.db").touch()
-        with scratch_directory("x-", tmp_path) as second:
+        with scratch_directory("meta") as second:
             assert (living / "meta.db").exists()
             assert (mode(second), second == living) == (0o700, False)
         assert (living.exists(), second.exists()) == (True, False)
-    left = ["x-file", "x-link", "x-linked", "x-without", "y-other"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == left
+    assert sorted(path.name for path in temporary.iterdir()) == left
+
+
+@pytest.mark.parametrize("next_one", ["meta", "drill", "export"])
+def test_whatever_it_was_for(temporary: Path, tmp_path: Path, next_one: str) -> None:
+    """Each kind is cleared by each: from TMPDIR, and from beside what is being written."""
+    beside = tmp_path / "exports"
+    beside.mkdir()
+    subprocess.run([sys.executable, "-c", KILLED, "export", str(beside)], check=False)
+    for name in ("metasnapshot-meta-1", "metasnapshot-drill-2", ".metasnapshot-export-3"):
+        (temporary / name).mkdir()
+        (temporary / name / ALIVE).touch()
+    assert len(list(beside.iterdir())) == 1
+    with scratch_directory(next_one, beside if next_one == "export" else None):
+        pass
+    assert list(temporary.iterdir()) == []
+    assert (list(beside.iterdir()) == []) == (next_one == "export")
+
+
+def test_clearing_up_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run removes a few, looks at so many names, and the next ones go on."""
+    for number in range(7):
+        (tmp_path / f"metasnapshot-{number}").mkdir()
+        (tmp_path / f"metasnapshot-{number}" / ALIVE).touch()
+    monkeypatch.setattr(scratch, "REMOVED_MAX", 3)
+    for left in (4, 1, 0):
+        remove_dead(tmp_path)
+        assert len(list(tmp_path.iterdir())) == left
+    (tmp_path / "metasnapshot-9").mkdir()
+    (tmp_path / "metasnapshot-9" / ALIVE).touch()
+    monkeypatch.setattr(scratch, "LOOKED_AT_MAX", 0)
+    remove_dead(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_one_whose_making_was_cut_short_goes_when_it_is_old(tmp_path: Path) -> None:
+    """With or without its lock, and never with anything else in it."""
+    for name, holds in (("a", None), ("b", ALIVE), ("c", "meta.db"), ("young", ALIVE)):
+        made = tmp_path / f".metasnapshot-new-{name}"
+        made.mkdir()
+        if holds:
+            (made / holds).touch()
+        if name != "young":
+            os.utime(made, (1.0, 1.0))
+    remove_dead(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".metasnapshot-new-c", ".metasnapshot-new-young"]
 
 
 def test_another_users_directory_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is that user's business."""
-    dead = tmp_path / "x-1"
+    dead = tmp_path / "metasnapshot-1"
     dead.mkdir()
     (dead / ALIVE).touch()
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
-    remove_dead("x-", tmp_path)
+    remove_dead(tmp_path)
     assert dead.exists()
     monkeypatch.undo()
-    remove_dead("x-", tmp_path)
+    remove_dead(tmp_path)
     assert not dead.exists()
 
 
 def test_a_directory_in_the_making_is_not_taken_for_dead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run that looks between its making and its lock leaves it alone."""
     taken = fcntl.flock
 
     def late(descriptor: int, flags: int) -> None:
         monkeypatch.undo()
-        remove_dead("x-", tmp_path)
-        assert len(list(tmp_path.iterdir())) == 1
+        remove_dead(temporary)
+        assert len(list(temporary.iterdir())) == 1
         taken(descriptor, flags)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with scratch_directory("x-", tmp_path) as made:
+    with scratch_directory("x") as made:
         assert made.exists()

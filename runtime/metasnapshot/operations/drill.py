@@ -43,7 +43,7 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
         DamageError: it is damaged.
         UnknownFormat: it is a V1 snapshot.
     """
-    with scratch_directory("metasnapshot-drill-") as scratch:
+    with scratch_directory("drill") as scratch:
         with repository.open(snapshot_id) as reader:
             values, release = _parameters(reader), reader.definition.releases[0]
         url = values.get("state_store", "").removeprefix(HUMMOCK_PREFIX)

@@ -33,7 +33,6 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 BLANKS = " \u00a0\u3000\ufeff"
 LINE_SIGNS = ("\t", "\r", "\n")
 """A cell that begins with one begins another where it is pasted."""
-SCRATCH_PREFIX = ".metasnapshot-export-"
 Row = dict[str, Any]
 
 
@@ -142,7 +141,7 @@ def new_path(path: Path) -> Generator[Path]:
     """
     try:
         _require_absent(path)
-        with scratch_directory(SCRATCH_PREFIX, path.parent) as scratch:
+        with scratch_directory("export", path.parent) as scratch:
             yield scratch / path.name
             for made in (scratch / path.name, *(scratch / path.name).rglob("*")):
                 made.chmod(0o700 if made.is_dir() else 0o600)  # they say what passwords open

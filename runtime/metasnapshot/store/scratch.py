@@ -2,8 +2,8 @@
 
 Whoever is killed leaves his behind. Each directory has a lock that its process holds (flock on
 `.alive`): it is gone when the process is, however that died, so a directory whose lock can be taken
-is dead, and whoever makes the next one removes it. It gets its name when the lock is held: a
-directory that is being made is never taken for a dead one.
+is dead, and whoever makes the next one, for whatever, removes it. It gets its name when the lock is
+held: a directory that is being made is never taken for a dead one.
 """
 
 from __future__ import annotations
@@ -13,29 +13,41 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 ALIVE = ".alive"
+OURS = "metasnapshot-"
+"""What the name of each begins with, in TMPDIR. Beside what an operator sees it has a dot too."""
 NEW = "new-"
-"""Behind the prefix, while a directory is being made."""
+"""Behind that, while a directory is being made: it has no lock yet and holds nothing."""
+NEW_MAX_S = 3600.0
+LOOKED_AT_MAX = 10_000
+REMOVED_MAX = 20
+"""Clearing up is a courtesy, and must not keep anybody waiting: the rest is for the next run."""
 
 
 @contextmanager
-def scratch_directory(prefix: str, parent: Path | None = None) -> Generator[Path]:
-    """A new directory that only this user reads, gone after the block.
+def scratch_directory(purpose: str, parent: Path | None = None) -> Generator[Path]:
+    """A new directory that only this user reads, gone after the block. What is dead is removed,
+    whatever it was for: from TMPDIR, and from where this one is made.
 
     Args:
-        prefix: of its name, which says whose it is; dead ones of this prefix are removed.
+        purpose: what its name says that it is for.
         parent: where; TMPDIR or what stands for it by default.
 
     Raises:
         OSError: it cannot be made.
     """
-    place = Path(tempfile.gettempdir()) if parent is None else parent
-    remove_dead(prefix, place)
-    made = Path(tempfile.mkdtemp(prefix=f"{prefix}{NEW}", dir=place))
+    temporary = Path(tempfile.gettempdir())
+    place = temporary if parent is None else parent
+    for cleared in {temporary, place}:
+        remove_dead(cleared)
+    prefix = OURS if parent is None else f".{OURS}"
+    made = Path(tempfile.mkdtemp(prefix=f"{prefix}{NEW}{purpose}-", dir=place))
     lock = -1
     try:
         lock = os.open(made / ALIVE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -50,22 +62,55 @@ def scratch_directory(prefix: str, parent: Path | None = None) -> Generator[Path
             os.close(lock)
 
 
-def remove_dead(prefix: str, parent: Path) -> None:
-    """Remove the directories of processes of this user that are no more."""
+def remove_dead(parent: Path) -> None:
+    """Remove the scratch of processes of this user that are no more."""
+    removed = 0
+    for path in _ours(parent):
+        with suppress(OSError):  # it lives, somebody was faster, or it is none of ours
+            _remove_if_dead(path)
+            removed += 1
+        if removed == REMOVED_MAX:
+            return
+
+
+def _ours(parent: Path) -> Iterator[Path]:
+    """What has a name of ours, of the first entries of a directory."""
     with suppress(OSError), os.scandir(parent) as entries:
-        named = [entry for entry in entries if entry.name.startswith(prefix)]
-        for path in [entry.path for entry in named if not entry.name.startswith(f"{prefix}{NEW}")]:
-            with suppress(OSError):  # somebody was faster, or it is nobody's business of ours
-                _remove_if_dead(Path(path))
+        looked_at = islice(entries, LOOKED_AT_MAX)
+        yield from [Path(entry) for entry in looked_at if _name(entry.name).startswith(OURS)]
+
+
+def _name(name: str) -> str:
+    return name.removeprefix(".")
 
 
 def _remove_if_dead(path: Path) -> None:
+    """Remove it.
+
+    Raises:
+        OSError: it is not ours, not dead, or cannot be removed.
+    """
     state = path.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
+        raise NotADirectoryError(path)
+    if _name(path.name).startswith(f"{OURS}{NEW}"):
+        _remove_if_never_made(path, state.st_mtime)
         return
     lock = os.open(path / ALIVE, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path)
     finally:
         os.close(lock)
+
+
+def _remove_if_never_made(path: Path, since: float) -> None:
+    """Remove one whose process died while it was made: long ago, and with nothing in it.
+
+    Raises:
+        OSError: it is young, or has something in it.
+    """
+    if time.time() - since < NEW_MAX_S:
+        raise BlockingIOError(path)
+    (path / ALIVE).unlink(missing_ok=True)
+    path.rmdir()

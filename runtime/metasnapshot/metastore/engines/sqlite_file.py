@@ -27,7 +27,6 @@ from metasnapshot.metastore.url_options import require_sqlite_options
 from metasnapshot.store.scratch import scratch_directory
 
 COPY_ATTEMPTS_MAX = 10
-SCRATCH_PREFIX = "metasnapshot-meta-"
 OPEN_ATTEMPTS_MAX = 100
 WAL_OFFSET, WAL_VERSIONS = 18, b"\x02\x02"
 """Where a SQLite file says its write and read version, and what they are in WAL mode."""
@@ -305,7 +304,7 @@ def _scratch() -> Generator[Path]:
     """A temporary directory, gone after the block."""
     with ExitStack() as stack:
         try:
-            directory = stack.enter_context(scratch_directory(SCRATCH_PREFIX))
+            directory = stack.enter_context(scratch_directory("meta"))
         except OSError as error:
             raise DatabaseError(
                 f"no room for a copy of the meta store: {error}", hint="set TMPDIR to a directory"
