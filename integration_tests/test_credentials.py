@@ -1,5 +1,5 @@
-"""Where credentials come from, as boto3's users expect it: each row of the table in docs/guide.md
-that loopback can try. The key that signs says whose credentials were used.
+"""Where credentials come from, as boto3's users expect it: each row of the table in
+docs/object-stores.md that loopback can try. The key that signs says whose credentials were used.
 """
 
 from __future__ import annotations
@@ -276,5 +276,5 @@ def test_no_credentials_at_all_are_15_in_one_line(
     assert main(["list", "--backup-storage-url", "s3://bucket"]) == 15
     said = capsys.readouterr().err
     assert "credentials" in said
-    assert "docs/guide.md" in said
+    assert "docs/object-stores.md" in said
     assert len(said) < 300

@@ -92,10 +92,10 @@ TEXT_ONLY = ("completion", "watch")
 
 @pytest.mark.parametrize("name", list(find_verbs()))
 def test_every_verb_is_documented(name: str) -> None:
-    """README names it, and the guide's table of JSON, or its text where it has none."""
+    """README names it, and the contract has a section on its JSON, or text where it has none."""
     assert f"`{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
-    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-    assert (f"`{name}`" if name in TEXT_ONLY else f"\n| {name}") in guide
+    contract = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    assert (f"`{name}`" if name in TEXT_ONLY else f"\n### {name}") in contract
 
 
 def test_settings_show_where_they_come_from(

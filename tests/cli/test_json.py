@@ -1,4 +1,4 @@
-"""--json of every verb: the keys that docs/guide.md promises, on success and on failure."""
+"""--json of every verb: the keys that docs/contract.md promises, on success and on failure."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _EXECUTE_OR_UNREADABLE = 0o711
 """Bits of a mode that files of ours have as OURS has them."""
 FLAT = Parameter(name="*")
 """The fields of a dataclass are the options."""
-Json = Annotated[bool, Parameter("--json", help="Print JSON, as docs/guide.md describes it.")]
+Json = Annotated[bool, Parameter("--json", help="Print JSON, as docs/contract.md describes it.")]
 Yes = Annotated[bool, Parameter("--yes", help="Do not ask.")]
 Commit = Annotated[bool, Parameter("--commit", help="Do it; without this, only say it.")]
 DRY = "nothing was changed; --commit does it"

@@ -20,7 +20,7 @@ from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.store.shown_url import shown_text
 
 Document = dict[str, Any]
-"""What --json prints: one object a command, as docs/guide.md says. Keys are only ever added."""
+"""What --json prints: one object a command, as docs/contract.md says. Keys are only ever added."""
 SIZE_STEP = 1000
 NAGIOS_OK, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 2, 3
 _STATUS = {NAGIOS_OK: "OK", NAGIOS_CRITICAL: "CRITICAL", NAGIOS_UNKNOWN: "UNKNOWN"}

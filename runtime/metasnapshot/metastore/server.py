@@ -20,10 +20,10 @@ from metasnapshot.metastore.session import Session, keep
 
 CONNECT_TIMEOUT_S = 10
 UNREACHABLE_HINT = "is the server up, and this its address?"
-TLS_HINT = "check sslmode, ssl-ca, ssl-cert and ssl-key (docs/guide.md, meta stores)"
+TLS_HINT = "check sslmode, ssl-ca, ssl-cert and ssl-key (docs/meta-stores.md)"
 MISSING_HINT = "create the database, then `metasnapshot create-schema` makes its tables"
-OPTION_HINT = "check the options of the database URL (docs/guide.md, meta stores)"
-DENIED_HINT = "check user and password (docs/guide.md, meta stores)"
+OPTION_HINT = "check the options of the database URL (docs/meta-stores.md)"
+DENIED_HINT = "check user and password (docs/meta-stores.md)"
 
 
 class Reason(NamedTuple):

@@ -269,5 +269,5 @@ def _plain(name: str) -> str:
 def _unknown(name: str) -> UsageError:
     return UsageError(
         f"unknown option {name!r:.60} in the database URL",
-        hint="options of TLS: sslmode, ssl-ca, ssl-cert, ssl-key (docs/guide.md, meta stores)",
+        hint="options of TLS: sslmode, ssl-ca, ssl-cert, ssl-key (docs/meta-stores.md)",
     )

@@ -132,7 +132,7 @@ def _asking(place: Location, options: dict[str, Any], query: str) -> dict[str, A
     }
 
 
-_HINT = "check the URL and the environment (docs/guide.md, object stores)"
+_HINT = "check the URL and the environment (docs/object-stores.md)"
 _VALUE = re.compile(r"(?s)\b(string|variant) .*, expected")
 """What stands in a key file where it should not, in a message of the library's; it may be a key."""
 _S3 = {"disable_bulk_delete": True}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from metasnapshot.errors import AuthenticationError, StorageError
 
-KEYS_HINT = "check the credentials in the environment (docs/guide.md, object stores)"
+KEYS_HINT = "check the credentials in the environment (docs/object-stores.md)"
 
 
 class Act(StrEnum):
