@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 from aws_guests import without_aws
@@ -11,7 +14,7 @@ from certificates import write_server
 from habits import HabitServer, secure_habits
 
 from metasnapshot.cli.app import main
-from metasnapshot.store.trust import ca_file
+from metasnapshot.store import url as urls
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +86,20 @@ def test_a_file_that_is_no_authority_is_2(
     assert "mine.pem" in capsys.readouterr().err
 
 
-def test_the_file_of_a_command_is_no_others(tmp_path: Path) -> None:
-    """A program that calls main() has its own authorities afterwards."""
-    before = ca_file()
-    named = ("--storage-ca-file", str(tmp_path / "none.pem"))
-    assert main(["list", "--backup-storage-url", f"fs://{tmp_path}", *named]) == 0
-    assert ca_file() == before
+def test_two_threads_have_authorities_of_their_own(
+    secure: HabitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands that run side by side trust what their own lines say, whoever began first."""
+    url = f"minio://k:s@https://127.0.0.1:{secure.server_port}/bucket"
+    command = ["list", "--backup-storage-url", url, "--storage-retries", "0"]
+    trusting = [*command, "--storage-ca-file", str(tmp_path / "ca.pem")]
+    began = Barrier(2)
+    opened = urls.open_store
+
+    def together(*arguments: Any) -> Any:
+        began.wait(30)  # both have read their options, neither has opened its store
+        return opened(*arguments)
+
+    monkeypatch.setattr(urls, "open_store", together)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(main, [trusting, command])) == [0, 17]

@@ -20,6 +20,7 @@ from metasnapshot.errors import SnapshotNotFound
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.table_blocks import ObjectStore
 from metasnapshot.operations.read import Where, Wish, area_of, objects_of, plan_read
+from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.url import open_store
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def open_tables(
     directory: str = BACKUPS,
     state: tuple[str, str | None] | None = None,
     where: Where | None = None,
+    context: Context = PLAIN,
 ) -> Generator[Tables]:
     """Open the tables of a snapshot.
 
@@ -71,15 +73,16 @@ def open_tables(
         directory: in the store.
         state: URL and data directory of the state store; what is not given the snapshot says.
         where: area or state, where the objects are read; by default in the backup, if it is full.
+        context: how the stores are reached.
 
     Raises:
         SnapshotNotFound: there is no such snapshot.
     """
-    repository = Repository(open_store(url), directory)
+    repository = Repository(open_store(url, context), directory, context)
     ids = repository.manifest().ids
     if snapshot_id == "latest" and not ids:
         raise SnapshotNotFound("latest", ids)
     number = max(ids) if snapshot_id == "latest" else int(snapshot_id)
     with repository.open(number) as reader:
         area = area_of(repository, number, url, where)
-        yield Tables(reader, objects_of(reader, state) if area is None else area)
+        yield Tables(reader, objects_of(reader, state, context) if area is None else area)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from shell import BACKUPS
 
-from metasnapshot.cli import options as module
 from metasnapshot.cli.app import main
+from metasnapshot.store import url as urls
+from metasnapshot.store.context import PLAIN, Context
+from metasnapshot.store.port import Store
 from metasnapshot.store.retry import RetryPolicy
 
 LINE = [
@@ -43,7 +45,14 @@ def test_every_number_comes_through(
     """The line counts before the file; what nobody sets is the policy's own."""
     found: list[RetryPolicy] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "set_retries", found.append)
+
+    open_store = urls.open_store
+
+    def noted(url: str, context: Context = PLAIN) -> Store:
+        found.append(context.retry)
+        return open_store(url, context)
+
+    monkeypatch.setattr(urls, "open_store", noted)
     Path("metasnapshot.toml").write_text(file, encoding="utf-8")
     assert main([*line, "list", *BACKUPS]) == 0
     assert found == [expected]

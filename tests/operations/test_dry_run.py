@@ -83,8 +83,9 @@ def recorded(*, may_write: bool) -> Generator[Recorder]:
     """Records all stores and all engines that are opened in the block."""
     recorder = Recorder(may_write=may_write)
 
-    def open_store(root: Path, lock_wait_s: float) -> Store:
-        return cast("Store", RecordingStore(LocalStore(root, lock_wait_s), recorder))
+    def open_store(root: Path, lock_wait_s: float, file_mode: int) -> Store:
+        store = LocalStore(root, lock_wait_s, file_mode)
+        return cast("Store", RecordingStore(store, recorder))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(urls, "LocalStore", open_store)

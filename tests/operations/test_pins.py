@@ -18,6 +18,7 @@ from metasnapshot.hummock.objects import NeededObject, needed_by
 from metasnapshot.hummock.paths import object_path
 from metasnapshot.operations.delete import delete
 from metasnapshot.operations.pins import pinned_ids, pins
+from metasnapshot.store.context import Context
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.retry import RetryPolicy
 
@@ -167,11 +168,9 @@ def test_lost_objects_are_counted_once(backups: Repository, tmp_path: Path) -> N
     assert [item.row for item in found.lost.kept] == [f"{DIRECTORY}/1004.data"]
 
 
-def test_the_state_store_may_be_elsewhere(
-    backups: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_state_store_may_be_elsewhere(backups: Repository, tmp_path: Path) -> None:
     """By default it is where each snapshot says, here in a store that nobody serves."""
-    monkeypatch.setattr("metasnapshot.store.retry._policy", RetryPolicy(retries=0))
+    backups.context = Context(RetryPolicy(retries=0))
     with pytest.raises(StorageError, match=r"minio://127\.0\.0\.1:9301/hummock001"):
         pins(backups, (7,), look=True)
     _fill(backups, tmp_path / "state")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from metasnapshot.store import modes, scratch
+from metasnapshot.store import scratch
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.scratch import ALIVE, remove_dead, scratch_directory
 
@@ -27,7 +27,6 @@ def _file_mode() -> Generator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
-    modes.set_file_mode(modes.OURS)
 
 
 OURS = [
@@ -59,8 +58,7 @@ def test_what_only_we_read_is_ours(name: str, old: int | None, tmp_path: Path) -
 @pytest.mark.parametrize("asked", [0o600, 0o640, 0o644, 0o660])
 def test_a_new_directory_has_the_mode_that_is_asked_for(asked: int, tmp_path: Path) -> None:
     """Manifest and snapshots."""
-    modes.set_file_mode(asked)
-    store = LocalStore(tmp_path)
+    store = LocalStore(tmp_path, file_mode=asked)
     for name in ("backup/7.snapshot", "backup/manifest.json", "backup/8.snapshot"):
         store.put_if_absent(name, b"1")
         assert mode(tmp_path / name) == asked

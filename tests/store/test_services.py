@@ -10,6 +10,7 @@ from metasnapshot.errors import UsageError
 from metasnapshot.hummock.paths import is_prefixed
 from metasnapshot.store import services
 from metasnapshot.store.clients import Connector, connector, minio
+from metasnapshot.store.context import Context
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.location import Location, parse_location, same_place
 from metasnapshot.store.port import Store
@@ -29,7 +30,7 @@ roots: list[Path] = []
 """Where the toy service keeps its buckets."""
 
 
-def open_toy(place: Location) -> Store:
+def open_toy(place: Location, _: Context) -> Store:
     """A bucket of the toy service: a directory."""
     return LocalStore(roots[-1] / place.bucket / place.root)
 

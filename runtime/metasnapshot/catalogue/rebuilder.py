@@ -6,6 +6,7 @@ from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.manifest import Manifest
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError, DamageError, NoObject, ObjectMissing
+from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.document import MANIFEST_SIZE_MAX, read_document
 from metasnapshot.store.port import Store
 
@@ -13,11 +14,11 @@ from metasnapshot.store.port import Store
 class Rebuilder(Repository):
     """A directory that may have no manifest, or one that is none (`is_damaged`)."""
 
-    def __init__(self, store: Store, directory: str) -> None:
+    def __init__(self, store: Store, directory: str, context: Context = PLAIN) -> None:
         """Open a backup directory, whatever lies in the manifest's place."""
         self._data: bytes | None = None
         self.is_damaged = False
-        super().__init__(store, directory)
+        super().__init__(store, directory, context)
 
     def _open(self) -> None:
         found = self._file.read()

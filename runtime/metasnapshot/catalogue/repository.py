@@ -19,6 +19,7 @@ from metasnapshot.catalogue.manifest_file import ManifestFile
 from metasnapshot.catalogue.nearby import nearby
 from metasnapshot.catalogue.reservation import named_ids, reserved_ids
 from metasnapshot.errors import ConflictError, DamageError, ManifestMissing, SnapshotNotFound
+from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.port import Store, join
 
 if TYPE_CHECKING:
@@ -31,8 +32,13 @@ SNAPSHOT = "snapshot"
 class Repository:
     """The snapshots of a directory of a store; `cluster` is the one to pick among (clusters.py)."""
 
-    def __init__(self, store: Store, directory: str) -> None:
+    def __init__(self, store: Store, directory: str, context: Context = PLAIN) -> None:
         """Open a backup directory and read its manifest.
+
+        Args:
+            store: where it is.
+            directory: in the store.
+            context: how an operation on it reaches other stores.
 
         Raises:
             ManifestMissing: it has snapshots but no manifest.
@@ -41,6 +47,7 @@ class Repository:
         """
         self.store = store
         self.directory = directory
+        self.context = context
         self.cluster: str | None = None
         self._manifest = Manifest()
         self._exists = False

@@ -10,9 +10,8 @@ import cyclopts
 
 from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.commands import run
-from metasnapshot.cli.configuration import configuration
-from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
+from metasnapshot.cli.run import begun, current
 from metasnapshot.cli.settings import or_variable, require_text
 from metasnapshot.cli.text import (
     NAGIOS_UNKNOWN,
@@ -26,7 +25,6 @@ from metasnapshot.cli.text import (
 )
 from metasnapshot.cli.verbs import find_verbs
 from metasnapshot.errors import InternalError, Interrupted, MetasnapshotError, UsageError
-from metasnapshot.store.trust import ca_file_kept
 
 BROKEN_PIPE = 141
 
@@ -39,17 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     open_standard_files()
     prepare()
-    metrics.begin()
     given = list(sys.argv[1:] if arguments is None else arguments)
     start = time.monotonic()
-    with interrupts.arranged(), noted(), ca_file_kept():
-        code = _run(given)
-    if metrics.path is None:
-        return code
-    try:
-        metrics.write(metrics.verb, code, time.monotonic() - start)
-    except MetasnapshotError as error:
-        return code or _fail(error, as_json=False)
+    with begun() as run:
+        with interrupts.arranged(), noted():
+            code = _run(given)
+        metrics = run.metrics
+        if metrics.path is None:
+            return code
+        try:
+            metrics.write(metrics.verb, code, time.monotonic() - start)
+        except MetasnapshotError as error:
+            return code or _fail(error, as_json=False)
     return code
 
 
@@ -61,7 +60,7 @@ def _run(arguments: Sequence[str]) -> int:
         require_text(arguments)
         words = translate(arguments)
         verb = next((word for word in words if word in find_verbs()), None)
-        metrics.verb = f"{verb} --dry-run" if "--dry-run" in words else verb or "none"
+        current().metrics.verb = f"{verb} --dry-run" if "--dry-run" in words else verb or "none"
         code = run(verb, words)
         flush()
     except cyclopts.CycloptsError as error:
@@ -105,7 +104,7 @@ def _fail(error: MetasnapshotError, *, as_json: bool) -> int:
         flush()
     except (MetasnapshotError, OSError):  # stdout may be what failed
         discard_output()
-    origins = configuration.origins(f"{error} {error.hint}")
+    origins = current().configuration.origins(f"{error} {error.hint}")
     complain(str(error), "; ".join(filter(None, [error.hint, *origins])))
     return error.exit_code
 

@@ -13,9 +13,9 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Group, Parameter
 
-from metasnapshot.cli.configuration import configuration
 from metasnapshot.cli.help import HelpFormatter
 from metasnapshot.cli.options import FLAT, GlobalOptions
+from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import CONFIG_VARIABLE
 from metasnapshot.cli.verbs import HEADINGS, find_verbs
 from metasnapshot.version import VERSION
@@ -42,7 +42,7 @@ def run(named: str | None, words: Sequence[str]) -> object:
     if any(word in HELP or word.partition("=")[0] in NAMES for word in words):
         return app.meta(words, exit_on_error=False, print_error=False)
     config = os.environ.get(CONFIG_VARIABLE)
-    GlobalOptions(config=None if config is None else Path(config)).apply(configuration)
+    GlobalOptions(config=None if config is None else Path(config)).apply(current())
     return app(words, exit_on_error=False, print_error=False)
 
 
@@ -58,7 +58,7 @@ def build(named: str | None) -> cyclopts.App:
         help="Back up, verify and restore the metadata of RisingWave clusters.\n\n"
         "`metasnapshot VERB --help` says more of a verb, with an example.",
         version=VERSION,
-        config=configuration,
+        config=current().configuration,
         default_parameter=Parameter(negative=""),
         help_format="plaintext",
         help_formatter=HelpFormatter(),
@@ -84,7 +84,7 @@ def build(named: str | None) -> cyclopts.App:
         options: Annotated[GlobalOptions, FLAT, Parameter(group=GLOBAL)] = UNSAID,
     ) -> object:
         """Read the settings, then run the verb."""
-        options.apply(configuration)
+        options.apply(current())
         return app(words, exit_on_error=False, print_error=False)
 
     assert run

@@ -43,6 +43,3 @@ class Configuration:
         """Where the options that a text names come from, if nobody typed them."""
         named = {word.rstrip(".,:;)") for word in text.split()}
         return [f"{name} is from {origin}" for name, origin in self.filled.items() if name in named]
-
-
-configuration = Configuration()

@@ -50,13 +50,9 @@ class Run:
 
 
 class Metrics:
-    """Values by name and labels, and the file that they go to."""
+    """Values of a run by name and labels, and the file that they go to."""
 
     def __init__(self) -> None:
-        self.begin()
-
-    def begin(self) -> None:
-        """Forget the run before this one."""
         self.path: Path | None = None
         self.verb = "none"
         self.values: dict[str, float] = {}
@@ -117,10 +113,6 @@ def _cluster_of(found: Repository | None) -> str:
         return next((item.cluster_id for item in facts if item and item.cluster_id), "")
     except MetasnapshotError:  # what went wrong with the run is told elsewhere
         return ""
-
-
-metrics = Metrics()
-"""Of this process: the verbs say their values, whoever ends it writes them."""
 
 
 def render(values: dict[str, float]) -> str:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.argument import Token
 
-from metasnapshot.cli.metrics import metrics
+from metasnapshot.cli import progress
+from metasnapshot.cli.run import Run, current
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve, setting_of
 from metasnapshot.errors import UsageError
-from metasnapshot.store.modes import OURS, set_file_mode
-from metasnapshot.store.retry import RetryPolicy, set_retries
+from metasnapshot.store.context import OURS, Context
+from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.shown_url import shown_url
-from metasnapshot.store.trust import set_ca_file
 
 if TYPE_CHECKING:
     from metasnapshot.catalogue.repository import Repository
@@ -62,6 +62,7 @@ class _Place:
             UsageError: it is not given.
         """
         url = given(self.backup_storage_url, "--backup-storage-url")
+        metrics = current().metrics
         metrics.directory = f"{shown_url(url)}/{self.backup_storage_directory}"
         metrics.found = repository(url, self.backup_storage_directory)
         return metrics.found
@@ -158,38 +159,37 @@ class GlobalOptions:
     file_mode: str | None = None
     metrics_file: Path | None = None
 
-    def apply(self, configuration: Any) -> None:
-        """Read the settings, and let them hold for this process.
-
-        Args:
-            configuration: a `config.Configuration`.
+    def apply(self, run: Run) -> None:
+        """Read the settings, and let them hold for a run.
 
         Raises:
             UsageError: an option or a setting is not what it should be.
         """
-        metrics.path = self.metrics_file
-        configuration.load(self.config)
-        settings = resolve(configuration.values)
+        run.metrics.path = self.metrics_file
+        run.configuration.load(self.config)
+        settings = resolve(run.configuration.values)
         values = {item.option: value.text or "" for item, value in settings.items()}
-        set_file_mode(mode_of(self.file_mode or values["--file-mode"]))
-        set_ca_file(self.storage_ca_file or values["--storage-ca-file"])
-        set_retries(
-            retry_policy(
+        run.context = Context(
+            file_mode=mode_of(self.file_mode or values["--file-mode"]),
+            ca_file=self.storage_ca_file or values["--storage-ca-file"],
+            retry=retry_policy(
                 self.storage_retries or values["--storage-retries"],
                 self.storage_timeout or values["--storage-timeout"],
                 self.storage_list_timeout or values["--storage-list-timeout"],
                 self.retry_lock or values["--retry-lock"],
-            )
+            ),
+            on_progress=progress.listener(),
         )
 
 
 def repository(url: str, directory: str) -> Repository:
     """Open the backup directory that the options name."""
     from metasnapshot.catalogue.repository import Repository  # noqa: PLC0415 - not for help
-    from metasnapshot.cli.progress import with_progress  # noqa: PLC0415
     from metasnapshot.store.url import open_store  # noqa: PLC0415
+    from metasnapshot.store.watched import watched  # noqa: PLC0415
 
-    return Repository(with_progress(open_store(url)), directory)
+    context = current().context
+    return Repository(watched(open_store(url, context), context), directory, context)
 
 
 def given(value: str | None, option: str) -> str:

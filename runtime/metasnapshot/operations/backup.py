@@ -130,7 +130,7 @@ def backup(
         check_directory(repository, parameters)
     url = options.hummock_storage_url or parameter(parameters, STATE_STORE)
     directory = options.hummock_storage_directory or parameter(parameters, DATA_DIRECTORY)
-    state = open_store(url) if store is None else store
+    state = open_store(url, repository.context) if store is None else store
     for _ in range(CUT_ATTEMPTS_MAX):
         checkpoint = read_checkpoint_bytes(state, directory)
         with meta_store.read_transaction() as connection:

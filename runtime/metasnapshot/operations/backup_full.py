@@ -116,7 +116,7 @@ def backup_full(
     area = find_area(repository.store, repository.directory)
     if area is not None:
         require_own(area, repository.directory, cluster_id)
-    state = open_store(url) if store is None else store
+    state = open_store(url, repository.context) if store is None else store
     result = backup(meta_store, repository, options, state)
     if options.dry_run:
         return _foreseen(repository, result)

@@ -83,7 +83,7 @@ def pins(
         with repository.open(number) as reader:
             together.append(needed_by(reader))
             if look:
-                lost.add(_missing(find_lost_objects(reader, state), told))
+                lost.add(_missing(find_lost_objects(reader, state, repository.context), told))
     needed = NeededObjects(item for objects in together for item in objects)
     others = pinned_ids(repository, wanted)
     ids = np.frombuffer(needed.ids, dtype=np.uint64)

@@ -21,6 +21,7 @@ from metasnapshot.hummock.objects import NeededObject
 from metasnapshot.hummock.paths import DATA, is_prefixed
 from metasnapshot.hummock.scan import PHYSICAL_SHIFT, SstRef, committed_epoch, plan_scan
 from metasnapshot.hummock.table_blocks import ObjectStore
+from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.url import open_store
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def area_of(
             f"snapshot {snapshot_id} is partial: its objects are not in the backup",
             hint="--in state reads them in the state store",
         )
-    connect, path_of = partial(open_store, url), partial(_area_path, repository.directory)
+    connect = partial(open_store, url, repository.context.quiet)
+    path_of = partial(_area_path, repository.directory)
     return ObjectStore(connect, repository.directory, prefixed=True, path_of=path_of)
 
 
@@ -113,19 +115,26 @@ def _area_path(directory: str, ref: SstRef) -> str:
     return object_path(directory, NeededObject(ref.object_id, DATA, ref.size, ref.tag))
 
 
-def objects_of(reader: SnapshotReader, state: tuple[str, str | None] | None = None) -> ObjectStore:
+def objects_of(
+    reader: SnapshotReader,
+    state: tuple[str, str | None] | None = None,
+    context: Context = PLAIN,
+) -> ObjectStore:
     """Where the objects of a snapshot lie in its state store.
 
     Args:
         reader: the snapshot, opened.
         state: URL and data directory of the state store; what is not given is as the snapshot's
             system parameters say.
+        context: how it is reached.
     """
     url, directory = state or (None, None)
     parameters = catalog_of(reader).parameters()
     url = url or parameter(parameters, STATE_STORE)
     directory = directory or parameter(parameters, DATA_DIRECTORY)
-    return ObjectStore(partial(open_store, url), directory, is_prefixed(url, parameters))
+    return ObjectStore(
+        partial(open_store, url, context.quiet), directory, is_prefixed(url, parameters)
+    )
 
 
 def plan_read(

@@ -15,7 +15,6 @@ from metasnapshot.errors import MetasnapshotError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.table_blocks import ObjectStore
 from metasnapshot.operations.read import Format, Wish, facts_of, part_path, plan_read, write_rows
-from metasnapshot.store.retry import RetryPolicy, policy, set_retries
 
 if TYPE_CHECKING:
     from metasnapshot.rows.table import TableRead
@@ -105,12 +104,8 @@ def _work(jobs: Sequence[_Job], processes: int) -> Iterator[int | MetasnapshotEr
         yield from map(_write, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _begin, (policy(),)) as pool:
+    with ProcessPoolExecutor(processes, context) as pool:
         yield from pool.map(_write, jobs)
-
-
-def _begin(found: RetryPolicy) -> None:
-    set_retries(found)
 
 
 def _write(job: _Job) -> int | MetasnapshotError:

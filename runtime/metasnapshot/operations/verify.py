@@ -37,6 +37,7 @@ from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.operations.cycles import rare_collections
 from metasnapshot.store.codes import Denied
+from metasnapshot.store.context import PLAIN, Context
 
 if TYPE_CHECKING:
     from metasnapshot.operations.verify_content import ContentCheck, ContentResult
@@ -205,7 +206,7 @@ def _verify(
             if depth >= LEVELS.index("refs"):
                 findings.add(_check_contents(reader, repository.entry(snapshot_id)))
             if depth >= LEVELS.index("objects"):
-                findings.add(find_lost_objects(reader, state))
+                findings.add(find_lost_objects(reader, state, repository.context))
             findings.add(_unknown_bytes(reader))
             if content is not None:
                 result, failed = _with_content(repository, reader, result, content)
@@ -242,7 +243,9 @@ def _check_contents(reader: SnapshotReader, entry: ManifestEntry) -> Iterator[Fi
 
 
 def find_lost_objects(
-    reader: SnapshotReader, state: tuple[str, str | None] | None = None
+    reader: SnapshotReader,
+    state: tuple[str, str | None] | None = None,
+    context: Context = PLAIN,
 ) -> Iterator[Finding]:
     """Look for every object that a snapshot needs.
 
@@ -250,6 +253,7 @@ def find_lost_objects(
         reader: the snapshot, opened.
         state: URL and data directory of the state store; what is not given is as the snapshot's
             system parameters say.
+        context: how it is reached.
 
     Raises:
         StorageError: the store cannot be listed.
@@ -269,7 +273,7 @@ def find_lost_objects(
         parameters = catalog_of(reader).parameters()
         url = url or parameter(parameters, STATE_STORE)
         directory = directory or parameter(parameters, DATA_DIRECTORY)
-    return look_for(open_store(url), url, directory, reader, needed_by(reader))
+    return look_for(open_store(url, context), url, directory, reader, needed_by(reader))
 
 
 def _unknown_bytes(reader: SnapshotReader) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ from metasnapshot.hummock.sst_facts import compare_reference, references
 from metasnapshot.operations.copy_objects import ObjectWork, Side, area_side, state_side
 from metasnapshot.operations.crew import Pace
 from metasnapshot.sst.content import read_content
+from metasnapshot.store.context import Context
 from metasnapshot.store.url import open_store
 
 Content = Literal["hashes", "data"]
@@ -142,7 +143,7 @@ def check_content(
         require_same(full_path(repository.directory, reader.id), full.objects, needed)
     side = area_side(repository.store, repository.directory)
     if where == "state":
-        side = _state_side(reader, check.state)
+        side = _state_side(reader, check.state, repository.context)
     chosen = array("Q", (at for at in range(len(needed)) if _is_chosen(reader, needed, at, check)))
     todo = [at for at in chosen if _key(where, needed, at) not in check.sound]
     hashes = bytearray() if full is None else bytearray(full.hashes)
@@ -178,12 +179,14 @@ def _full_of(repository: Repository, reader: SnapshotReader) -> FullBackup | Non
     return read_full(repository.store, repository.directory, reader.id)
 
 
-def _state_side(reader: SnapshotReader, state: tuple[str, str | None] | None) -> Side:
+def _state_side(
+    reader: SnapshotReader, state: tuple[str, str | None] | None, context: Context
+) -> Side:
     parameters = catalog_of(reader).parameters()
     url, directory = state or (None, None)
     url = url or parameter(parameters, STATE_STORE)
     directory = directory or parameter(parameters, DATA_DIRECTORY)
-    return state_side(open_store(url), directory, prefixed=is_prefixed(url, parameters))
+    return state_side(open_store(url, context), directory, prefixed=is_prefixed(url, parameters))
 
 
 def _key(where: str, needed: NeededObjects, place: int) -> tuple[str, int, int]:

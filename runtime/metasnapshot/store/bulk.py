@@ -15,8 +15,9 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 from metasnapshot.errors import ConflictError
+from metasnapshot.store.context import OURS
 from metasnapshot.store.local import TEMPORARY_PREFIX, LocalStore, translated
-from metasnapshot.store.modes import OURS, STATE_SUFFIXES
+from metasnapshot.store.modes import STATE_SUFFIXES
 from metasnapshot.store.port import Store, etag_of, normalise
 
 

@@ -23,7 +23,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from metasnapshot.errors import StorageError, UsageError
 from metasnapshot.store.aws import aws_settings
 from metasnapshot.store.services import Location, find_service, load
-from metasnapshot.store.trust import ca_file, read_authorities
+from metasnapshot.store.trust import read_authorities
 
 CONNECT_TIMEOUT_S = 10.0
 MINIO_REGION = "custom"
@@ -93,8 +93,12 @@ class Connector:
             raise UsageError(f"{self.place.url}: {text}", hint=_HINT) from error
 
 
-def connector(place: Location) -> Connector:
+def connector(place: Location, ca_file: str = "") -> Connector:
     """What connects to the bucket of a location.
+
+    Args:
+        place: where it is.
+        ca_file: file of authorities to trust besides the system's; "" for none.
 
     Raises:
         UsageError: the environment lacks a variable that the service needs.
@@ -103,7 +107,7 @@ def connector(place: Location) -> Connector:
     if row is None or not row.connects:
         raise UsageError(f"{place.url} is no bucket")
     found: Connector = load(row.connects)(place)
-    trusted = read_authorities(ca_file(), "--storage-ca-file")
+    trusted = read_authorities(ca_file, "--storage-ca-file")
     return found if trusted is None else replace(found, authorities=trusted)
 
 

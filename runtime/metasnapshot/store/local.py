@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError
+from metasnapshot.store.context import OURS
 from metasnapshot.store.durability import UNKNOWN_CALL, sync_directory, sync_file
 from metasnapshot.store.lock import locked
 from metasnapshot.store.modes import give_mode
@@ -43,9 +44,10 @@ TEMPORARY_PREFIX = ".metasnapshot-"
 class LocalStore:
     """An object store in a local directory, which is made when something is first written."""
 
-    def __init__(self, root: Path, lock_wait_s: float = LOCK_WAIT_S) -> None:
+    def __init__(self, root: Path, lock_wait_s: float = LOCK_WAIT_S, file_mode: int = OURS) -> None:
         self._root = root
         self._lock_wait_s = lock_wait_s
+        self._file_mode = file_mode
 
     @property
     def local(self) -> LocalStore:
@@ -164,7 +166,7 @@ class LocalStore:
                 tidied(lambda: temporary.unlink(missing_ok=True)),
                 os.fdopen(descriptor, "wb", buffering=BUFFER_SIZE) as file,
             ):
-                give_mode(descriptor, self._path(path))
+                give_mode(descriptor, self._path(path), self._file_mode)
                 yield file, temporary
 
 

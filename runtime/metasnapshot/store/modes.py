@@ -14,8 +14,9 @@ import os
 import stat
 from pathlib import Path
 
+from metasnapshot.store.context import OURS
+
 logger = logging.getLogger(__name__)
-OURS = 0o600
 MANIFEST = "manifest.json"
 SNAPSHOT = ".snapshot"
 STATE = ("checkpoint", "cluster_id")
@@ -24,18 +25,17 @@ STATE_SUFFIXES = (".data", ".vector", ".hnsw_graph")
 """Of Hummock's objects, which every node reads."""
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # there is no other way to learn it
-_new_mode = OURS
 
 
-def set_file_mode(mode: int) -> None:
-    """Mode of manifests and snapshots in directories that have no manifest, for this process."""
-    global _new_mode  # noqa: PLW0603 - one setting for all verbs, made before any of them runs
-    _new_mode = mode
+def give_mode(descriptor: int, target: Path, new_mode: int = OURS) -> None:
+    """Give an open file the mode that it shall have as this one.
 
-
-def give_mode(descriptor: int, target: Path) -> None:
-    """Give an open file the mode that it shall have as this one."""
-    model, mode = _model(target)
+    Args:
+        descriptor: the open file.
+        target: the name that it will have.
+        new_mode: of manifests and snapshots in a directory that has no manifest.
+    """
+    model, mode = _model(target, new_mode)
     try:
         found = None if model is None else model.stat()
     except OSError:
@@ -64,10 +64,10 @@ def _change_mode(descriptor: int, mode: int, target: Path) -> None:
         logger.warning("%s has the mode that its file system gives it, not %04o", target, mode)
 
 
-def _model(target: Path) -> tuple[Path | None, int]:
+def _model(target: Path, new_mode: int) -> tuple[Path | None, int]:
     """The file whose mode it takes, if there is one, and its mode if that is not there."""
     if target.name == MANIFEST or target.suffix == SNAPSHOT:
-        return target.parent / MANIFEST, _new_mode
+        return target.parent / MANIFEST, new_mode
     if target.parent.name in STATE:
         return target, 0o666 & ~_UMASK
     if target.suffix in STATE_SUFFIXES:

@@ -75,12 +75,15 @@ def protocols() -> set[str]:
 class OtherStore:
     """A directory of a file system of fsspec's."""
 
-    def __init__(self, place: Location, policy: RetryPolicy | None = None) -> None:
+    def __init__(
+        self, place: Location, policy: RetryPolicy | None = None, ca_file: str = ""
+    ) -> None:
         """Reach it.
 
         Args:
             place: where it is.
             policy: how long to wait, where the driver lets itself be told.
+            ca_file: file of authorities, for WebHDFS.
 
         Raises:
             UsageError: its driver is not installed, or does not take the URL.
@@ -91,7 +94,7 @@ class OtherStore:
         self._is_webhdfs = place.service == "webhdfs"
         try:
             if self._is_webhdfs:
-                self._files = webhdfs.connect(place.bucket, self.policy.timeout_s)
+                self._files = webhdfs.connect(place.bucket, self.policy.timeout_s, ca_file)
                 top = f"/{place.root}"
             else:
                 url = f"{place.service}://{place.bucket}/{place.root}"

@@ -46,15 +46,3 @@ class RetryPolicy:
 
 DEFAULTS = RetryPolicy()
 """What holds where nobody says otherwise."""
-_policy = DEFAULTS
-
-
-def set_retries(chosen: RetryPolicy) -> None:
-    """Tries and times of the stores that are opened from now on in this process."""
-    global _policy  # noqa: PLW0603 - one setting for all verbs, made before any of them runs
-    _policy = chosen
-
-
-def policy() -> RetryPolicy:
-    """Those of the stores that are opened now."""
-    return _policy

@@ -67,7 +67,7 @@ class Service:
         name: of it; it is a scheme too.
         forms: its URLs as RisingWave writes them, for hints.
         parse: takes a URL apart.
-        opens: `module:function` that makes a store of a location.
+        opens: `module:function` that makes a store of a location and a context.
         connects: of a service that obstore reaches, `module:function` that makes its connector.
         aliases: other schemes that mean it.
         is_of_risingwave: RisingWave writes its root behind @.

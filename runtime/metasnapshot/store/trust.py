@@ -2,34 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 from metasnapshot.errors import UsageError
-
-_file = ""
-
-
-def set_ca_file(path: str) -> None:
-    """The file of authorities for the stores that are opened from now on in this process."""
-    global _file  # noqa: PLW0603 - one setting for all verbs, made before any of them runs
-    _file = path
-
-
-@contextmanager
-def ca_file_kept() -> Generator[None]:
-    """After the block the file is the one of before, whatever was set in it."""
-    before = ca_file()
-    try:
-        yield
-    finally:
-        set_ca_file(before)
-
-
-def ca_file() -> str:
-    """That file; "" for none."""
-    return _file
 
 
 def read_authorities(path: str, origin: str) -> bytes | None:

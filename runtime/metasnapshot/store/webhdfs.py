@@ -15,19 +15,19 @@ from urllib.parse import quote
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
 from metasnapshot.errors import UsageError
-from metasnapshot.store.trust import ca_file
 
 MISSING = ("FileNotFoundException", "ParentNotDirectoryException")
 DENIED = ("AccessControlException", "SecurityException", "AuthorizationException")
 _fsspec: Any = fsspec
 
 
-def connect(address: str, timeout_s: float) -> Any:
+def connect(address: str, timeout_s: float, ca_file: str = "") -> Any:
     """Fsspec's file system.
 
     Args:
         address: HOST:PORT of the name node, or of a gateway.
         timeout_s: what connecting, and each wait for the next bytes, may take.
+        ca_file: file of authorities to trust instead of the system's; "" for none.
 
     Raises:
         UsageError: the port is missing, which differs between the two and between releases.
@@ -38,8 +38,8 @@ def connect(address: str, timeout_s: float) -> Any:
             f"webhdfs://{address} has no port", hint="webhdfs://HOST:9870@ROOT for a name node"
         )
     files = _fsspec.filesystem("webhdfs", skip_instance_cache=True, host=host, port=int(port))
-    if trusted := ca_file():
-        files.session.verify = trusted
+    if ca_file:
+        files.session.verify = ca_file
     files.session.request = partial(files.session.request, timeout=timeout_s)
     files.session.hooks["response"].append(_raise_refusal)
     return files

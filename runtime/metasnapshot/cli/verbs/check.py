@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import DURATION, FLAT, Directory, Json
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import (
     NAGIOS_CRITICAL,
     NAGIOS_OK,
@@ -62,6 +62,7 @@ def check(
         is_lost = isinstance(error, (ManifestMissing, DamageError))
         return nagios(NAGIOS_CRITICAL if is_lost else NAGIOS_UNKNOWN, str(error))
     taken = health.newest_at.timestamp() if health.newest_at else 0
+    metrics = current().metrics
     metrics.set("metasnapshot_snapshots", health.count)
     metrics.set("metasnapshot_problems", len(health.problems))
     metrics.set("metasnapshot_newest_bytes", health.newest_size)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import cyclopts
 
-from metasnapshot.cli.configuration import configuration
 from metasnapshot.cli.options import Json
+from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import Setting, Value, resolve
 from metasnapshot.cli.text import Document, say_json, table
 from metasnapshot.store.shown_url import shown_url
@@ -21,7 +21,7 @@ def show(*, json: Json = False) -> int:
 
     $ metasnapshot config show
     """
-    found = resolve(configuration.values)
+    found = resolve(current().configuration.values)
     if json:
         say_json(document(found))
         return 0

@@ -152,7 +152,7 @@ def read(
     found = directory.open()
     with found.open(snapshot_id(id, found)) as reader:
         area = area_of(found, reader.id, directory.backup_storage_url, where)
-        objects = objects_of(reader, place) if area is None else area
+        objects = objects_of(reader, place, found.context) if area is None else area
         if all_tables:
             return _read_all(reader, objects, wish, form, to, jobs, json=json)
         assert table is not None

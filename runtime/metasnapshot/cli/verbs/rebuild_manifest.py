@@ -6,6 +6,7 @@ from typing import Annotated
 
 from metasnapshot.catalogue.rebuilder import Rebuilder
 from metasnapshot.cli.options import DRY, FLAT, Commit, Json, WholeDirectory
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.operations import rebuild as rebuilding
@@ -24,7 +25,8 @@ def rebuild_manifest(
 
     $ metasnapshot rebuild-manifest --backup-storage-url fs:///srv/backups
     """
-    found = Rebuilder(open_store(directory.backup_storage_url), directory.backup_storage_directory)
+    context, url = current().context, directory.backup_storage_url
+    found = Rebuilder(open_store(url, context), directory.backup_storage_directory, context)
     rebuilt = rebuilding.rebuild(found)
     writes = commit and not rebuilt.is_same
     if writes:

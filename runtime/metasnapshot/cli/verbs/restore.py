@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.objects import require_default
 from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes
-from metasnapshot.cli.progress import with_progress
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size
 from metasnapshot.metastore.load import some_tables
@@ -54,9 +53,7 @@ def restore(
     number = snapshot_id(id, found)
     with (
         store.open(may_create=options.create_schema) as meta_store,
-        operation.restoring(
-            found, meta_store, number, options, pace=pace, watched=with_progress
-        ) as run,
+        operation.restoring(found, meta_store, number, options, pace=pace) as run,
     ):
         planned = run.plan(is_load=not plan)
         if plan and json:

@@ -7,6 +7,7 @@ from typing import Annotated
 import cyclopts
 
 from metasnapshot.cli.options import FLAT, Json, WholeDirectory
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError
 from metasnapshot.store.lease import LeasedStore
@@ -27,7 +28,7 @@ def try_storage(
 
     $ metasnapshot storage test --backup-storage-url s3://bucket
     """
-    store = open_plain(directory.backup_storage_url)
+    store = open_plain(directory.backup_storage_url, current().context)
     found = try_store(store, directory.backup_storage_directory)
     reliable = is_reliable(found)
     leased = isinstance(store, LeasedStore) or (reliable and needs_lease(found))

@@ -19,10 +19,10 @@ from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import Watcher
 from metasnapshot.cli.meta_store import MetaStoreAt
-from metasnapshot.cli.metrics import metrics
 from metasnapshot.cli.options import AS_SAID, DURATION, FLAT, Directory, StateStore
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.process import interrupts
+from metasnapshot.cli.run import current
 from metasnapshot.cli.watch_log import Form, WatchLog
 from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
 from metasnapshot.operations import expire as expiring
@@ -78,7 +78,7 @@ def _keep_watch(round_: Round, every: timedelta, rounds: int | None) -> int:
     code = number = 0
     try:
         while True:
-            with metrics.timed("backup") as timed:
+            with current().metrics.timed("backup") as timed:
                 code = timed.code = round_.run(
                     lambda: watcher.renew(every * 2 + timedelta(minutes=10))
                 )

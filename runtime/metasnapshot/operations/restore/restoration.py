@@ -9,7 +9,7 @@ nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -36,6 +36,7 @@ from metasnapshot.operations.restore.state import UNSEEN, require_said, state_pl
 from metasnapshot.operations.restore_objects import ObjectRestore, Target
 from metasnapshot.store.port import Store, join
 from metasnapshot.store.url import open_store
+from metasnapshot.store.watched import watched
 
 CHECKLIST = (
     "the old cluster must never start again: two clusters on one data directory destroy its data",
@@ -181,7 +182,6 @@ def restoring(
     options: RestoreOptions,
     store: Store | None = None,
     pace: Pace | None = None,
-    watched: Callable[[Store], Store] = lambda store: store,
 ) -> Generator[Restoring]:
     """Open a snapshot to restore it.
 
@@ -192,7 +192,6 @@ def restoring(
         options: how.
         store: the state store; by default the one that the options name.
         pace: how fast objects are copied.
-        watched: what shows how far a listing of it is.
 
     Raises:
         SnapshotNotFound: there is no such snapshot.
@@ -202,8 +201,9 @@ def restoring(
     with rare_collections(), opened(repository, snapshot_id) as reader:
         source = Source(snapshot_id, reader)
         place = state_place(options, source)
-        state = watched(open_store(place.url) if store is None else store)
-        yield Restoring(repository, meta_store, options, state, place, source, pace or Pace())
+        if store is None:
+            store = watched(open_store(place.url, repository.context), repository.context)
+        yield Restoring(repository, meta_store, options, store, place, source, pace or Pace())
 
 
 def plan_restore(

@@ -1,0 +1,48 @@
+"""One run of the command, and what its options make of it: what its metrics say, what its settings
+fill in, how its operations reach stores. A second run in the same process, or in another thread,
+has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from metasnapshot.cli.configuration import Configuration
+from metasnapshot.cli.metrics import Metrics
+from metasnapshot.store.context import PLAIN, Context
+
+
+@dataclass
+class Run:
+    """A run.
+
+    Attributes:
+        metrics: what it comes to.
+        configuration: what nobody typed.
+        context: how its operations reach stores.
+    """
+
+    metrics: Metrics = field(default_factory=Metrics)
+    configuration: Configuration = field(default_factory=Configuration)
+    context: Context = PLAIN
+
+
+_RUN: ContextVar[Run] = ContextVar("run")
+
+
+@contextmanager
+def begun() -> Generator[Run]:
+    """A run, for the block."""
+    token = _RUN.set(Run())
+    try:
+        yield _RUN.get()
+    finally:
+        _RUN.reset(token)
+
+
+def current() -> Run:
+    """The run that calls this."""
+    return _RUN.get()
