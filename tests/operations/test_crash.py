@@ -6,8 +6,10 @@ Where the deaths are, `deaths` says; what died is looked at, and run again.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
+import deaths as killing
 import goldens
 import pytest
 from deaths import PARTS, POINTS_MIN, Steps, deaths
@@ -125,3 +127,17 @@ def test_a_second_restore_of_something_else_is_refused(tmp_path: Path) -> None:
     ):
         options = RestoreOptions(f"fs://{world.restored}", "hummock_001", no_object_check=True)
         restore(world.backups, store, 7, options)
+
+
+def test_a_job_that_hangs_is_ended(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is no death of ours, and it says where it hung."""
+    monkeypatch.setattr(killing, "HANGS_S", 1)
+    with pytest.raises(AssertionError):
+        killing.in_child(wait_for_nobody, None)
+    assert "wait_for_nobody" in capfd.readouterr().err
+
+
+def wait_for_nobody() -> None:
+    threading.Event().wait(60)
