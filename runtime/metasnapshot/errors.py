@@ -45,7 +45,7 @@ Upstream's BackupError (src/storage/backup/src/error.rs) and what stands for its
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 SOME_FAILED = 3
 """Exit code of a verb that did a part of its work; it says which part failed, and goes on."""
@@ -60,10 +60,18 @@ class MetasnapshotError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: with its facts, whatever its constructor takes."""
+        return _again, (type(self), self.args), self.__dict__
+
     def in_file(self, place: str) -> Self:
         """The same, with the place before its words, where only a caller knows it."""
         self.args = (f"{place}: {self}",)
         return self
+
+
+def _again(kind: type[MetasnapshotError], words: tuple[Any, ...]) -> MetasnapshotError:
+    return kind.__new__(kind, *words)
 
 
 class UsageError(MetasnapshotError):
@@ -168,18 +176,9 @@ class SstDamage(DamageError):
 class SstMismatch(SstDamage):
     """The XXH64 of a block or of the meta, `computed`, is not the one stored, `stored`."""
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        stored: int,
-        computed: int,
-        name: str = "",
-        block: int | None = None,
-        offset: int | None = None,
-    ) -> None:
+    def __init__(self, what: str, *, stored: int, computed: int, **where: Any) -> None:
         reason = f"checksum mismatch in {what}: stored {stored:016x}, computed {computed:016x}"
-        super().__init__(reason, name=name, block=block, offset=offset)
+        super().__init__(reason, **where)
         self.stored = stored
         self.computed = computed
 

@@ -6,20 +6,24 @@ if one does not.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from endless import Endless
 from rows_made import TABLE_ID, Made, make
 from sst_writer import LZ4, NONE, ZSTD
 
 from metasnapshot.hummock.merge import table_versions
-from metasnapshot.hummock.partitions import Partitions, Range, visible_rows
+from metasnapshot.hummock.partitions import Partitions
 from metasnapshot.hummock.table_blocks import Body, read_bodies, table_meta
+from metasnapshot.hummock.visible import Range, visible_rows
 from metasnapshot.rows.table import PIECE_ROWS, TableRead
 from metasnapshot.sst.buffer import Buffer
 from metasnapshot.sst.content import read_content
@@ -34,6 +38,8 @@ DECODE = {"a": 15.0, "b": 10.0}
 PIPELINE = {1: {"a": 12.0, "b": 7.0}, 5: {"a": 8.0, "b": 5.0}}
 TWO_COLUMNS = 28.0
 CONTENT = 0.8
+JOBS = 1.5
+JOBS_BLOCKS = 4000
 CODECS = {"none": NONE, "lz4": LZ4, "zstd": ZSTD}
 
 
@@ -113,6 +119,20 @@ def content_ratio(made: Made) -> float:
     return best(walk) / best(check)
 
 
+def jobs_ratio() -> tuple[float, float]:
+    """Seconds of one process that reads nothing ahead, and how often those of two go into them.
+    Seconds of a clock on the wall, with the start of the processes.
+    """
+    found: list[float] = []
+    read = Endless(5, JOBS_BLOCKS, "eight").read()
+    for jobs in (1, 2):
+        start = time.monotonic()
+        one = replace(read, jobs=jobs, ahead=False)
+        assert sum(batch.num_rows for batch in one.batches())
+        found.append(time.monotonic() - start)
+    return found[0], found[0] / found[1]
+
+
 def main() -> int:
     """Measure, print, and say whether all ratios hold."""
     wrong: list[str] = []
@@ -142,6 +162,14 @@ def main() -> int:
             print(f"content check beside the walk, {name:5} {ratio:6.2f}  (at least {CONTENT})")
             if ratio < CONTENT:
                 wrong.append(f"content check, {name}")
+    load = os.getloadavg()[0]
+    seconds, ratio = jobs_ratio()
+    print(
+        f"two processes beside one, {seconds:.1f} s: {ratio:.2f} times  "
+        f"(at least {JOBS} where nothing else runs; load was {load:.1f})"
+    )
+    if ratio < JOBS and load < 1:
+        wrong.append("two processes")
     for what in wrong:
         print(f"too slow: {what}")
     return 1 if wrong else 0

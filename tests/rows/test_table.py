@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from sst_writer import LZ4, NONE, ZSTD, Entry, Sst, delete, in_order, put
 
 from metasnapshot.hummock.merge import table_versions
-from metasnapshot.hummock.partitions import Partitions, Range
+from metasnapshot.hummock.partitions import Partitions
 from metasnapshot.hummock.scan import Scan, SstRef, Watermark, plan_scan
 from metasnapshot.hummock.table_blocks import ObjectStore
+from metasnapshot.hummock.visible import Range
 from metasnapshot.rows.fit import Fit
-from metasnapshot.rows.table import TableRead, unique_names
+from metasnapshot.rows.names import unique_names
+from metasnapshot.rows.table import TableRead
 from metasnapshot.sst.row import decode_row
 from metasnapshot.sst.schema import Column, KeyColumn, TableSchema
 from metasnapshot.sst.types import Kind, Type

@@ -19,6 +19,8 @@ from metasnapshot.store.port import Store
 
 REQUESTS = 16
 """At once, while objects are looked for."""
+MEMORY = 1 << 30
+"""Bytes that reading may take where nobody says."""
 RUN_SIZE = 1 << 20
 """Bytes of neighbouring blocks that are read at once."""
 MISSING_HINT = "`metasnapshot pins --missing` lists what is gone; take another snapshot"

@@ -20,7 +20,7 @@ from metasnapshot.format.rules import is_any
 from metasnapshot.hummock.objects import NeededObject
 from metasnapshot.hummock.paths import DATA, is_prefixed
 from metasnapshot.hummock.scan import PHYSICAL_SHIFT, SstRef, committed_epoch, plan_scan
-from metasnapshot.hummock.table_blocks import ObjectStore
+from metasnapshot.hummock.table_blocks import MEMORY, ObjectStore
 from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.url import open_store
 
@@ -53,6 +53,8 @@ class Wish:
         time: us or ns.
         timestamp: us or ns.
         dictionary: columns with few values, for Parquet.
+        jobs: processes that read one table.
+        memory: bytes that reading may take, about.
     """
 
     columns: tuple[str, ...] | None = None
@@ -65,6 +67,8 @@ class Wish:
     time: str = "us"
     timestamp: str = "us"
     dictionary: tuple[str, ...] = ()
+    jobs: int = 1
+    memory: int = MEMORY
 
 
 ALL = Wish()
@@ -156,16 +160,19 @@ def plan_read(
     version = reader.hummock_version.message
     _require_served(reader, version, table.id, wish.epoch)
     scan = plan_scan(version, table.id, epoch=wish.epoch, retention_s=schema.retention_s)
+    from metasnapshot.rows.names import choose_columns  # noqa: PLC0415 - of the extra
     from metasnapshot.rows.where import parse_where  # noqa: PLC0415 - of the extra
 
     read = module.TableRead(
         objects,
         scan,
         schema,
-        module.choose_columns(schema, wish.columns, with_hidden=wish.with_hidden),
+        choose_columns(schema, wish.columns, with_hidden=wish.with_hidden),
         parse_where(wish.where, schema) if wish.where else (),
         wish.with_timestamp,
         fit,
+        memory=wish.memory,
+        jobs=wish.jobs,
     )
     for name in wish.dictionary:
         if name not in read.names:
@@ -253,10 +260,8 @@ def write_rows(
             return writers.write_parquet(read, file, facts, step, dictionary=tuple(dictionary))
         case "arrow":
             return writers.write_arrow(read, file, facts, step, stream=stream)
-        case "csv":
-            return writers.write_csv(read, file, step)
-        case "jsonl":
-            return writers.write_jsonl(read, file, step)
+        case "csv" | "jsonl":
+            return writers.write_lines(read, file, form, step)
 
 
 def part_path(table: DataTable, form: Format) -> Path:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,7 @@ def read_all(
         ObjectMissing: an object is gone; nothing was written.
     """
     tables = [table for table in data_tables(reader) if table.kind != INTERNAL]
+    wish = replace(wish, memory=wish.memory // max(jobs, 1))
     planned = [_plan(reader, table, objects, wish, form, directory) for table in tables]
     found = [item for item in planned if isinstance(item, _Job)]
     refs = {ref.object_id: ref for job in found for ref in job.read.scan.refs}

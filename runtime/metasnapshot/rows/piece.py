@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasnapshot.hummock.partitions import Rows
 from metasnapshot.hummock.scan import PHYSICAL_SHIFT
+from metasnapshot.hummock.visible import Rows
 from metasnapshot.rows.arrow import Array, pa
 from metasnapshot.rows.fit import Fit
 from metasnapshot.rows.gather import gather

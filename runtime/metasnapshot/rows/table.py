@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from metasnapshot.errors import UsageError, ValueUnfit
-from metasnapshot.hummock.partitions import Partitions, Range, Rows
+from metasnapshot.hummock.partitions import TARGET, Partitions
 from metasnapshot.hummock.scan import Scan
-from metasnapshot.hummock.table_blocks import ObjectStore
+from metasnapshot.hummock.table_blocks import MEMORY, ObjectStore
+from metasnapshot.hummock.visible import Range, Rows
+from metasnapshot.rows.ahead import rows_of
 from metasnapshot.rows.arrays import array_of
 from metasnapshot.rows.arrow import Array, RecordBatch, Schema, pa
 from metasnapshot.rows.fit import Fit, Unfit
+from metasnapshot.rows.names import shown_key, unique_names
 from metasnapshot.rows.piece import Piece
-from metasnapshot.rows.text import text_of
 from metasnapshot.rows.where import Comparison
-from metasnapshot.sst.keys import read_key
-from metasnapshot.sst.place import Place
 from metasnapshot.sst.schema import Column, TableSchema
 from metasnapshot.sst.types import Kind, Type
 
 PIECE_ROWS = 6500
 """So many fit into the caches of a core."""
 TIMESTAMP_COLUMN = Column("_rw_timestamp", -1, Type(Kind.TIMESTAMPTZ), is_hidden=True)
-KEY_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,9 @@ class TableRead:
         with_timestamp: whether a column _rw_timestamp says when each row was written.
         fit: what types become.
         ranges: of its keys that are wanted; None for all.
+        memory: bytes that reading may take, about.
+        jobs: processes that unpack and decode.
+        ahead: whether a thread reads the next range meanwhile.
     """
 
     objects: ObjectStore
@@ -51,6 +53,9 @@ class TableRead:
     with_timestamp: bool = False
     fit: Fit = field(default_factory=Fit)
     ranges: tuple[Range, ...] | None = None
+    memory: int = MEMORY
+    jobs: int = 1
+    ahead: bool = True
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -76,9 +81,17 @@ class TableRead:
             ValueUnfit: a value does not fit its Arrow type.
             DamageError: bytes are not as they were written.
         """
-        for piece in self.pieces():
-            if self.columns:
-                yield self._batch(piece)
+        if self.jobs > 1:
+            from metasnapshot.rows.crew import batches_of  # noqa: PLC0415 - it imports this one
+
+            yield from batches_of(self)
+        else:
+            yield from self.batches_of(self.cut())
+
+    def batches_of(self, partitions: Partitions) -> Iterator[RecordBatch]:
+        """The rows of what was cut as Arrow; where no column is wanted, only their number."""
+        for piece in self.pieces_of(partitions):
+            yield self._batch(piece)
 
     def record_batch(self, rows: Rows) -> RecordBatch:
         """Some rows as Arrow, as `batches` makes them."""
@@ -86,23 +99,40 @@ class TableRead:
 
     def _batch(self, piece: Piece) -> RecordBatch:
         arrays = [self._array(piece, place) for place in range(len(self.columns))]
+        if not arrays:
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * len(piece), pa.struct([])))
         return pa.record_batch(arrays, schema=self.arrow_schema)
 
     def values(self) -> Iterator[tuple[int, list[list[Any]]]]:
         """The rows as values: how many, and those of each column."""
         for piece in self.pieces():
-            columns = [piece.values(place) for place in self.places]
-            if self.with_timestamp:
-                columns.append(piece.moments().tolist())
-            yield len(piece), columns
+            yield len(piece), self.values_of(piece)
+
+    def values_of(self, piece: Piece) -> list[list[Any]]:
+        """Some rows as values, those of each column."""
+        columns = [piece.values(place) for place in self.places]
+        if self.with_timestamp:
+            columns.append(piece.moments().tolist())
+        return columns
 
     def pieces(self) -> Iterator[Piece]:
         """The rows, some thousand at a time."""
-        partitions = Partitions(self.objects, self.scan)
-        for found in partitions.ranges if self.ranges is None else self.ranges:
-            rows = partitions.rows(found)
-            for start in range(0, 0 if rows is None else len(rows), PIECE_ROWS):
-                assert rows is not None
+        yield from self.pieces_of(self.cut())
+
+    def cut(self) -> Partitions:
+        """The table, cut into ranges.
+
+        Raises:
+            DamageError: an object is not as it was written.
+        """
+        share = self.memory // self.jobs
+        return Partitions(self.objects, self.scan, TARGET, share)
+
+    def pieces_of(self, partitions: Partitions) -> Iterator[Piece]:
+        """The rows of what was cut."""
+        ranges = partitions.ranges if self.ranges is None else self.ranges
+        for rows in rows_of(partitions, ranges, self.schema.name, ahead=self.ahead):
+            for start in range(0, len(rows), PIECE_ROWS):
                 piece = self._chosen(rows.part(start, start + PIECE_ROWS))
                 if len(piece):
                     yield piece
@@ -115,7 +145,7 @@ class TableRead:
         """
         if count < 1:
             raise UsageError(f"{count} parts of a table", hint="one at least")
-        ranges = Partitions(self.objects, self.scan).ranges
+        ranges = self.cut().ranges
         size = -(-len(ranges) // count) or 1
         parts = (tuple(ranges[at : at + size]) for at in range(0, len(ranges), size))
         return [replace(self, ranges=part) for part in parts]
@@ -176,50 +206,3 @@ class TableRead:
                 f"table {self.schema.name}, key {key}, column {self.names[number]}: {error}",
                 hint=f"{error.option} holds it",
             ) from error
-
-
-def shown_key(table_key: bytes, schema: TableSchema) -> str:
-    """A key for messages: `id=5, name=x`."""
-    values = read_key(table_key, schema, Place())
-    parts: list[str] = []
-    for item, value in zip(schema.key, values, strict=True):
-        column = schema.columns[item.index]
-        text = "NULL" if value is None else text_of(value, column.type)
-        shown = text if len(text) <= KEY_SHOWN else f"{text[:KEY_SHOWN]}…"
-        parts.append(f"{column.name}={shown}")
-    return ", ".join(parts) or "(none)"
-
-
-def unique_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of columns, of which some may be equal, made different."""
-    taken, found = set(names), list[str]()
-    for name in names:
-        shown, number = name, 0
-        while shown in found or (number and shown in taken):
-            number += 1
-            shown = f"{name}_{number}"
-        found.append(shown)
-    return tuple(found)
-
-
-def choose_columns(
-    schema: TableSchema, wanted: Sequence[str] | None, *, with_hidden: bool
-) -> tuple[int, ...]:
-    """The places of columns by their names; without any, of all that are not hidden.
-
-    Raises:
-        UsageError: there is no such column, or it stands twice.
-    """
-    if wanted is None:
-        every = enumerate(schema.columns)
-        found = [place for place, column in every if with_hidden or not column.is_hidden]
-        return tuple(place for place in found if place not in schema.unstored)
-    names = unique_names([column.name for column in schema.columns])
-    for name in wanted:
-        if name not in names:
-            raise UsageError(
-                f"table {schema.name} has no column {name}", hint=f"it has {', '.join(names)}"
-            )
-        if list(wanted).count(name) > 1:
-            raise UsageError(f"column {name} is asked for twice", hint="name it once")
-    return tuple(names.index(name) for name in wanted)

@@ -94,6 +94,11 @@ class Blocks:
         number = self.numbers[place]
         return BlockMeta(number, offset, size, uncompressed_size, *counts, self.keys[place])
 
+    @property
+    def uncompressed_sizes(self) -> array[int]:
+        """Of each."""
+        return self.figures[2::_COLUMNS]
+
     def __iter__(self) -> Iterator[BlockMeta]:
         return (self[place] for place in range(len(self)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, cast
 
@@ -19,6 +19,7 @@ from metasnapshot.contents.data_tables import find_table
 from metasnapshot.errors import SOME_FAILED, MetasnapshotError, UsageError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.table_blocks import ObjectStore
+from metasnapshot.operations.crew import JOBS_MAX, MEMORY_MIN, parse_size
 from metasnapshot.operations.export import new_path
 from metasnapshot.operations.read import (
     Format,
@@ -52,6 +53,7 @@ class Rows:
         time: unit of times.
         timestamp: unit of timestamps.
         dictionary: columns with few different values, as a,b, for Parquet.
+        memory: bytes that reading may take, about, as 512M.
     """
 
     columns: str | None = None
@@ -64,6 +66,7 @@ class Rows:
     time: Literal["us", "ns"] = "us"
     timestamp: Literal["us", "ns"] = "us"
     dictionary: str | None = None
+    memory: str = "1G"
 
     def wish(self) -> Wish:
         """As the operation takes them."""
@@ -78,6 +81,7 @@ class Rows:
             self.time,
             self.timestamp,
             () if self.dictionary is None else _names(self.dictionary),
+            memory=memory_size(self.memory),
         )
 
 
@@ -125,7 +129,7 @@ def read(
     all_tables: Annotated[
         bool, Parameter("--all", help="Every table: database/schema/name/part-00000.parquet.")
     ] = False,
-    jobs: Annotated[int, Parameter(help="Processes for --all.")] = 1,
+    jobs: Annotated[int, Parameter(help="Processes that unpack and decode.")] = 1,
     rows: Annotated[Rows, FLAT] = EVERYTHING,
     where: Annotated[
         Where | None,
@@ -156,7 +160,19 @@ def read(
         if all_tables:
             return _read_all(reader, objects, wish, form, to, jobs, json=json)
         assert table is not None
-        return _read_one(reader, objects, wish, form, to, table, json=json)
+        return _read_one(reader, objects, replace(wish, jobs=jobs), form, to, table, json=json)
+
+
+def memory_size(text: str) -> int:
+    """Bytes of memory that a read may take.
+
+    Raises:
+        UsageError: it is no size, or too little.
+    """
+    size = parse_size(text)
+    if size < MEMORY_MIN:
+        raise UsageError(f"--memory {text} is too little", hint="1M at least")
+    return size
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -190,8 +206,8 @@ def _check(
         raise UsageError("--json describes a file", hint="give --to, or leave --json")
     if to == STDOUT and form in ("parquet", "arrow") and sys.stdout.isatty():
         raise UsageError(f"{form} is not for a terminal", hint="give --to, or --format jsonl")
-    if jobs < 1 or (jobs > 1 and not all_tables):
-        raise UsageError(f"--jobs {jobs}", hint="one or more, with --all")
+    if not 1 <= jobs <= JOBS_MAX:
+        raise UsageError(f"not a number of jobs: {jobs}", hint=f"from 1 to {JOBS_MAX}")
 
 
 def _read_one(

@@ -80,7 +80,7 @@ _VALUES: dict[Kind, Maker] = {
 }
 
 
-def _row(table: TableSchema, number: int, rng: random.Random) -> bytes:
+def row_of(table: TableSchema, number: int, rng: random.Random) -> bytes:
     values = [
         b"" if place and rng.random() < NULL_SHARE else _VALUES[column.type.kind](number, rng)
         for place, column in enumerate(table.columns)
@@ -118,7 +118,7 @@ def entries(
         if rng.random() < deletes:
             yield delete(key, epoch)
         else:
-            yield put(key, epoch, _row(table, number, rng))
+            yield put(key, epoch, row_of(table, number, rng))
 
 
 def _ssts(table: TableSchema, rows: int, count: int, algorithm: int) -> Iterator[Sst]:
