@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +23,20 @@ settings.register_profile(
 settings.load_profile("project")
 
 TAG = goldens.SHIPPED / "v3.0.3"
+MEMORY = Path("/dev/shm")
+"""Files in memory, where the system has them."""
+
+
+@pytest.fixture
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory: a process that dies loses there what it would lose on a disk, and nobody
+    waits for the disk.
+    """
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="metasnapshot-test-", dir=MEMORY) as name:
+        yield Path(name)
 
 
 @pytest.fixture
