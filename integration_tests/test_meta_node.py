@@ -6,6 +6,7 @@ import json
 
 import pytest
 from meta_node import RUNNING, SNAPSHOTS_MAX, FakeMetaNode, message
+from schemas import check_output
 from servers import free_port
 
 from metasnapshot.cli.app import main
@@ -15,6 +16,7 @@ from metasnapshot.live import meta_node as client
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = main(arguments)
     shown = capsys.readouterr()
+    check_output(arguments, shown.out)
     return code, shown.out, shown.err
 
 

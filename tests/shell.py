@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import schemas
 from ran import Ran
 
 from metasnapshot.cli.app import main
@@ -27,17 +28,25 @@ STATE_FOLDER = (*STATE, *DIRECTORY)
 
 
 class Shell:
-    """Runs the command in a directory; `last` stands at the end of every line."""
+    """Runs the command in a directory; `last` stands at the end of every line.
+
+    Attributes:
+        forms: which documents of the schemas were printed as JSON.
+    """
 
     def __init__(self, path: Path, capsys: pytest.CaptureFixture[str], *last: str) -> None:
         self.path, self._capsys, self._last = path, capsys, last
+        self.forms: set[str] = set()
 
     def run(self, *arguments: str) -> Ran:
-        """Exit code, stdout and stderr; only a bug, 70, shows a traceback."""
+        """Exit code, stdout and stderr; only a bug, 70, shows a traceback. JSON is as its schema
+        says, whatever the test is about.
+        """
         self._capsys.readouterr()
         code = main([*arguments, *self._last])
         shown = self._capsys.readouterr()
         assert code == 70 or "Traceback" not in shown.err
+        self.forms |= schemas.check_output(arguments, shown.out)
         return Ran(code, shown.out, shown.err)
 
     def lines(self, *arguments: str) -> list[Any]:

@@ -169,5 +169,7 @@ def test_no_label_has_a_secret_or_breaks_a_line(tmp_path: Path) -> None:
     assert found == r'backup_job_count{directory="fs://a\"b\\c\nd}e/backup"}'
     assert f"{found} 2" in made.path.read_text().splitlines()
     url = "minio://user:secret@127.0.0.1:1/b"
-    main(["check", "--backup-storage-url", url, "--storage-retries", "0", "--metrics-file", "n"])
-    assert "secret" not in Path("n").read_text()
+    path = tmp_path / "n.prom"
+    place = ("--backup-storage-url", url, "--storage-retries", "0")
+    main(["check", *place, "--metrics-file", str(path)])
+    assert "secret" not in path.read_text()
