@@ -44,28 +44,44 @@ class AzureServer:
         self._request("PUT", name, "restype:container")
         return name
 
+    def write(self, container: str, path: str, data: bytes) -> None:
+        """Put an object there, whatever its name is."""
+        self._request("PUT", f"{container}/{quote(path)}", body=data)
+
     def read(self, container: str, path: str) -> bytes:
         """An object's bytes."""
         return self._request("GET", f"{container}/{quote(path)}")
 
-    def _request(self, method: str, path: str, parameter: str = "") -> bytes:
+    def _request(self, method: str, path: str, parameter: str = "", body: bytes = b"") -> bytes:
         """Ask as Azure's documentation of its shared keys says."""
-        headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": VERSION}
-        lines = [method, *[""] * 11, *(f"{name}:{text}" for name, text in headers.items())]
+        headers = {"x-ms-blob-type": "BlockBlob"} if body else {}
+        headers |= {"x-ms-date": formatdate(usegmt=True), "x-ms-version": VERSION}
+        length = str(len(body)) if body else ""
+        lines = [
+            method,
+            "",
+            "",
+            length,
+            *[""] * 8,
+            *(f"{name}:{text}" for name, text in headers.items()),
+        ]
         lines += [f"/{ACCOUNT}/{ACCOUNT}/{path}", *([parameter] if parameter else [])]
         key, text = base64.b64decode(KEY), "\n".join(lines).encode()
         signature = base64.b64encode(hmac.digest(key, text, hashlib.sha256)).decode()
-        headers |= {"Authorization": f"SharedKey {ACCOUNT}:{signature}", "Content-Length": "0"}
+        headers |= {
+            "Authorization": f"SharedKey {ACCOUNT}:{signature}",
+            "Content-Length": str(len(body)),
+        }
         query = f"?{parameter.replace(':', '=')}" if parameter else ""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, f"/{ACCOUNT}/{path}{query}", headers=headers)
+            connection.request(method, f"/{ACCOUNT}/{path}{query}", headers=headers, body=body)
             answer = connection.getresponse()
-            body = answer.read()
+            said = answer.read()
         finally:
             connection.close()
-        assert answer.status in (200, 201), body.decode()
-        return body
+        assert answer.status in (200, 201), said.decode()
+        return said
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from hashlib import md5
 from http.server import BaseHTTPRequestHandler
 from itertools import count
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -72,6 +72,10 @@ class GcsServer(LoopbackServer):
         name = f"bucket-{os.getpid()}-{next(_numbers)}"
         self.buckets[name] = Bucket(is_private)
         return name
+
+    def write(self, bucket: str, path: str, data: bytes) -> None:
+        """Put an object there, whatever its name is."""
+        self.buckets[bucket].objects[path] = Stored(data)
 
     def read(self, bucket: str, path: str) -> bytes:
         """An object's bytes."""
@@ -217,16 +221,21 @@ def _list(bucket: Bucket, query: dict[str, str]) -> bytes:
     """
     after = max(query.get("continuation-token", ""), query.get("start-after", "")).encode()
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+    encode = quote if query.get("encoding-type") == "url" else str
     found = dict[str, str]()
     for name in sorted(bucket.objects, key=str.encode):
         end = name.find(delimiter, len(prefix)) + 1 if delimiter else 0
         shown = name[:end] if end else name
         if name.startswith(prefix) and shown.encode() > after:
-            found[shown] = _prefix(shown) if end else _contents(name, bucket.objects[name])
+            found[shown] = (
+                _prefix(encode(shown)) if end else _contents(encode(name), bucket.objects[name])
+            )
     size = min(int(query.get("max-keys", PAGE_MAX)), PAGE_MAX)
     page, is_cut = list(found)[:size], len(found) > size
     text = _tag("KeyCount", len(page)) + _tag("IsTruncated", str(is_cut).lower())
     text += "".join(found[name] for name in page)
+    if encode is quote:
+        text += _tag("EncodingType", "url")
     if is_cut:
         text += _tag("NextContinuationToken", page[-1])
     return _xml("ListBucketResult", text)

@@ -13,7 +13,9 @@ from metasnapshot.store.clients import Connector, connector, minio
 from metasnapshot.store.context import Context
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.location import Location, parse_location, same_place
+from metasnapshot.store.pages import S3_PAGES
 from metasnapshot.store.port import Store
+from metasnapshot.store.questions import s3_options
 from metasnapshot.store.services import (
     SERVICES,
     Service,
@@ -93,8 +95,10 @@ def test_a_row_that_speaks_s3_is_a_bucket() -> None:
     assert isinstance(store, TriedStore)
     assert store.url == "kin://127.0.0.1:9/b"
     made = connector(parse_location("kin://key:s3cret@127.0.0.1:9/b"))
-    client = made(1.0, None, query="list-type=2", checksums=1)
-    assert client.config["endpoint"].startswith("http://127.0.0.1:9/b?list-type=2")
+    asking = s3_options(made.place, made.options, "list-type=2")
+    assert asking["endpoint"].startswith("http://127.0.0.1:9/b?list-type=2")
+    assert made.dialect is S3_PAGES
+    client = made(1.0, None, checksums=1)
     assert client.config["checksum_algorithm"] == "SHA256"
 
 

@@ -18,10 +18,13 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import obstore
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from metasnapshot.errors import StorageError, UsageError
+from metasnapshot.errors import UsageError
 from metasnapshot.store.aws import aws_settings
+from metasnapshot.store.pages import BLOB_PAGES, S3_PAGES, Dialect
+from metasnapshot.store.questions import azure_question, fetch, google_question, s3_options
 from metasnapshot.store.services import Location, find_service, load
 from metasnapshot.store.trust import read_authorities
 
@@ -41,6 +44,7 @@ class Connector:
         options: its configuration.
         more: its arguments besides, such as who gives credentials.
         authorities: certificates in PEM that are trusted besides the system's.
+        dialect: how its lists are asked for and read.
     """
 
     place: Location
@@ -48,26 +52,46 @@ class Connector:
     options: dict[str, Any]
     more: dict[str, Any] = field(default_factory=dict[str, Any])
     authorities: bytes | None = None
+    dialect: Dialect = S3_PAGES
 
     @property
     def endpoint(self) -> str:
         """The address of its service, or of the bucket; "" where the library knows it."""
         return str(self.options.get("endpoint") or self.options.get("base_url") or "")
 
-    def __call__(self, timeout_s: float, retry: Any, query: str = "", checksums: int = 0) -> Any:
+    def __call__(self, timeout_s: float, retry: Any, checksums: int = 0) -> Any:
         """A client.
 
         Args:
             timeout_s: what a request may take.
             retry: options of retries.
-            query: what every GET of it puts to the bucket.
             checksums: 1 for objects that are sent with one, 2 for ones that say so beforehand.
 
         Raises:
             UsageError: the library takes no such options.
-            StorageError: it cannot put queries to such a bucket.
         """
-        config = _asking(self.place, self.options, query) if query else dict(self.options)
+        return self._client(dict(self.options), timeout_s, retry, checksums)
+
+    def answer(self, query: str, timeout_s: float, retry: Any) -> bytes:
+        """What the bucket answers to a query, without the library's reading of it.
+
+        Raises:
+            MetasnapshotError: nothing, or the credentials do not do for asking.
+        """
+        if _speaks_s3(self.place):
+            asking = s3_options(self.place, self.options, query)
+            client = self._client(asking, timeout_s, retry)
+            return bytes(obstore.get(client, "ListObjectsV2").bytes())
+        asked = (
+            azure_question(self.place, self.options, query)
+            if self.make is AzureStore
+            else google_question(self.place, self.make, self.options, query)
+        )
+        return fetch(asked, self.place.url, timeout_s, self.authorities)
+
+    def _client(
+        self, config: dict[str, Any], timeout_s: float, retry: Any, checksums: int = 0
+    ) -> Any:
         client: dict[str, Any] = {
             "timeout": timedelta(seconds=timeout_s),
             "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
@@ -114,26 +138,6 @@ def connector(place: Location, ca_file: str = "") -> Connector:
 def _speaks_s3(place: Location) -> bool:
     row = find_service(place.service)
     return row is not None and row.speaks_s3
-
-
-def _asking(place: Location, options: dict[str, Any], query: str) -> dict[str, Any]:
-    """Options of a client whose every GET puts a query to the bucket: it stands in the endpoint,
-    and the name of what is asked for is a parameter that services leave alone.
-    """
-    if not _speaks_s3(place):
-        raise StorageError(
-            f"{place.url} has a key that is no path (an empty part, . or ..), for which its "
-            "library lists nothing",
-            hint="move or delete the objects of such keys",
-        )
-    endpoint = str(options.get("endpoint") or f"https://s3.{options['region']}.amazonaws.com")
-    if str(options.get("virtual_hosted_style_request", False)).lower() != "true":
-        endpoint = f"{endpoint.rstrip('/')}/{place.bucket}"
-    return {
-        **options,
-        "endpoint": f"{endpoint}?{query}&x-id=",
-        "virtual_hosted_style_request": True,
-    }
 
 
 _HINT = "check the URL and the environment (docs/object-stores.md)"
@@ -213,7 +217,7 @@ def azblob(place: Location) -> Connector:
         raise UsageError("azblob:// needs AZBLOB_ENDPOINT", hint=_HINT)
     if "endpoint" in found:
         found["endpoint"] = str(found["endpoint"]).rstrip("/")
-    return Connector(place, AzureStore, found)
+    return Connector(place, AzureStore, found, dialect=BLOB_PAGES)
 
 
 def oss(place: Location) -> Connector:

@@ -10,7 +10,7 @@ from typing import Any
 import obstore
 from obstore.exceptions import BaseError, InvalidPathError
 
-from metasnapshot.store.pages import UNREADABLE, Page, read_pages
+from metasnapshot.store.pages import UNREADABLE, Page
 from metasnapshot.store.port import (
     Names,
     ObjectHead,
@@ -29,7 +29,8 @@ class Lister:
 
     def __init__(
         self,
-        ask: Callable[..., Any],
+        client: Any,
+        pages: Callable[[str, str], Iterator[Page]],
         root: str,
         url: str,
         translated: Callable[[str], AbstractContextManager[None]],
@@ -37,13 +38,14 @@ class Lister:
         """List a bucket.
 
         Args:
-            ask: makes a client; with a query, one that puts the query to the bucket.
+            client: the library's.
+            pages: those below a key, up to a delimiter, without the library.
             root: the directory that paths are relative to.
             url: for messages.
             translated: turns the library's errors into ours.
         """
-        self._ask = ask
-        self._client = ask()
+        self._client = client
+        self._read_pages = pages
         self._root = root
         self._url = url
         self._translated = translated
@@ -86,12 +88,7 @@ class Lister:
         is_odd_key = isinstance(error, InvalidPathError)
         if not is_odd_key and not any(word in str(error) for word in UNREADABLE):
             raise error
-
-        def ask(query: str) -> bytes:
-            with self._translated(key):
-                return bytes(obstore.get(self._ask(query), "ListObjectsV2").bytes())
-
-        return read_pages(ask, f"{key}/" if key else "", delimiter)
+        return self._read_pages(f"{key}/" if key else "", delimiter)
 
     def _within(self, key: str) -> str:
         """The path of a key; as the library has it, a slash at its end is none."""

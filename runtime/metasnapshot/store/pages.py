@@ -1,16 +1,17 @@
 """Pages of a list as the service writes them, for those that the library refuses to read: it
 refuses a whole page for one key that no path means, and anybody can make such a key.
 
-The service is asked by the library all the same, which has the credentials and signs: a list is a
-GET of the bucket, and a client whose endpoint has the query asks for nothing else.
+How the service is asked is said in questions; here is what is asked, and what the answer means.
+S3's second version of lists is Google's too; Azure has its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
-from urllib.parse import quote, unquote_plus, urlencode
+from urllib.parse import quote, unquote, unquote_plus, urlencode
 from xml.etree import ElementTree as ET
 
 from metasnapshot.errors import StorageError
@@ -18,6 +19,7 @@ from metasnapshot.store.port import ObjectHead
 
 Ask = Callable[[str], bytes]
 """The answer of a bucket to a query."""
+ENCODED = "true"
 UNREADABLE = ("invalid list response", "invalid XML")
 """What the library says of a page that has a character which XML has not."""
 
@@ -45,6 +47,65 @@ def read_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page]:
         yield page
         if not (token := page.token):
             return
+
+
+def read_blob_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page]:
+    """All pages of a list of Azure's.
+
+    Raises:
+        StorageError: an answer is none.
+    """
+    marker = ""
+    while True:
+        query = {"restype": "container", "comp": "list", "prefix": prefix}
+        query |= {"delimiter": delimiter} if delimiter else {}
+        query |= {"marker": marker} if marker else {}
+        page = parse_blob_page(ask(urlencode(query, quote_via=quote, safe="")))
+        yield page
+        if not (marker := page.token):
+            return
+
+
+class Dialect(NamedTuple):
+    """How lists are asked for and read."""
+
+    read: Callable[[Ask, str, str], Iterator[Page]]
+
+
+def parse_blob_page(data: bytes) -> Page:
+    """A page of a list of Azure's.
+
+    Raises:
+        StorageError: it is none.
+    """
+    try:
+        root = ET.fromstring(data)  # noqa: S314 - expat bounds what entities may make
+        objects = [
+            ObjectHead(
+                _blob_name(item),
+                int(item.findtext("Properties/Content-Length") or ""),
+                parsedate_to_datetime(item.findtext("Properties/Last-Modified") or ""),
+            )
+            for item in root.findall("Blobs/Blob")
+        ]
+        prefixes = [_blob_name(item) for item in root.findall("Blobs/BlobPrefix")]
+    except (ET.ParseError, ValueError) as error:
+        raise StorageError(f"the answer to a list is none: {error}") from error
+    if root.tag != "EnumerationResults":
+        raise StorageError(f"the answer to a list is none: {root.tag}")
+    return Page(objects, prefixes, root.findtext("NextMarker") or "")
+
+
+def _blob_name(item: ET.Element) -> str:
+    """A name; one with characters that XML has not says that it is encoded."""
+    found = item.find("Name")
+    if found is None:
+        raise ValueError("an object without a name")
+    text = found.text or ""
+    return unquote(text) if found.get("Encoded") == ENCODED else text
+
+
+S3_PAGES, BLOB_PAGES = Dialect(read_pages), Dialect(read_blob_pages)
 
 
 def parse_page(data: bytes) -> Page:

@@ -26,6 +26,7 @@ from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
 from metasnapshot.store.codes import Act, ChecksumWanted, Contended, Passing
 from metasnapshot.store.lease import PUT_MAX_S
 from metasnapshot.store.listing import Lister
+from metasnapshot.store.pages import Page
 from metasnapshot.store.port import (
     Names,
     ObjectHead,
@@ -39,7 +40,8 @@ from metasnapshot.store.refusals import says_nothing, translate
 from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.upload import PART_SIZE, Upload
 
-Connect = Callable[..., Any]
+Connect = Any
+"""A Connector, or what stands for one in tests."""
 CHECKSUM_LEVELS = 3
 """Without, with one, and with one that is announced, which AWS wants signed and others want."""
 
@@ -63,8 +65,8 @@ class RemoteStore:
         """Speak to a bucket.
 
         Args:
-            connect: makes obstore's store of the bucket, out of a timeout and options of retries;
-                with a query, one whose every GET puts that query to the bucket.
+            connect: makes obstore's store of the bucket, out of a timeout and options of retries,
+                and puts queries to it (see Connector).
             url: for messages.
             root: the directory in it that paths are relative to.
             policy: tries and times.
@@ -79,8 +81,13 @@ class RemoteStore:
         self._endpoint = str(getattr(connect, "endpoint", ""))
         self._root = clean(root)
         self.url = url
-        ask = partial(connect, self._policy.list_timeout_s, again)
-        self._lister = Lister(ask, self._root, url, partial(self._translated, act=Act.LIST))
+        self._lister = Lister(
+            connect(self._policy.list_timeout_s, again),
+            self._pages,
+            self._root,
+            url,
+            partial(self._translated, act=Act.LIST),
+        )
 
     def _make_writers(self) -> _Writers:
         options: dict[str, int] = {"checksums": self._checksums} if self._checksums else {}
@@ -193,6 +200,23 @@ class RemoteStore:
     def names(self, directory: str) -> Names:
         """See Store."""
         return self._lister.names(directory)
+
+    def _pages(self, prefix: str, delimiter: str) -> Iterator[Page]:
+        """The pages of a list as the service writes them."""
+        retry = _retry_options(self._policy, self._policy.retries)
+
+        def ask(query: str) -> bytes:
+            pauses = self._policy.pauses()
+            while True:
+                try:
+                    with self._translated(prefix, Act.LIST):
+                        return self._connect.answer(query, self._policy.list_timeout_s, retry)
+                except Passing:
+                    if (pause := next(pauses, None)) is None:
+                        raise
+                    time.sleep(pause)
+
+        return self._connect.dialect.read(ask, prefix, delimiter)
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:  # noqa: ARG002 - the bucket's own
         """See Store: parts of an upload that died are the bucket's lifecycle rule to take away."""
