@@ -82,6 +82,84 @@ def test_no_harmless_key_is_named_like_a_secret() -> None:
     assert not is_harmless("topic", "nobody")
 
 
+NEVER = """
+adbc_snowflake.auth_token adbc_snowflake.jwt_private_key_path
+adbc_snowflake.jwt_private_key_pkcs8_password adbc_snowflake.jwt_private_key_pkcs8_value
+adbc_snowflake.password adbc_snowflake.username access_key adlsgen2.account_key
+adlsgen2.account_name adlsgen2.client_id adlsgen2.client_secret adlsgen2.tenant_id api_key
+auth.token aws.credentials.access_key_id aws.credentials.role.arn aws.credentials.role.external_id
+aws.credentials.secret_access_key aws.credentials.session_token azblob.account_key
+azblob.account_name azblob.credentials.account_key azblob.credentials.account_name
+bigquery.credentials catalog.credential catalog.header catalog.jdbc.password catalog.jdbc.user
+catalog.token clickhouse.password clickhouse.user consumer.description doris.password doris.user
+external_id gcs.credential gcs.service.account gcs.service_account glue.access.key glue.secret.key
+java_catalog_props jwt kinesis.assumerole.external_id kinesis.credentials.access
+kinesis.credentials.secret kinesis.credentials.session_token nkey oauth.credentials.url password
+private_key_file private_key_file_pwd private_key_pem properties.sasl.kerberos.keytab
+properties.sasl.kerberos.kinit.cmd properties.sasl.kerberos.principal
+properties.sasl.oauthbearer.config properties.sasl.password properties.sasl.username
+properties.ssl.ca.pem properties.ssl.certificate.pem properties.ssl.key.location
+properties.ssl.key.password properties.ssl.key.pem pubsub.credentials s3.access.key
+s3.credentials.access s3.credentials.secret s3.secret.key schema.registry.password
+schema.registry.username secret_key session_token snowflake.aws_access_key_id
+snowflake.aws_secret_access_key sqlserver.password sqlserver.user starrocks.password
+starrocks.user tls.ca tls.client_cert tls.client_key user username vended_credentials key_format
+value_format header http.header
+"""
+"""Options of RisingWave's connectors that hold, or may hold, what opens something, whatever else a
+release adds; and texts of the user's own."""
+
+
+@pytest.mark.parametrize("key", NEVER.split())
+def test_what_risingwave_takes_as_a_secret_is_harmless_nowhere(key: str) -> None:
+    """Of no connector, and of none at all, in any case of its letters."""
+    for connector in (*CONNECTORS, "", "nobody"):
+        assert not is_harmless(key, connector)
+        assert not is_harmless(key.upper(), connector.upper())
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "u:hunter2@h:4222",
+        "h:1,u:hunter2@h:4222",
+        '["redis://:hunter2@h:1/","redis://:hunter2@i:1/"]',
+        "h?password=hunter2",
+        "h;password=hunter2",
+        "h#key=hunter2",
+        "h:1,u:hunter2@h:4222,nats://u:hunter2@i:1",
+        "u:a,hunter2,b@h",
+    ],
+)
+def test_a_place_without_a_scheme_hides_its_password(place: str) -> None:
+    """A list of hosts, or a list in JSON, is no URL; the drivers take it as one."""
+    for connector, key in (
+        ("kafka", "properties.bootstrap.server"),
+        ("nats", "server_url"),
+        ("pulsar", "service.url"),
+        ("redis", "redis.url"),
+        ("mqtt", "url"),
+        ("postgres", "host"),
+        ("mongodb", "mongodb.url"),
+    ):
+        shown = redact_properties({"connector": connector, key: place})[key]
+        assert ("hunter2" in shown, "h" in shown or "i:1" in shown) == (False, True)
+        for text in (f"'{place}'", f"E'{place}'", f"$${place}$$", f"$a${place}$a$", f"'{place}"):
+            sql = redact_sql(f"CREATE SOURCE s WITH (connector = '{connector}', {key} = {text})")
+            assert ("hunter2" in sql, key in sql) == (False, True), sql
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("s3.path", "a/b"), ("match_pattern", "a?b;*.[ch]"), ("s3.bucket_name", "a-b,c")],
+)
+def test_what_is_no_place_is_shown_whole(key: str, value: str) -> None:
+    """A pattern may have signs that a place has."""
+    assert redact_properties({"connector": "s3", key: value})[key] == value
+    sql = f"CREATE SOURCE s WITH (connector = 's3', {key} = '{value}')"
+    assert redact_sql(sql) == sql
+
+
 URLS = [
     ("postgresql://u:hunter2@h/d", "postgresql://****@h/d"),
     ("postgresql://h/d?password=hunter2", "postgresql://h/d?password=****"),

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from metasnapshot.contents.properties import REDACTED, is_harmless
+from metasnapshot.contents.properties import REDACTED, is_harmless, shown_property
 from metasnapshot.store.shown_url import shown_text
 
+_QUOTED = re.compile(r"([eE]?'|\$\w*\$)(.*?)('|\$\w*\$|)", re.DOTALL)
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
     |(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
@@ -135,5 +136,14 @@ def _alone(token: _Token, *, hidden: bool) -> str:
     if token.kind == "comment":
         return f"/* {REDACTED} */"
     if token.kind == "text":
-        return f"'{REDACTED}'" if hidden else shown_text(token.text)
+        return f"'{REDACTED}'" if hidden else _shown(token.text)
     return token.text
+
+
+def _shown(text: str) -> str:
+    """A text of a harmless option, between the quotes that it has."""
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is None:
+        return shown_text(text)
+    before, value, after = quoted.groups()
+    return shown_text(f"{before}{shown_property(value)}{after}")
