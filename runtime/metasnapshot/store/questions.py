@@ -158,6 +158,5 @@ def _unaskable(place: Location, wanted: str) -> StorageError:
     return StorageError(
         f"{place.url} has a key that is no path (an empty part, . or ..): its library lists "
         f"nothing then, and asking without it takes {wanted}",
-        hint="move or delete the objects of such keys, or give such a key "
-        "(docs/object-stores.md)",
+        hint="move or delete the objects of such keys, or give such a key (docs/object-stores.md)",
     )
