@@ -64,6 +64,7 @@ READS = [
     ("epoch", "1003", known_rows("v3.0.3")["epochs"]["E3"], *BACKUPS),
     ("read", "9", "t_rowid", *BACKUPS, *STATE, *DIRECTORY, "--to", "rows.csv"),
     ("read", "9", "--all", *BACKUPS, *STATE, *DIRECTORY, "--format", "csv", "--to", "lake"),
+    ("query", "9", "SELECT * FROM t_rowid", *BACKUPS, *STATE, *DIRECTORY, "--to", "asked.csv"),
 ]
 
 
@@ -164,7 +165,7 @@ def test_a_document_that_is_none_is_told() -> None:
 def test_recorded_keys_stay() -> None:
     """Of what was recorded for scripts nothing is gone and nothing has another type."""
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
-    assert len(recorded) == 25
+    assert len(recorded) == 26
     assert breaks(recorded, SCHEMAS) == []
 
 

@@ -155,7 +155,7 @@ def plan_read(
             f"{table.kind} {table.full_name} cannot be read: {table.refusal}",
             hint="`metasnapshot tables` says of each whether it can",
         )
-    module, fit = _fitted(wish)
+    module, fit = fitted(wish)
     schema = replace(table.schema(), name=table.full_name)
     version = reader.hummock_version.message
     _require_served(reader, version, table.id, wish.epoch)
@@ -180,7 +180,7 @@ def plan_read(
     return read
 
 
-def _fitted(wish: Wish) -> tuple[Any, Any]:
+def fitted(wish: Wish) -> tuple[Any, Any]:
     """The room that makes Arrow of rows, and what types become in it.
 
     Raises:

@@ -23,7 +23,7 @@ Form = Literal["csv", "jsonl"]
 
 def head(names: tuple[str, ...]) -> bytes:
     """The first line of CSV."""
-    return (",".join(map(_quoted, names)) + "\n").encode()
+    return (",".join(map(quoted_cell, names)) + "\n").encode()
 
 
 def lines_of(read: TableRead, form: Form) -> Iterator[tuple[int, bytes]]:
@@ -51,7 +51,7 @@ def lines_of_piece(read: TableRead, piece: Piece, form: Form) -> tuple[int, byte
 
 def _csv(size: int, columns: list[list[Any]], types: list[Type], _: tuple[str, ...]) -> bytes:
     texts = [
-        ["" if value is None else _quoted(text_of(value, type_)) for value in values]
+        ["" if value is None else quoted_cell(text_of(value, type_)) for value in values]
         for values, type_ in zip(columns, types, strict=True)
     ]
     rows = zip(*texts, strict=True) if texts else [()] * size
@@ -101,7 +101,8 @@ def _number(text: str) -> float | str:
     return text if text[-1] in "yN" else float(text)
 
 
-def _quoted(text: str) -> str:
+def quoted_cell(text: str) -> str:
+    """A cell of CSV."""
     return '"' + text.replace('"', '""') + '"'
 
 

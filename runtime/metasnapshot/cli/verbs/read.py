@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, cast
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from metasnapshot.cli.options import AS_SAID, FLAT, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.progress import counted
+from metasnapshot.cli.rows import STDOUT, form_of, memory_size, refuse_stdout, row_file
 from metasnapshot.cli.snapshots import snapshot_id
-from metasnapshot.cli.text import Document, complain, error_document, printable, say, say_json
+from metasnapshot.cli.text import Document, complain, error_document, say, say_json
 from metasnapshot.contents.data_tables import find_table
-from metasnapshot.errors import SOME_FAILED, MetasnapshotError, UsageError
+from metasnapshot.errors import SOME_FAILED, UsageError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.table_blocks import ObjectStore
-from metasnapshot.operations.crew import JOBS_MAX, MEMORY_MIN, parse_size
+from metasnapshot.operations.crew import JOBS_MAX
 from metasnapshot.operations.export import new_path
 from metasnapshot.operations.read import (
     Format,
@@ -32,9 +30,6 @@ from metasnapshot.operations.read import (
     write_rows,
 )
 from metasnapshot.operations.read_all import TableFile, read_all
-
-STDOUT = Path("-")
-LIST = Parameter(consume_multiple=False)
 
 
 @dataclass(frozen=True)
@@ -88,29 +83,6 @@ class Rows:
 EVERYTHING = Rows()
 
 
-class Stdout(io.RawIOBase):
-    """Standard output for bytes. On a terminal no character moves the cursor."""
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def write(self, data: Any, /) -> int:
-        """Write all of it, or say that one cannot; a pipe that broke is for whoever made it."""
-        found = bytes(data)
-        try:
-            if sys.stdout.isatty():
-                text = found.decode("utf-8", "backslashreplace")
-                sys.stdout.write("".join(c if c == "\n" else printable(c) for c in text))
-            else:
-                sys.stdout.buffer.write(found)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise MetasnapshotError(f"cannot write the output: {error.strerror}") from error
-        return len(found)
-
-
 def read(
     id: SnapshotId,  # noqa: A002 - the word in --help
     table: Annotated[
@@ -150,7 +122,7 @@ def read(
     $ metasnapshot read latest orders --to orders.parquet \
         --backup-storage-url fs:///srv/backups
     """
-    form = _format(format, to, all_tables=all_tables)
+    form = "parquet" if all_tables and format is None else form_of(format, to)
     _check(table, to, form, jobs, all_tables=all_tables, json=json)
     wish, place = rows.wish(), state.place()
     found = directory.open()
@@ -163,29 +135,8 @@ def read(
         return _read_one(reader, objects, replace(wish, jobs=jobs), form, to, table, json=json)
 
 
-def memory_size(text: str) -> int:
-    """Bytes of memory that a read may take.
-
-    Raises:
-        UsageError: it is no size, or too little.
-    """
-    size = parse_size(text)
-    if size < MEMORY_MIN:
-        raise UsageError(f"--memory {text} is too little", hint="1M at least")
-    return size
-
-
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
-
-
-def _format(given: Format | None, to: Path, *, all_tables: bool) -> Format:
-    if given is not None:
-        return given
-    if all_tables:
-        return "parquet"
-    ending = to.suffix.removeprefix(".")
-    return ending if ending in ("parquet", "csv", "jsonl", "arrow") else "jsonl"
 
 
 def _check(
@@ -202,10 +153,7 @@ def _check(
         )
     if to == STDOUT and all_tables:
         raise UsageError("--all needs --to", hint="a directory that is not there yet")
-    if to == STDOUT and json:
-        raise UsageError("--json describes a file", hint="give --to, or leave --json")
-    if to == STDOUT and form in ("parquet", "arrow") and sys.stdout.isatty():
-        raise UsageError(f"{form} is not for a terminal", hint="give --to, or --format jsonl")
+    refuse_stdout(to, form, json=json)
     if not 1 <= jobs <= JOBS_MAX:
         raise UsageError(f"not a number of jobs: {jobs}", hint=f"from 1 to {JOBS_MAX}")
 
@@ -224,14 +172,13 @@ def _read_one(
     planned = plan_read(reader, table, objects, wish)
     facts = facts_of(reader, table, planned)
     with counted(f"reading {table.full_name}") as step:
-        if to == STDOUT:
-            file = cast("BinaryIO", Stdout())
-            write_rows(planned, facts, form, file, step, stream=True, dictionary=wish.dictionary)
-            return 0
-        with new_path(to) as path, path.open("wb") as file:
-            count = write_rows(planned, facts, form, file, step, dictionary=wish.dictionary)
-            file.flush()
-            os.fsync(file.fileno())
+        is_stream = to == STDOUT
+        with row_file(to) as file:
+            count = write_rows(
+                planned, facts, form, file, step, stream=is_stream, dictionary=wish.dictionary
+            )
+    if to == STDOUT:
+        return 0
     epoch = planned.scan.epoch
     if json:
         shown: Document = {"snapshot_id": reader.id, "table": table.full_name, "id": table.id}

@@ -1,0 +1,116 @@
+"""Look inside: ask a snapshot by SQL, its tables and what it says of itself, without a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.options import AS_SAID, FLAT, Directory, Json, StateStore
+from metasnapshot.cli.progress import counted
+from metasnapshot.cli.rows import STDOUT, form_of, memory_size, refuse_stdout, row_file
+from metasnapshot.cli.snapshots import snapshot_id
+from metasnapshot.cli.text import Document, note, say, say_json
+from metasnapshot.errors import UsageError
+from metasnapshot.operations.query.query import READING_SHARE, Query, plan_query, sections_of
+from metasnapshot.operations.query.tables import TableRelations
+from metasnapshot.operations.read import Format, Where, Wish, area_of, objects_of
+from metasnapshot.spans import counted as counted_rows
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a query is answered.
+
+    Attributes:
+        memory: bytes that all of it may take, about, as 2G.
+        on_unfit: fail at a value that its type cannot hold, or take columns that may have such as
+            text.
+        decimal: decimals as 38,S with S digits behind the point, or as text.
+        with_secrets: show credentials in meta as they are.
+    """
+
+    memory: str = "1G"
+    on_unfit: Literal["fail", "text"] = "fail"
+    decimal: str = "38,10"
+    with_secrets: bool = False
+
+
+PLAIN = Asking()
+
+
+def query(
+    first: Annotated[
+        str, Parameter(help="Snapshot id, or latest, or oldest; with --all the query.")
+    ],
+    second: Annotated[str | None, Parameter(help="The query, without --all.")] = None,
+    /,
+    *,
+    directory: Annotated[Directory, FLAT],
+    format: Annotated[  # noqa: A002 - the word in --help
+        Format | None,
+        Parameter(help="parquet, csv, jsonl or arrow; by default as --to ends, else jsonl."),
+    ] = None,
+    to: Annotated[Path, Parameter(help="A new file; - for stdout.")] = STDOUT,
+    all_snapshots: Annotated[
+        bool,
+        Parameter("--all", help="Ask the metadata of all snapshots; snapshot_id says of which."),
+    ] = False,
+    asking: Annotated[Asking, FLAT] = PLAIN,
+    where: Annotated[
+        Where | None,
+        Parameter(
+            "--in",
+            help="Where objects are read: in the backup (area), or in the state store (state).",
+        ),
+    ] = None,
+    state: Annotated[StateStore, FLAT] = AS_SAID,
+    json: Json = False,
+) -> int:
+    r"""Ask a snapshot by SQL: DuckDB's, over its tables under the names that they have, and over
+    its sections, as meta.tables.
+
+    Only the columns that a query needs are read. It reads no file and no other setting.
+
+    $ metasnapshot query latest "SELECT count(*) FROM orders" \
+        --backup-storage-url fs:///srv/backups
+    """
+    form, size = form_of(format, to), memory_size(asking.memory)
+    refuse_stdout(to, form, json=json)
+    share = size // READING_SHARE
+    wish = Wish(on_unfit=asking.on_unfit, decimal=asking.decimal, memory=share)
+    if (second is None) != all_snapshots:
+        raise UsageError("a snapshot and a query, or --all and a query", hint='query latest "…"')
+    found = directory.open()
+    if second is None:
+        sections = sections_of(found, None, with_secrets=asking.with_secrets)
+        with plan_query(None, sections, first, size) as planned:
+            return _write(planned, form, to, {}, json=json)
+    with found.open(snapshot_id(first, found)) as reader:
+        area = area_of(found, reader.id, directory.backup_storage_url, where)
+        objects = objects_of(reader, state.place(), found.context) if area is None else area
+        sections = sections_of(found, reader, with_secrets=asking.with_secrets)
+        tables = TableRelations(reader, objects, wish)
+        facts = {"metasnapshot.snapshot_id": str(reader.id)}
+        with plan_query(tables, sections, second, size) as planned:
+            return _write(planned, form, to, facts, json=json)
+
+
+def _write(planned: Query, form: Format, to: Path, facts: dict[str, str], *, json: bool) -> int:
+    for remark in planned.remarks:
+        note(remark)
+    with counted("asking") as step, row_file(to) as file:
+        count = planned.write(form, file, facts, step, stream=to == STDOUT)
+    if to == STDOUT:
+        return 0
+    if json:
+        tables: list[Document] = [
+            {"table": item.table.full_name, "id": item.table.id, "epoch": item.epoch}
+            for item in planned.tables
+        ]
+        say_json({"format": form, "path": str(to), "rows": count, "tables": tables})
+    else:
+        say(f"{to}: {counted_rows(count, 'row')}")
+    return 0

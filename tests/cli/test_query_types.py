@@ -1,0 +1,79 @@
+"""What becomes of the types of a query's columns in files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
+import pytest
+from data_cluster import write_cluster
+from shell import BACKUPS, STATE_FOLDER, Shell
+
+PLACES = (*BACKUPS, *STATE_FOLDER)
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    """A backup directory and a state store with golden rows."""
+    monkeypatch.chdir(tmp_path)
+    write_cluster("v3.0.3", tmp_path)
+    return Shell(tmp_path, capsys)
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def asked(world: Shell, text: str, *more: str) -> list[dict[str, Any]]:
+    code, out, err = world.run("query", "9", text, *PLACES, *more)
+    assert code == 0, err
+    return lines(out)
+
+
+def read(world: Shell, table: str, *more: str) -> list[dict[str, Any]]:
+    return lines(world.run("read", "9", table, *PLACES, *more).out)
+
+
+TYPES = {
+    "170141183460469231731687303715884105727::HUGEINT": "170141183460469231731687303715884105727",
+    "340282366920938463463374607431768211455::UHUGEINT": "340282366920938463463374607431768211455",
+    "9007199254740993": "9007199254740993",
+    "9007199254740992": 9007199254740992,
+    "'NaN'::DOUBLE": "NaN",
+    "'-inf'::FLOAT": "-Infinity",
+    "1.50::DECIMAL(9, 2)": "1.50",
+    "'101'::BIT": "101",
+    "DATE '5000-01-02'": "5000-01-02",
+    "TIMESTAMP '290000-01-01 00:00:01'": "290000-01-01 00:00:01",
+    "TIMETZ '10:00:00+01'": "10:00:00+01",
+    "[1, NULL, 9007199254740993]": [1, None, 9007199254740993],
+    "{'a': DATE '2000-01-01', 'b': [true]}": {"a": "2000-01-01", "b": [True]},
+    "MAP {'k': 1}": {"k": 1},
+    "NULL::INTEGER[]": None,
+    "'x\\xFF'::BLOB": "x\\xFF",
+    "INTERVAL '-14 months 3 days'": "-1 year -2 months 3 days",
+    "true": True,
+    "NULL": None,
+}
+
+
+@pytest.mark.parametrize("value", TYPES)
+def test_types_of_results_in_lines(world: Shell, value: str) -> None:
+    """What JSON lacks is text, exactly; the rest is as it is."""
+    assert asked(world, f"SELECT {value} AS v") == [{"v": TYPES[value]}]
+
+
+def test_numbers_that_arrow_lacks(world: Shell) -> None:
+    """A HUGEINT of 38 digits goes into Parquet, one of 39 ends the query: it is never another
+    number."""
+    text = "SELECT 99999999999999999999999999999999999999::HUGEINT AS v"
+    assert world.run("query", "9", text, *PLACES, "--to", "a.parquet").code == 0
+    (row,) = pq.read_table("a.parquet").to_pylist()
+    assert str(row["v"]) == "9" * 38
+    for value in ("170141183460469231731687303715884105727::HUGEINT", "2e38::UHUGEINT"):
+        code, _, err = world.run("query", "9", f"SELECT {value} AS v", *PLACES, "--to", "b.parquet")
+        assert (code, "DECIMAL(38,0)" in err, Path("b.parquet").exists()) == (2, True, False)
