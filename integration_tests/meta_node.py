@@ -41,6 +41,7 @@ class BackupService(ABC):
 
     A job ends when its status was asked for `polls_to_go` times: a test does between as it likes.
     `absences` says for each time whether the node is unavailable; `calls` is all that it heard.
+    `tells` is what it answers to questions of other services, by their names; it knows no others.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class BackupService(ABC):
         self.polls_to_go = 1
         self.absences: Iterator[bool] = iter(())
         self.calls: list[str] = []
+        self.tells: dict[str, bytes] = {}
 
     @abstractmethod
     def begin(self) -> int:
@@ -171,13 +173,26 @@ def serve(node: BackupService, address: str = "127.0.0.1:0") -> Generator[str]:
     server = _grpc.server(futures.ThreadPoolExecutor(4))
     handlers = {name: _handler(name, node, getattr(node, own)) for name, own in METHODS.items()}
     service = _grpc.method_handlers_generic_handler("backup_service.BackupService", handlers)
-    server.add_generic_rpc_handlers((service,))
+    server.add_generic_rpc_handlers((service, _Others(node)))
     port = server.add_insecure_port(address)
     server.start()
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.stop(None).wait()
+
+
+class _Others(_grpc.GenericRpcHandler):
+    """The node's other services."""
+
+    def __init__(self, node: BackupService) -> None:
+        self._node = node
+
+    def service(self, handler_call_details: Any) -> Any:
+        name = str(handler_call_details.method).rpartition("/")[2]
+        if name not in self._node.tells:
+            return None
+        return _grpc.unary_unary_rpc_method_handler(lambda *_: self._node.tells[name])
 
 
 def _handler(name: str, node: BackupService, call: Callable[[Any, Any], Any]) -> Any:

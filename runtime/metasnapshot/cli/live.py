@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.cli.meta_store import OptionalMetaStore
+from metasnapshot.cli.options import OptionalDirectory, repository
 from metasnapshot.cli.snapshots import given_id
 from metasnapshot.cli.text import confirm, note, say, say_json, table
 from metasnapshot.errors import MetasnapshotError, UsageError
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from metasnapshot.live.meta_node import MetaNode
     from metasnapshot.operations.backup import BackupOptions
 
-JOB_WAIT_S = 3600.0
 ViaMeta = Annotated[
     str | None,
     Parameter("--via-meta", help="Let this meta node do it, such as http://host:5690."),
@@ -47,11 +48,20 @@ def require_no_cluster(cluster: str | None) -> None:
         raise UsageError("--cluster: not with --via-meta", hint="a meta node has one cluster's")
 
 
-def backup(url: str, options: BackupOptions, *, json: bool) -> int:
+def backup(
+    url: str,
+    options: BackupOptions,
+    directory: OptionalDirectory,
+    store: OptionalMetaStore,
+    *,
+    json: bool,
+) -> int:
     """Have the meta node make a snapshot.
 
     Args:
         url: where it is.
+        directory: where its backups lie, if that is given.
+        store: its meta store, if that is given.
         options: of our own backups; a meta node knows remarks only.
         json: say it as JSON.
 
@@ -63,13 +73,29 @@ def backup(url: str, options: BackupOptions, *, json: bool) -> int:
         raise UsageError(
             f"{', '.join(given)}: not with --via-meta", hint="the meta node has its own rules"
         )
+    from metasnapshot.operations.backup_live import Known, backup_live  # noqa: PLC0415 - SQL
+
     with _meta_node(url) as node:
-        number = node.backup(options.remarks, JOB_WAIT_S)
+        found = directory.open() if directory.backup_storage_url is not None else None
+        known = Known(found, _cluster_of(store))
+        made = backup_live(node, known, repository, options.remarks)
+    for text in made.warnings:
+        note(text)
     if json:
-        say_json({"snapshot_id": number, "via_meta": shown_url(url), "pinned": True})
+        say_json({"snapshot_id": made.snapshot_id, "via_meta": shown_url(url), "pinned": True})
     else:
-        say(f"backup {number}, made and pinned by the meta node")
+        say(f"backup {made.snapshot_id}, made and pinned by the meta node")
     return 0
+
+
+def _cluster_of(store: OptionalMetaStore) -> str | None:
+    """The cluster of the meta store, if one is given."""
+    if store.meta_store is None:
+        return None
+    from metasnapshot.contents.ownership import cluster_of  # noqa: PLC0415 - SQL
+
+    with store.open() as found, found.read_transaction() as connection:
+        return cluster_of(connection)
 
 
 def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from metasnapshot.catalogue.clusters import require_room
@@ -17,18 +19,21 @@ STATE_STORE = "state_store"
 DATA_DIRECTORY = "data_directory"
 
 
+def own_directory(parameters: Mapping[str, str]) -> tuple[str, str] | None:
+    """Where a cluster's own backups lie: store and directory; None if its parameters do not say."""
+    data_directory = parameters.get(DATA_DIRECTORY, "")
+    url = parameters.get("backup_storage_url") or parameters.get(STATE_STORE, "")
+    directory = parameters.get("backup_storage_directory") or f"{data_directory}/backup"
+    return (url, directory) if url else None
+
+
 def check_directory(repository: Repository, parameters: dict[str, str]) -> None:
     """Keep out of the cluster's own backup directory.
 
     The meta node holds that manifest in memory and overwrites it with its next change.
     """
-    state_store = parameters.get(STATE_STORE, "")
-    own_url = parameters.get("backup_storage_url") or state_store
-    data_directory = parameters.get(DATA_DIRECTORY, "")
-    own_directory = parameters.get("backup_storage_directory") or f"{data_directory}/backup"
-    if not own_url:
-        return
-    if same_place(repository.store.url, repository.directory, own_url, own_directory):
+    place = own_directory(parameters)
+    if place is not None and same_place(repository.store.url, repository.directory, *place):
         raise UsageError(
             f"{repository.url} is the cluster's own backup directory: its meta node keeps the "
             "manifest in memory and would overwrite this entry",
@@ -43,8 +48,7 @@ def check_cluster(connection: sa.Connection, state: Store, directory: str) -> No
         owner = state.read(join(directory, CLUSTER_ID_NAME)).data.decode("utf-8", "replace").strip()
     except ObjectMissing:
         return
-    layout = find_layouts(connection).layouts[0]
-    ids = [str(row.cluster_id) for row in read_rows(connection, layout, "cluster")]
+    ids = _cluster_ids(connection)
     if owner not in ids:
         raise UsageError(
             f"data directory {directory} in {state.url} is of cluster {owner}, the meta store of "
@@ -59,8 +63,7 @@ def check_room(connection: sa.Connection, repository: Repository) -> None:
     Raises:
         ConflictError: it has snapshots, and none of this cluster.
     """
-    layout = find_layouts(connection).layouts[0]
-    ids = [str(row.cluster_id) for row in read_rows(connection, layout, "cluster")]
+    ids = _cluster_ids(connection)
     if repository.cluster is not None and repository.cluster not in ids:
         raise ConflictError(
             f"the meta store is of cluster {', '.join(ids) or 'none'}, not of {repository.cluster}",
@@ -68,6 +71,16 @@ def check_room(connection: sa.Connection, repository: Repository) -> None:
         )
     if ids:
         require_room(repository, [min(ids)])
+
+
+def cluster_of(connection: sa.Connection) -> str | None:
+    """The cluster of a meta store; None if it has none yet."""
+    return min(_cluster_ids(connection), default=None)
+
+
+def _cluster_ids(connection: sa.Connection) -> list[str]:
+    layout = find_layouts(connection).layouts[0]
+    return [str(row.cluster_id) for row in read_rows(connection, layout, "cluster")]
 
 
 def parameter(parameters: dict[str, str], name: str) -> str:

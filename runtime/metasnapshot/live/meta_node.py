@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
+from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 
 from metasnapshot.errors import (
     AuthenticationError,
@@ -123,6 +125,41 @@ class MetaNode:
             )
             for item in found.snapshot_metadata
         ]
+
+    def cluster_id(self) -> str | None:
+        """Its cluster, which it says as its tracking id; None if it says none."""
+        said = self._tell("meta.TelemetryInfoService/GetTelemetryInfo", StringValue)
+        return None if said is None else said.value or None
+
+    def parameters(self) -> dict[str, str] | None:
+        """Its system parameters that are texts; None if it does not say them."""
+        said = self._tell("meta.SystemParamsService/GetSystemParams", BytesValue)
+        if said is None:
+            return None
+        try:
+            found = message_class("meta.SystemParams", NEWEST).FromString(said.value)
+        except DecodeError:
+            return None
+        pairs = ((field.name, value) for field, value in found.ListFields())
+        return {name: value for name, value in pairs if isinstance(value, str)}
+
+    def _tell(self, method: str, answer: Any) -> Any:
+        """An answer whose first field alone is read; None from a node that knows no such question
+        or does not answer this one.
+
+        Raises:
+            MetaNodeUnavailable: nobody is there.
+        """
+        call = self._channel.unary_unary(
+            f"/{method}", request_serializer=bytes, response_deserializer=answer.FromString
+        )
+        try:
+            return call(b"", timeout=CALL_TIMEOUT_S)
+        except _grpc.RpcError as error:
+            translated = self._translate(error)
+            if isinstance(translated, MetaNodeUnavailable):
+                raise translated from error
+            return None
 
     def _call(self, method: str, fields: dict[str, Any], timeout_s: float = CALL_TIMEOUT_S) -> Any:
         package = SERVICE.partition(".")[0]

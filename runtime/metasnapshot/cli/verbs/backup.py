@@ -50,7 +50,7 @@ def backup(
     if via_meta is not None:
         live.require_no_cluster(directory.cluster)
         require_none(objects, "--via-meta")
-        return live.backup(via_meta, options, json=json)
+        return live.backup(via_meta, options, directory, store, json=json)
     opening, found = store.open(), directory.open()
     if objects.with_objects:
         from metasnapshot.operations.backup_full import backup_full  # noqa: PLC0415 - loads numpy
