@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.meta_store import OptionalMetaStore
 from metasnapshot.cli.options import OptionalDirectory, repository
 from metasnapshot.cli.snapshots import given_id
 from metasnapshot.cli.text import confirm, note, say, say_json, table
@@ -17,6 +16,7 @@ from metasnapshot.spans import counted
 from metasnapshot.store.shown_url import shown_url
 
 if TYPE_CHECKING:
+    from metasnapshot.cli.meta_store import OptionalMetaStore
     from metasnapshot.live.meta_node import MetaNode
     from metasnapshot.operations.backup import BackupOptions
 
