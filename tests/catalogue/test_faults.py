@@ -65,7 +65,7 @@ def snapshot_bytes(number: int, nonce: int) -> bytes:
 def entry_of(number: int, nonce: int) -> ManifestEntry:
     """Its entry, which has the nonce too."""
     fields = msgspec.json.decode(ENTRY.raw) | {"id": number, "remarks": str(nonce)}
-    return replace(ENTRY, id=number, remarks=str(nonce), raw=msgspec.json.encode(fields))
+    return replace(ENTRY, id=number, remarks=str(nonce), text=msgspec.json.encode(fields))
 
 
 @dataclass

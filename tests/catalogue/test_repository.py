@@ -278,7 +278,7 @@ def test_an_entry_is_entered_once(repository: Repository, snapshot: MetaSnapshot
     manifest = repository.manifest()
     assert manifest.with_entry(entry) is manifest
     with pytest.raises(ConflictError, match="another snapshot"):
-        manifest.with_entry(replace(entry, raw=entry.raw.replace(b"first", b"other")))
+        manifest.with_entry(replace(entry, text=entry.raw.replace(b"first", b"other")))
 
 
 def test_a_note_is_not_made_of_what_was_deleted(

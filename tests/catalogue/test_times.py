@@ -26,7 +26,7 @@ def entry(*epochs: int, whole: int | None = None) -> ManifestEntry:
         rw_version=None,
         max_committed_epoch=whole,
         safe_epoch=None,
-        raw=b"{}",
+        text=b"{}",
     )
 
 

@@ -60,7 +60,7 @@ def _new(findings: list[Finding]) -> list[Found]:
 
 def _pinning(entry: ManifestEntry, ids: tuple[int, ...]) -> ManifestEntry:
     """The entry with other ids of objects."""
-    return replace(entry, raw=json.dumps(json.loads(entry.raw) | {"ssts": ids}).encode())
+    return replace(entry, text=json.dumps(json.loads(entry.raw) | {"ssts": ids}).encode())
 
 
 def _changed(change: Callable[[Any], object], ids: tuple[int, ...] = ()) -> list[Found]:

@@ -69,7 +69,7 @@ def new_entry(
         rw_version=fields.get("rw_version"),
         max_committed_epoch=epochs[0],
         safe_epoch=epochs[1],
-        raw=msgspec.json.encode(fields),
+        text=msgspec.json.encode(fields),
     )
 
 
@@ -137,7 +137,7 @@ def new_v1_entry(
         rw_version=rw_version,
         max_committed_epoch=largest,
         safe_epoch=fields["safe_epoch"],
-        raw=msgspec.json.encode(fields),
+        text=msgspec.json.encode(fields),
     )
 
 

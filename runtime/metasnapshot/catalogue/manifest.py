@@ -10,6 +10,7 @@ included. Source: src/storage/backup/src/lib.rs of each release.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
@@ -46,23 +47,32 @@ class ManifestEntry:
         rw_version: version of the meta node that wrote it, or None.
         max_committed_epoch: up to 2.0.
         safe_epoch: up to 2.0.
-        raw: the entry's bytes in the manifest.
+        text: the entry's bytes, or where they stand in the manifest's.
+        id_count: how many ids stand there, if that was counted.
     """
 
     id: int
     hummock_version_id: int
     format_version: int
     remarks: str | None
-    state_table_info: dict[int, StateTableInfo] = field(repr=False)
+    state_table_info: Mapping[int, StateTableInfo] = field(repr=False)
     rw_version: str | None
     max_committed_epoch: int | None
     safe_epoch: int | None
-    raw: bytes = field(repr=False, compare=False)
+    text: bytes | memoryview = field(repr=False, compare=False)
+    id_count: int | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def raw(self) -> bytes:
+        """The entry's bytes in the manifest."""
+        return bytes(self.text)
 
     @property
     def object_count(self) -> int:
         """How many objects it needs; up to 0.1.17 an id may stand there more than once."""
-        text = bytes(_text_decoder.decode(self.raw).ssts)[1:-1]
+        if self.id_count is not None and self.format_version >= V2:
+            return self.id_count
+        text = bytes(_text_decoder.decode(self.text).ssts)[1:-1]
         if not text.strip():
             return 0
         if self.format_version < V2:
@@ -76,7 +86,7 @@ class ManifestEntry:
         """Ids of all objects that it needs, decoded whenever they are asked for: as numbers of
         Python those of a large manifest take many times its size.
         """
-        return _ids_decoder.decode(self.raw).ssts
+        return _ids_decoder.decode(self.text).ssts
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ class Manifest:
         """
         for known in self.entries:
             if known.id == entry.id:
-                if known.raw != entry.raw:
+                if known.text != entry.text:
                     raise ConflictError(f"the manifest has another snapshot {entry.id}")
                 return self
         return replace(self, manifest_id=self.next_id, entries=(*self.entries, entry))
@@ -132,6 +142,8 @@ class Manifest:
 Id = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
 """Ids, of objects too, come from a sequence that is an i64."""
 U32_MAX = (1 << 32) - 1
+LONG = 1 << 22
+"""Bytes of a manifest from which on numpy, which takes a while to load, reads it faster."""
 
 
 class _Entry(msgspec.Struct):
@@ -188,6 +200,11 @@ def parse(data: bytes, path: str = MANIFEST_NAME) -> Manifest:
     Raises:
         DamageError: it is not a manifest, or says two things.
     """
+    if len(data) >= LONG:
+        from metasnapshot.catalogue.long_manifest import parse_long  # noqa: PLC0415 - loads numpy
+
+        if found := parse_long(data):
+            return found
     try:
         check_text(data)
         fields = _raw_decoder.decode(data)
@@ -212,7 +229,7 @@ def parse(data: bytes, path: str = MANIFEST_NAME) -> Manifest:
 
 def render(manifest: Manifest) -> bytes:
     """The bytes of manifest.json, compact, with each entry as it was read."""
-    entries = b",".join(entry.raw for entry in manifest.entries)
+    entries = b",".join(entry.text for entry in manifest.entries)
     extra = b"".join(b",%b:%b" % (msgspec.json.encode(name), raw) for name, raw in manifest.extra)
     return b'{"manifest_id":%d,"snapshot_metadata":[%b]%b}' % (manifest.manifest_id, entries, extra)
 
@@ -234,7 +251,7 @@ def _parse_entry(raw: bytes) -> ManifestEntry:
         rw_version=entry.rw_version,
         max_committed_epoch=entry.max_committed_epoch,
         safe_epoch=entry.safe_epoch,
-        raw=raw,
+        text=raw,
     )
 
 
