@@ -25,7 +25,9 @@ def test_rows_are_encoded_by_the_many(tag: Path) -> None:
         for _, model in layout.sections:
             codec = row_codec(layout, model)
             wanted = [codec.encode(row) for row in read_rows(connection, layout, model)]
-            assert list(read_encoded(connection, layout, model)) == wanted, model
+            found = read_encoded(connection, layout, model)
+            rows = [row for some in found for row in (some if isinstance(some, list) else [some])]
+            assert rows == wanted, model
 
 
 def test_a_value_that_its_column_cannot_hold_is_named(tmp_path: Path) -> None:

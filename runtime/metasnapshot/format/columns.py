@@ -78,6 +78,18 @@ def _decode_lines(decoder: msgspec.json.Decoder[Any], rows: Sequence[bytes]) -> 
     return list(zip(*map(msgspec.structs.astuple, wires), strict=True))
 
 
+def checked_lines(codec: RowCodec, rests: Sequence[bytes]) -> Columns:
+    """The columns of rows whose blobs are empty.
+
+    Raises:
+        ValueError: they are not, all together, what the shape allows; or one of FAILURES.
+    """
+    columns = _decode_lines(codec.decoder, rests)
+    for column, values in zip(codec.shape.columns, columns, strict=True):
+        _check(column, values)
+    return columns
+
+
 @cache
 def _whole_decoder(codec: RowCodec) -> msgspec.json.Decoder[Any]:
     """A decoder of rows with their blobs in them."""
@@ -162,32 +174,3 @@ def _check(column: Column, values: Sequence[Any]) -> None:
         for text in values:
             if text is not None and str(UUID(text)) != text:
                 raise ValueError("no uuid")
-
-
-def encode_columns(codec: RowCodec, columns: Columns) -> list[bytes] | None:
-    """Encode rows of a shape at once.
-
-    Returns:
-        Their bytes; None if they do not decode to the same values, or are too long to be worth it.
-    """
-    names = [column.name for column in codec.shape.columns]
-    wires = [
-        [None if value is None else list(value) for value in values]
-        if is_blob(column.type)
-        else values
-        for column, values in zip(codec.shape.columns, columns, strict=True)
-    ]
-    try:
-        lines = _encoder.encode_lines(
-            [dict(zip(names, row, strict=True)) for row in zip(*wires, strict=True)]
-        )
-    except (TypeError, *FAILURES):
-        return None
-    rows = lines.split(b"\n")[:-1]
-    # What was encoded is decoded again: only then it is sure that these values, which came from a
-    # database, are values that the shape allows and that a reader will see.
-    decoded = decode_columns(codec, rows)
-    same = decoded is not None and all(
-        list(one) == list(other) for one, other in zip(decoded, columns, strict=True)
-    )
-    return rows if same else None

@@ -9,7 +9,8 @@ src/storage/backup/src/meta_snapshot.rs, 0.1.17 to main.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Protocol
 
 import xxhash
@@ -140,9 +141,14 @@ class FrameReader:
 
     def skip_rows(self, count: int, *, long_form: bool = True) -> None:
         """Hash so many rows without keeping them."""
-        for number, rows in self._whole_rows(count, long_form=long_form):
-            if not rows:
+        number = 0
+        while number < count:
+            ahead = self._look_ahead(min(BATCH_SIZE, self.remaining))
+            found, used = _walk(ahead, count - number, length_min=1 if long_form else 0)
+            self._pass(used)
+            if not found:
                 self.skip(self.length(number, long_form=long_form))
+            number += found or 1
 
     def _whole_rows(self, count: int, *, long_form: bool) -> Iterator[tuple[int, list[bytes]]]:
         """The number of the next row, and rows from there on. None are the caller's cue to read
@@ -211,6 +217,20 @@ def _split(data: bytes, count: int, length_min: int) -> tuple[list[bytes], int]:
     return rows, position
 
 
+def _walk(data: bytes, count: int, length_min: int) -> tuple[int, int]:
+    """The same without the rows themselves: how many they are, and the bytes."""
+    number, position, last = 0, 0, len(data) - LENGTH_SIZE
+    unpack = _U32.unpack_from
+    while position <= last and number < count:
+        (length,) = unpack(data, position)
+        end = position + LENGTH_SIZE + length
+        if length < length_min or end > last + LENGTH_SIZE:
+            break
+        position = end
+        number += 1
+    return number, position
+
+
 class FrameWriter:
     """Writes frames to a file and hashes them; `finish` appends the checksum."""
 
@@ -249,7 +269,22 @@ class FrameWriter:
 
     def row(self, data: bytes) -> None:
         """Write a row with its length; empty rows and those over 4 GiB in the u64 form."""
-        self.write(length_prefix(len(data)) + data)
+        if len(data) < BUFFER_SIZE:
+            self.write(length_prefix(len(data)) + data)
+            return
+        self.write(length_prefix(len(data)))
+        self.write(data)
+
+    def rows(self, rows: Sequence[bytes]) -> None:
+        """Write many short rows at once."""
+        lengths = list(map(len, rows))
+        if not all(lengths):
+            for row in rows:
+                self.row(row)
+            return
+        packed = struct.pack(f"<{len(rows)}I", *lengths)
+        prefixes = [packed[at : at + LENGTH_SIZE] for at in range(0, len(packed), LENGTH_SIZE)]
+        self.write(b"".join(chain.from_iterable(zip(prefixes, rows, strict=True))))
 
     def message(self, data: bytes) -> None:
         """Write a V1 message with its length.

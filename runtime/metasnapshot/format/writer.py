@@ -13,6 +13,9 @@ from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION, has_long_rows, model_of, section_names
 from metasnapshot_models.definitions import Layout
 
+SHORT_SIZE = 1 << 13
+"""Bytes of a row, on average, up to which rows are joined before they are written."""
+
 
 class SnapshotWriter:
     """Writes the sections of a layout in their order; a section out of turn or short of its count
@@ -31,9 +34,9 @@ class SnapshotWriter:
         return self._frames.size
 
     def write_section(
-        self, section: str, count: int, rows: Iterable[msgspec.Struct | bytes]
+        self, section: str, count: int, rows: Iterable[msgspec.Struct | bytes | list[bytes]]
     ) -> None:
-        """Write a section of models, or of rows that are encoded already.
+        """Write a section of models, of rows that are encoded already, or of many such at once.
 
         Args:
             section: the next section of the layout.
@@ -47,6 +50,10 @@ class SnapshotWriter:
         codec = row_codec(self._layout, model_of(self._layout, section))
         written = 0
         for row in rows:
+            if isinstance(row, list):
+                self._write_rows(row, section, written)
+                written += len(row)
+                continue
             try:
                 self._write_row(row if isinstance(row, bytes) else codec.encode(row))
             except RowError as error:
@@ -77,6 +84,16 @@ class SnapshotWriter:
             raise RowError("section not written", section=self._pending[0])
         self._frames.write(opaque)
         return self._frames.finish()
+
+    def _write_rows(self, rows: list[bytes], section: str, first: int) -> None:
+        if sum(map(len, rows)) < SHORT_SIZE * len(rows):
+            self._frames.rows(rows)
+            return
+        for number, row in enumerate(rows, first):
+            try:
+                self._write_row(row)
+            except RowError as error:
+                raise error.at(section=section, row=number) from error
 
     def _write_row(self, row: bytes) -> None:
         if len(row) > U32_MAX and not has_long_rows(self._layout):

@@ -4,7 +4,8 @@ primary keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy import exc
 
 from metasnapshot.errors import DatabaseError, RowError, UnknownFormat
 from metasnapshot.format.codec import is_blob, row_codec
-from metasnapshot.format.columns import SHORT_ROW, encode_columns
+from metasnapshot.format.column_encoding import encode_columns
 from metasnapshot.format.layout import Candidates, candidates, shape_of
 from metasnapshot.format.scalars import described
 from metasnapshot.metastore.bulk.reading import reader_of
@@ -21,8 +22,10 @@ from metasnapshot.metastore.engines import engine_of
 from metasnapshot.metastore.results import FEW_ROWS, MANY_ROWS, stream
 from metasnapshot.metastore.values import Forms, from_db
 from metasnapshot_models.codecs import CODECS
-from metasnapshot_models.definitions import Layout, Shape
+from metasnapshot_models.definitions import Layout
 
+BATCH_SIZE = 1 << 20
+"""Bytes of blobs, about, that are held at once."""
 T = TypeVar("T")
 
 
@@ -48,9 +51,8 @@ def find_layouts(connection: sa.Connection) -> Candidates:
 
 def count_rows(connection: sa.Connection, table: str) -> int:
     """The number of rows of a table."""
-    statement = sa.select(sa.func.count()).select_from(sa.table(_quoted_name(table)))
-    counted = connection.execute(statement)
-    return int(counted.scalar_one())
+    name = connection.dialect.identifier_preparer.quote_identifier(table)
+    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one())
 
 
 def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator[Any]:
@@ -66,8 +68,8 @@ def read_rows(connection: sa.Connection, layout: Layout, model: str) -> Iterator
 
 
 def read_encoded(connection: sa.Connection, layout: Layout, model: str) -> Iterator[Any]:
-    """The same rows as the bytes of a snapshot's; those that are large, or of which one is not
-    right, as models.
+    """The same rows as the bytes of a snapshot's; short ones as lists of many, and where one of
+    many is not right, all of them as models.
 
     Raises:
         RowError, DatabaseError: as for read_rows.
@@ -76,36 +78,49 @@ def read_encoded(connection: sa.Connection, layout: Layout, model: str) -> Itera
     codec, to_model = row_codec(layout, model), _models(layout, model, forms)
     to_columns = reader_of(codec.shape.columns, layout.era, forms)
     for first, rows in _batches(connection, layout, model):
-        encoded = None
-        if _are_short(rows) and (columns := to_columns(rows)):
-            encoded = encode_columns(codec, columns)
-        yield from encoded or to_model(first, rows)
-
-
-def _are_short(rows: Sequence[Sequence[Any]]) -> bool:
-    """Whether encoding rows at once is the faster way."""
-    size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
-    return size < SHORT_ROW // 4 * len(rows)
+        columns = to_columns(rows)
+        encoded = columns and encode_columns(codec, columns)
+        if isinstance(encoded, list):
+            yield encoded
+        else:
+            yield from encoded or to_model(first, rows)
 
 
 def _batches(
     connection: sa.Connection, layout: Layout, model: str
 ) -> Iterator[tuple[int, Sequence[Any]]]:
     """Some rows at a time as the driver gives them, and the number of the first."""
-    shape = shape_of(layout, model)
-    statement = select_columns(layout, model, engine_of(connection).forms)
-    key = [quoted(column.name) for column in shape.columns if column.pk]
+    shape, table = shape_of(layout, model), CODECS[model].table
+    of_blobs = [at for at, column in enumerate(shape.columns) if is_blob(column.type)]
+    statement = select_columns(connection, layout, model)
     first = 0
     try:
-        found = stream(connection, statement.order_by(*key), _fetch_rows(shape))
-        for rows in found.partitions():
+        found = stream(connection, statement, FEW_ROWS if of_blobs else MANY_ROWS)
+        for rows in _gathered(found.partitions(), of_blobs):
             yield first, rows
             first += len(rows)
     except exc.DBAPIError as error:
         if engine_of(connection).is_conflict(error.orig):
             raise
-        table = CODECS[model].table
         raise DatabaseError(f"cannot read table {table}: {error.orig}") from error
+
+
+def _gathered(
+    partitions: Iterable[Sequence[Sequence[Any]]], of_blobs: Sequence[int]
+) -> Iterator[Sequence[Sequence[Any]]]:
+    """Partitions together, as long as their blobs are small and few."""
+    held: list[Sequence[Any]] = []
+    size = 0
+    for rows in partitions:
+        held += rows
+        for at in of_blobs:
+            with suppress(TypeError):  # of what is no blob, as will be found
+                size += sum(len(row[at]) for row in rows if row[at])
+        if size >= BATCH_SIZE or len(held) >= MANY_ROWS:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _models(
@@ -131,20 +146,22 @@ def _models(
     return to_models
 
 
-def _fetch_rows(shape: Shape) -> int:
-    """Rows to have at hand: few where they can be large."""
-    return FEW_ROWS if any(is_blob(column.type) for column in shape.columns) else MANY_ROWS
-
-
-def select_columns(layout: Layout, model: str, forms: Forms) -> Any:
-    """A statement for the columns of a model, in the order of its shape; JSON as text."""
-    table = sa.table(_quoted_name(CODECS[model].table))
-    columns: list[Any] = []
-    for column in shape_of(layout, model).columns:
-        is_json = forms.has_json and column.type.kind == "json"
-        found = quoted(column.name)
-        columns.append(sa.cast(found, sa.Text).label(column.name) if is_json else found)
-    return sa.select(*columns).select_from(table)
+def select_columns(connection: sa.Connection, layout: Layout, model: str) -> Any:
+    """A statement for the columns of a model, in the order of its shape, by primary key; JSON as
+    text. Its text is made here: SQLAlchemy takes as long for it as a small table takes to be read.
+    """
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    has_json = engine_of(connection).forms.has_json
+    shape = shape_of(layout, model)
+    columns = [
+        f"CAST({quote(column.name)} AS TEXT) AS {quote(column.name)}"
+        if has_json and column.type.kind == "json"
+        else quote(column.name)
+        for column in shape.columns
+    ]
+    key = ", ".join(quote(column.name) for column in shape.columns if column.pk)
+    table = quote(CODECS[model].table)
+    return f"SELECT {', '.join(columns)} FROM {table} ORDER BY {key}"
 
 
 def quoted(name: str) -> sa.ColumnClause[Any]:

@@ -18,8 +18,10 @@ _OPEN = "metasnapshot.results"
 
 def stream(connection: sa.Connection, statement: Any, rows: int) -> Any:
     """The rows of a statement, read a few at a time, inside `closing_results`."""
-    options = {"yield_per": rows}
-    result = connection.execute(statement, execution_options=options)
+    if isinstance(statement, str):
+        result = connection.exec_driver_sql(statement).yield_per(rows)
+    else:
+        result = connection.execute(statement, execution_options={"yield_per": rows})
     connection.info[_OPEN].append(result)
     return result
 

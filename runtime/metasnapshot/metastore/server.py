@@ -117,7 +117,11 @@ class ServerStore:
         self._engine.dispose()
 
     @contextmanager
-    def read_transaction(self) -> Generator[sa.Connection]:
+    def read_transaction(
+        self,
+        *,
+        is_brief: bool = False,  # noqa: ARG002 - readers of a server block nobody
+    ) -> Generator[sa.Connection]:
         """See MetaStore."""
         with self._connection(self._server.reading) as connection:
             yield connection.execution_options(stream_results=True)

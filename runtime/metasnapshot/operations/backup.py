@@ -123,7 +123,7 @@ def backup(
         DamageError: what was written does not read back; it was deleted again.
     """
     options = options or BackupOptions()
-    with meta_store.read_transaction() as connection:
+    with meta_store.read_transaction(is_brief=True) as connection:
         find_layouts(connection)  # a meta store at all, before its parameters are asked for
         parameters = system_parameters(connection)
     if not options.into_cluster_directory:

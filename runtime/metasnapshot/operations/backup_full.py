@@ -105,7 +105,7 @@ def backup_full(
         DamageError: an object in the area has another size than its name's.
         MetasnapshotError: as backup.
     """
-    with meta_store.read_transaction() as connection:
+    with meta_store.read_transaction(is_brief=True) as connection:
         layout = find_layouts(connection).layouts[0]
         parameters = system_parameters(connection)
         ids = [str(row.cluster_id) for row in read_rows(connection, layout, "cluster")]

@@ -17,6 +17,8 @@ from metasnapshot.metastore.bulk.convert import Convert, looked_up, same, unless
 from metasnapshot.metastore.values import Forms, from_db
 from metasnapshot_models.definitions import Column
 
+FEW_SHARE = 4
+"""How many times fewer than its values a column's different values are, to be few."""
 _NULL = type(None)
 
 
@@ -53,10 +55,22 @@ def _convert(column: Column, era: str, forms: Forms) -> tuple[frozenset[type], C
         "enum": ({str}, looked_up({**names, None: None})),
         "timestamp": ({str, datetime}, unless_null(_timestamp, None)),
         "uuid": ({bytes, UUID}, unless_null(_uuid, None)),
-        "json": ({str}, unless_null(from_db(column, era, forms), None)),
+        "json": ({str}, _once_each(unless_null(from_db(column, era, forms), None))),
     }
     types, convert = known[kind]
     return frozenset({*types, _NULL}), convert
+
+
+def _once_each(convert: Convert) -> Convert:
+    """Convert every different value once, where a column has few: many of a catalog's are alike."""
+
+    def convert_once(values: Sequence[Any]) -> Sequence[Any]:
+        different = list(set(values))
+        if len(different) > len(values) // FEW_SHARE:
+            return convert(values)
+        return looked_up(dict(zip(different, convert(different), strict=True)))(values)
+
+    return convert_once
 
 
 def _timestamp(value: Any) -> str:

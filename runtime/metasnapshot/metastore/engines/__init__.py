@@ -29,9 +29,12 @@ class MetaStore(Protocol):
         """What the store is, for messages."""
         ...
 
-    def read_transaction(self) -> AbstractContextManager[sa.Connection]:
+    def read_transaction(self, *, is_brief: bool = False) -> AbstractContextManager[sa.Connection]:
         """One consistent cut: all reads in the block see the same state, whatever is committed
         meanwhile.
+
+        Args:
+            is_brief: the block reads a few rows and ends; who wants to commit can wait for it.
 
         Raises:
             AuthenticationError: user or password is wrong.

@@ -10,26 +10,29 @@ with it even a read-only connection makes files beside the store, which would be
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from metasnapshot.errors import ConflictError, DatabaseError, InconsistentStore, UsageError
 from metasnapshot.metastore.engines.sqlite_busy import busy_named
+from metasnapshot.metastore.engines.sqlite_copy import (
+    LOCKING,
+    connect,
+    copy_store,
+    has_name,
+    is_in_wal_mode,
+    needs_rollback,
+)
 from metasnapshot.metastore.results import closing_results
 from metasnapshot.metastore.url_options import require_sqlite_options
 from metasnapshot.store.scratch import scratch_directory
 
-COPY_ATTEMPTS_MAX = 10
 OPEN_ATTEMPTS_MAX = 100
-WAL_OFFSET, WAL_VERSIONS = 18, b"\x02\x02"
-"""Where a SQLite file says its write and read version, and what they are in WAL mode."""
 
 
 class SqliteStore:
@@ -41,9 +44,12 @@ class SqliteStore:
         self.url = f"sqlite:///{path}"
 
     @contextmanager
-    def read_transaction(self) -> Generator[sa.Connection]:
+    def read_transaction(self, *, is_brief: bool = False) -> Generator[sa.Connection]:
         """One consistent cut: all reads in the block see the same state, whatever is committed
         meanwhile.
+
+        Args:
+            is_brief: the block reads a few rows and ends; who wants to commit can wait for it.
 
         Raises:
             ConflictError: somebody else goes on writing, and lets nobody read.
@@ -51,15 +57,37 @@ class SqliteStore:
         """
         with _translated(self.url), busy_named(self._path, self.url), ExitStack() as stack:
             path = self._path
+            if is_brief and (connection := self._begin_in_place(stack)):
+                yield connection
+                return
             if self.is_missing:
                 path = stack.enter_context(_scratch()) / "empty.db"
                 sqlite3.connect(path).close()
             elif not self._is_open_in_wal_mode():
                 scratch = stack.enter_context(_scratch())
                 with _files_translated(self.url):
-                    path = self._copy(scratch / "meta.db")
+                    path = copy_store(self._path, scratch / "meta.db", self._lock_wait_s)
             with transaction(path, "ro", "BEGIN", self._lock_wait_s) as connection:
                 yield connection
+
+    def _begin_in_place(self, stack: ExitStack) -> sa.Connection | None:
+        """A transaction on the file itself, which keeps others from committing; None where reading
+        would make files beside it, or a writer that was killed left a journal.
+        """
+        with _files_translated(self.url):
+            if self.is_missing or is_in_wal_mode(self._path):
+                return None
+        with ExitStack() as attempt:
+            reading = transaction(self._path, "ro", "BEGIN", self._lock_wait_s)
+            try:
+                connection = attempt.enter_context(reading)
+                connection.exec_driver_sql(LOCKING)
+            except exc.OperationalError as error:
+                if not needs_rollback(error.orig):
+                    raise
+                return None
+            stack.enter_context(attempt.pop_all())
+            return connection
 
     @contextmanager
     def write_transaction(self) -> Generator[sa.Connection]:
@@ -106,10 +134,10 @@ class SqliteStore:
                 try:
                     connection = attempt.enter_context(writing)
                 except exc.OperationalError:
-                    if _has_name(own, self._path):
+                    if has_name(own, self._path):
                         raise
                     continue
-                if _has_name(own, self._path):
+                if has_name(own, self._path):
                     stack.enter_context(attempt.pop_all())
                     return connection
         raise ConflictError(f"{self.url} is made and removed by others", hint="try again")
@@ -130,72 +158,16 @@ class SqliteStore:
         try:
             yield
         except BaseException:
-            with suppress(sqlite3.Error, OSError), closing(_connect(self._path, "rw", 0)) as found:
+            with suppress(sqlite3.Error, OSError), closing(connect(self._path, "rw", 0)) as found:
                 found.execute("BEGIN EXCLUSIVE")
-                if _has_name(own, self._path) and not os.fstat(own).st_size:
+                if has_name(own, self._path) and not os.fstat(own).st_size:
                     self._path.unlink()
             raise
 
     def _is_open_in_wal_mode(self) -> bool:
         """In WAL mode readers block nobody; whoever has the store open made the file for it."""
         with _files_translated(self.url):
-            return self._is_in_wal_mode() and Path(f"{self._path}-shm").exists()
-
-    def _is_in_wal_mode(self) -> bool:
-        with self._path.open("rb") as file:
-            file.seek(WAL_OFFSET)
-            return file.read(len(WAL_VERSIONS)) == WAL_VERSIONS
-
-    def _copy(self, target: Path) -> Path:
-        """Copy the store, with what its last writer may have left to be replayed or rolled back.
-
-        Raises:
-            DatabaseError: it goes on changing meanwhile.
-        """
-        for _ in range(COPY_ATTEMPTS_MAX):
-            if not self._is_in_wal_mode() and self._copy_by_sqlite(target):
-                return target
-            before = self._state()
-            for suffix in ("", "-wal", "-journal"):
-                source = Path(f"{self._path}{suffix}")
-                if source.exists():
-                    shutil.copyfile(source, f"{target}{suffix}")
-            if self._state() == before:
-                with closing(_connect(target, "rw", self._lock_wait_s)) as copy:
-                    copy.execute("SELECT count(*) FROM sqlite_master")  # replays, rolls back
-                return target
-        raise DatabaseError(
-            f"{self.url} changed {COPY_ATTEMPTS_MAX} times while it was copied", hint="try again"
-        )
-
-    def _copy_by_sqlite(self, target: Path) -> bool:
-        """Copy under SQLite's own locks; False if a writer that was killed left a journal, which a
-        copy of both files rolls back, never the original.
-        """
-        try:
-            with (
-                closing(_connect(self._path, "ro", self._lock_wait_s)) as source,
-                closing(sqlite3.connect(target)) as copy,
-            ):
-                # The driver repeats a step of a backup for as long as somebody has the file locked.
-                source.execute("BEGIN")
-                source.execute("SELECT count(*) FROM sqlite_master")
-                source.backup(copy)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-                raise
-            target.unlink(missing_ok=True)
-            return False
-        return True
-
-    def _state(self) -> list[tuple[int, int] | None]:
-        """Size and time of change of the store's files."""
-        found: list[tuple[int, int] | None] = []
-        for suffix in ("", "-wal", "-journal"):
-            path = Path(f"{self._path}{suffix}")
-            stat = path.stat() if path.exists() else None
-            found.append(stat and (stat.st_size, stat.st_mtime_ns))
-        return found
+            return is_in_wal_mode(self._path) and Path(f"{self._path}-shm").exists()
 
 
 def open_sqlite(url: sa.URL, *, may_create: bool, lock_wait_s: float) -> SqliteStore:
@@ -224,7 +196,7 @@ def open_sqlite(url: sa.URL, *, may_create: bool, lock_wait_s: float) -> SqliteS
 def transaction(path: Path, mode: str, begin: str, lock_wait_s: float) -> Generator[sa.Connection]:
     """One on a file: mode ro or rw, and the statement that it begins with."""
     engine = sa.create_engine(
-        "sqlite://", creator=lambda: _connect(path, mode, lock_wait_s), poolclass=sa.NullPool
+        "sqlite://", creator=lambda: connect(path, mode, lock_wait_s), poolclass=sa.NullPool
     )
 
     def _begin(connection: sa.Connection) -> None:
@@ -248,26 +220,6 @@ def _pinned(path: Path) -> Generator[int]:
         yield number
     finally:
         os.close(number)
-
-
-def _has_name(own: int, path: Path) -> bool:
-    """Whether a path names the file that we hold."""
-    try:
-        return os.path.samestat(os.fstat(own), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _connect(path: Path, mode: str, lock_wait_s: float) -> sqlite3.Connection:
-    """Open by URI: with mode ro or rw a missing file is an error, not a new file."""
-    connection = sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?mode={mode}",
-        uri=True,
-        isolation_level=None,
-        timeout=lock_wait_s,
-    )
-    connection.execute("PRAGMA foreign_keys=ON")
-    return connection
 
 
 @contextmanager
