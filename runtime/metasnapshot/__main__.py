@@ -2,10 +2,14 @@
 command is loaded, which takes a while.
 """
 
+import gc
 import sys
 
 from metasnapshot.cli import process
 from metasnapshot.version import VERSION
+
+GARBAGE = 50_000
+"""Objects before the collector of garbage looks for circles: loading makes as many, and none."""
 
 
 def main() -> int:
@@ -14,6 +18,7 @@ def main() -> int:
         print(VERSION)  # noqa: T201 - a result
         return 0
     process.begin()
+    gc.set_threshold(GARBAGE)
     from metasnapshot.cli.app import main as run  # noqa: PLC0415 - see above
 
     try:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from shell import BACKUPS, STATE, STORE, TARGET, Shell
 
-from metasnapshot.cli.options import duration
+from metasnapshot.cli.parameters import duration
 from metasnapshot.errors import UsageError
 
 WATCH = ("watch", *STORE, "--rounds", "1", "--every")

@@ -13,8 +13,9 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Group, Parameter
 
+from metasnapshot.cli.global_options import GlobalOptions
 from metasnapshot.cli.help import HelpFormatter
-from metasnapshot.cli.options import FLAT, GlobalOptions
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import CONFIG_VARIABLE
 from metasnapshot.cli.verbs import HEADINGS, find_verbs
@@ -39,6 +40,9 @@ def run(named: str | None, words: Sequence[str]) -> object:
         words: what was typed behind the name of the command.
     """
     app = build(named)
+    if words and all(word in HELP for word in words):
+        app.help_print([])
+        return 0
     if any(word in HELP or word.partition("=")[0] in NAMES for word in words):
         return app.meta(words, exit_on_error=False, print_error=False)
     config = os.environ.get(CONFIG_VARIABLE)

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.argument import Token
 
-from metasnapshot.cli.options import duration, given
+from metasnapshot.cli.options import given
+from metasnapshot.cli.parameters import duration
 from metasnapshot.cli.settings import META_STORE_LOCK_WAIT, PASSWORD_VARIABLE
 from metasnapshot.errors import UsageError
 from metasnapshot.metastore.connect import MetaStore, open_meta_store

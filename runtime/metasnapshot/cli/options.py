@@ -4,35 +4,19 @@ options with `Annotated[Group, FLAT]`: names, defaults and help stand there and 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from cyclopts.argument import Token
 
-from metasnapshot.cli import progress
-from metasnapshot.cli.run import Run, current
-from metasnapshot.cli.settings import BACKUP_DIRECTORY, CONFIG_VARIABLE, resolve, setting_of
+from metasnapshot.cli.run import current
+from metasnapshot.cli.settings import BACKUP_DIRECTORY, or_variable
 from metasnapshot.errors import UsageError
-from metasnapshot.store.context import OURS, Context
-from metasnapshot.store.retry import RetryPolicy
 from metasnapshot.store.shown_url import shown_url
 
 if TYPE_CHECKING:
     from metasnapshot.catalogue.repository import Repository
 
-DIGITS_MAX = 19
-"""Of a number of seconds, days, …: enough for any that makes sense."""
-DURATION_MAX_S = timedelta(days=366_000).total_seconds()
-RETRIES_MAX = 100
-_EXECUTE_OR_UNREADABLE = 0o711
-"""Bits of a mode that files of ours have as OURS has them."""
-FLAT = Parameter(name="*")
-"""The fields of a dataclass are the options."""
 Json = Annotated[bool, Parameter("--json", help="Print JSON, as docs/contract.md describes it.")]
 Yes = Annotated[bool, Parameter("--yes", help="Do not ask.")]
 Commit = Annotated[bool, Parameter("--commit", help="Do it; without this, only say it.")]
@@ -135,53 +119,6 @@ AS_SAID = StateStore()
 """The state store that the system parameters name."""
 
 
-@dataclass(frozen=True)
-class GlobalOptions:
-    """What every verb takes.
-
-    Attributes:
-        config: settings; by default metasnapshot.toml in the working directory, if it is there.
-        storage_retries: retries of a request to an object store.
-        storage_timeout: time limit of such a request, as 30s.
-        storage_list_timeout: time limit of one page of a listing.
-        storage_ca_file: authorities (PEM) to trust besides the system's, for an object store.
-        retry_lock: how long to wait for a lock that somebody else holds, as 10m.
-        file_mode: mode of manifest and snapshots in a local directory without a manifest, as 0640.
-        metrics_file: write the outcome of the run to this file, for Prometheus' node exporter.
-    """
-
-    config: Annotated[Path | None, Parameter(env_var=CONFIG_VARIABLE)] = None
-    storage_retries: str | None = None
-    storage_timeout: str | None = None
-    storage_list_timeout: str | None = None
-    storage_ca_file: str | None = None
-    retry_lock: str | None = None
-    file_mode: str | None = None
-    metrics_file: Path | None = None
-
-    def apply(self, run: Run) -> None:
-        """Read the settings, and let them hold for a run.
-
-        Raises:
-            UsageError: an option or a setting is not what it should be.
-        """
-        run.metrics.path = self.metrics_file
-        run.configuration.load(self.config)
-        settings = resolve(run.configuration.values)
-        values = {item.option: value.text or "" for item, value in settings.items()}
-        run.context = Context(
-            file_mode=mode_of(self.file_mode or values["--file-mode"]),
-            ca_file=self.storage_ca_file or values["--storage-ca-file"],
-            retry=retry_policy(
-                self.storage_retries or values["--storage-retries"],
-                self.storage_timeout or values["--storage-timeout"],
-                self.storage_list_timeout or values["--storage-list-timeout"],
-                self.retry_lock or values["--retry-lock"],
-            ),
-            on_progress=progress.listener(),
-        )
-
-
 def repository(url: str, directory: str) -> Repository:
     """Open the backup directory that the options name."""
     from metasnapshot.catalogue.repository import Repository  # noqa: PLC0415 - not for help
@@ -199,71 +136,8 @@ def given(value: str | None, option: str) -> str:
         UsageError: it is not given.
     """
     if value is None:
-        setting = setting_of(option)
-        variable = f" (or {setting.variable})" if setting else ""
         raise UsageError(
-            f"{option} is needed{variable}",
+            f"{option} is needed{or_variable(option)}",
             hint=f"give {option}, or --via-meta (risectl's own commands: RW_META_ADDR)",
         )
     return value
-
-
-def duration(text: str) -> timedelta:
-    """`500ms`, `30m`, `12h`, `7d`.
-
-    Raises:
-        UsageError: it is no duration.
-    """
-    units = {
-        "ms": "milliseconds",
-        "s": "seconds",
-        "m": "minutes",
-        "h": "hours",
-        "d": "days",
-        "w": "weeks",
-    }
-    match = re.fullmatch(r"(\d+)(ms|[smhdw])", text, re.ASCII)
-    if match is None:
-        raise UsageError(f"not a duration: {text!r}", hint="a number and one of ms, s, m, h, d, w")
-    unit = timedelta(**{units[match[2]]: 1})
-    if len(match[1]) > DIGITS_MAX or int(match[1]) * unit.total_seconds() > DURATION_MAX_S:
-        raise UsageError(f"{text!r:.60} is more than a thousand years")
-    return int(match[1]) * unit
-
-
-def _duration(_: Any, tokens: Sequence[Token]) -> timedelta:
-    return duration(tokens[0].value)
-
-
-DURATION = Parameter(converter=_duration)
-"""An option that is a duration."""
-
-
-def retry_policy(retries: str, timeout: str, listing: str, lock: str) -> RetryPolicy:
-    """Tries and times of object stores, and the time to wait for a lock.
-
-    Raises:
-        UsageError: they are no number and no durations.
-    """
-    if not retries.isdecimal() or int(retries) > RETRIES_MAX:
-        raise UsageError(f"not a number of retries: {retries!r:.60}", hint="such as 3")
-    return RetryPolicy(
-        retries=int(retries),
-        timeout_s=duration(timeout).total_seconds(),
-        list_timeout_s=duration(listing).total_seconds(),
-        lock_wait_s=duration(lock).total_seconds(),
-    )
-
-
-def mode_of(text: str) -> int:
-    """A file's mode, in octal digits as chmod has them.
-
-    Raises:
-        UsageError: it is none, or one in which we could not read the file ourselves.
-    """
-    is_mode = re.fullmatch(r"0?[0-7]{3}", text, re.ASCII) is not None
-    if not is_mode or int(text, 8) & _EXECUTE_OR_UNREADABLE != OURS:
-        raise UsageError(
-            f"not a mode for files: {text!r:.60}", hint="octal digits from 0600 to 0666"
-        )
-    return int(text, 8)

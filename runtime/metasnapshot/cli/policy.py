@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from metasnapshot.cli.options import DURATION
+from metasnapshot.cli.parameters import DURATION
 from metasnapshot.operations.expire import Policy
 
 

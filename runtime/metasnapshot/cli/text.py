@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import traceback
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from metasnapshot.contents.findings import Finding
 from metasnapshot.errors import MetasnapshotError, UsageError
-from metasnapshot.store.shown_url import shown_text
+
+if TYPE_CHECKING:
+    from metasnapshot.contents.findings import Finding
 
 Document = dict[str, Any]
 """What --json prints: one object a command, as docs/contract.md says. Keys are only ever added."""
@@ -113,9 +113,18 @@ def complain(text: str, hint: str = "") -> None:
 
 def lament(error: BaseException) -> None:
     """Where a bug is, for whoever mends it."""
+    import traceback  # noqa: PLC0415 - nearly never
+
     for text in traceback.format_exception(error):
         for line in text.rstrip("\n").split("\n"):
             remark(shown_text(line))
+
+
+def shown_text(text: str) -> str:
+    """A text whose URLs show no secret."""
+    from metasnapshot.store import shown_url  # noqa: PLC0415 - only where something went wrong
+
+    return shown_url.shown_text(text)
 
 
 def printable(text: str) -> str:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import import_module
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
 
-import metasnapshot_models.enums as enums_module
 from metasnapshot.errors import RowError
 from metasnapshot.format.scalars import U64_MAX, Blob, Fixed, Timestamp, described
 from metasnapshot_models.codecs import CODECS
@@ -175,7 +175,7 @@ def is_blob(column_type: ColumnType) -> bool:
 @cache
 def enum_class(name: str) -> type[Any]:
     """The generated StrEnum of this name."""
-    return getattr(enums_module, name)
+    return getattr(import_module("metasnapshot_models.enums"), name)
 
 
 def wire_type(column: Column) -> Any:

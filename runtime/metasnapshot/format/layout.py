@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from metasnapshot.errors import UnknownFormat, UsageError
 from metasnapshot.format.rules import is_any, known_release
-from metasnapshot_models.codecs import CODECS
 from metasnapshot_models.definitions import Layout, Shape
 from metasnapshot_models.layouts import LAYOUTS, RELEASES
 
@@ -134,6 +133,8 @@ def section_names(layout: Layout) -> tuple[str, ...]:
 
 def shape_of(layout: Layout, model: str) -> Shape:
     """The columns of a model in a layout."""
+    from metasnapshot_models.codecs import CODECS  # noqa: PLC0415 - only for who reads rows
+
     return CODECS[model].shapes[layout.shapes[model]]
 
 

@@ -11,9 +11,14 @@ from collections.abc import Iterator
 import msgspec
 
 from metasnapshot.errors import UnknownFormat
-from metasnapshot.format.framing import CHECKSUM_SIZE, HEADER_SIZE, LENGTH_SIZE, ReadableFile
+from metasnapshot.format.framing import (
+    CHECKSUM_SIZE,
+    HEADER_SIZE,
+    LENGTH_SIZE,
+    V2,
+    ReadableFile,
+)
 from metasnapshot.format.layout import CLUSTERS_SECTION, candidates, section_names
-from metasnapshot.format.v2 import V2
 
 ROWS_MAX = 10_000
 """Of a section that stands before the clusters; they have one to some hundred."""

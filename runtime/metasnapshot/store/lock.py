@@ -10,8 +10,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import random
-import socket
 import stat
 import threading
 import time
@@ -47,7 +45,7 @@ class Holder(msgspec.Struct, frozen=True):
     @property
     def is_here(self) -> bool:
         """Whether it is a process of this host."""
-        return self.host == socket.gethostname()
+        return self.host == os.uname().nodename
 
     @property
     def is_gone(self) -> bool:
@@ -77,7 +75,7 @@ _decoder = msgspec.json.Decoder(Holder)
 def this_holder() -> Holder:
     """This process."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Holder(os.getpid(), socket.gethostname(), now)
+    return Holder(os.getpid(), os.uname().nodename, now)
 
 
 def parse_holder(data: bytes) -> Holder | None:
@@ -144,6 +142,8 @@ def _acquire(file: BinaryIO, directory: Path, wait_s: float) -> None:
                     f"{directory} is locked by {holder}",
                     hint="try again when it has ended; --retry-lock 10m waits",
                 ) from error
+            import random  # noqa: PLC0415 - only for who has to wait
+
             time.sleep(random.uniform(0.001, POLL_MAX_S))  # noqa: S311 - no secret
         except OSError as error:
             if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}:

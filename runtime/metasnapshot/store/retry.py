@@ -7,7 +7,6 @@ minutes of a server, not the hours of an operator.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,6 +38,8 @@ class RetryPolicy:
         """Seconds to wait before each further try, with jitter: whoever failed together does not
         come back together.
         """
+        import random  # noqa: PLC0415 - only after a failure
+
         for number in range(self.retries):
             pause = min(self.backoff_s * 2**number, self.backoff_max_s)
             yield pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

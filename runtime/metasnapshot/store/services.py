@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from metasnapshot.errors import UsageError
 from metasnapshot.store.port import clean
@@ -21,8 +20,7 @@ OPEN_OTHER = "metasnapshot.store.url:open_other"
 CLIENTS = "metasnapshot.store.clients"
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """Where an object store is.
 
     Attributes:
@@ -59,8 +57,7 @@ Parse = Callable[["Service", str, str], Location]
 """A row, a scheme and what follows it -> where that is."""
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """A service.
 
     Attributes:

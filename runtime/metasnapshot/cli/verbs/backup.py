@@ -9,7 +9,8 @@ from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.meta_store import NOWHERE, OptionalMetaStore
 from metasnapshot.cli.objects import WITHOUT, WithObjects, require_none
-from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
+from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_document
 from metasnapshot.cli.text import (
     Document,

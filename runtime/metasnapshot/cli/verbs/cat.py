@@ -6,7 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import FLAT, Directory, SnapshotId, WithSecrets
+from metasnapshot.cli.options import Directory, SnapshotId, WithSecrets
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import say_json
 from metasnapshot.operations.export import export_rows

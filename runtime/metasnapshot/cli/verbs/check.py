@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import DURATION, FLAT, Directory, Json
+from metasnapshot.cli.options import Directory, Json
+from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.run import current
 from metasnapshot.cli.text import (
     NAGIOS_CRITICAL,

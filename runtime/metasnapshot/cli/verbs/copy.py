@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, repository
+from metasnapshot.cli.options import Directory, Json, SnapshotId, repository
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import Document, complain, say, say_json

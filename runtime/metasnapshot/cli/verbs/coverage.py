@@ -9,7 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot.cli.meta_store import MetaStoreAt
-from metasnapshot.cli.options import FLAT, Json
+from metasnapshot.cli.options import Json
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.text import Document, complain, releases, say, say_json, say_page
 from metasnapshot.errors import UnknownFormat, UsageError
 from metasnapshot.metastore.engines import engine_of

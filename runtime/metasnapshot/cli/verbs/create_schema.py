@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot.cli.meta_store import MetaStoreAt
-from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
+from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, say, say_json, say_page
 from metasnapshot.errors import UsageError

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
-from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory, SnapshotId, Yes
+from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory, SnapshotId, Yes
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import named_ids, snapshot_document
 from metasnapshot.cli.text import confirm, say, say_json
 from metasnapshot.operations import delete as operation

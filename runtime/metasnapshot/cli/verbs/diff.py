@@ -10,7 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot.cli.meta_store import ComparedStore, Typed
-from metasnapshot.cli.options import FLAT, Directory, Json
+from metasnapshot.cli.options import Directory, Json
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, note, printable, say, say_json, table
 from metasnapshot.errors import UsageError

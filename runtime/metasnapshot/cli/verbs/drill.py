@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId
+from metasnapshot.cli.options import Directory, Json, SnapshotId
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import DamageError

@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.times import epoch_time
-from metasnapshot.cli.options import FLAT, Directory, Json
+from metasnapshot.cli.options import Directory, Json
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_document
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import UsageError

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.cli.options import DRY, FLAT, Commit, Directory, Json
+from metasnapshot.cli.options import DRY, Commit, Directory, Json
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.snapshots import warn_of_clocks
 from metasnapshot.cli.text import Document, say, say_json, table

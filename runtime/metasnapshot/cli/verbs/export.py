@@ -10,7 +10,8 @@ from typing import Annotated, Literal, TextIO
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, WithSecrets
+from metasnapshot.cli.options import Directory, Json, SnapshotId, WithSecrets
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import note, printable, say, say_json
 from metasnapshot.errors import MetasnapshotError, UsageError

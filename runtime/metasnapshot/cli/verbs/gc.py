@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import DRY, DURATION, FLAT, Commit, Json, WholeDirectory
+from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
+from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.text import Document, complain, say, say_json, table
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.operations import gc as collecting

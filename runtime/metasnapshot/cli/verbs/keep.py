@@ -6,7 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId
+from metasnapshot.cli.options import Directory, Json, SnapshotId
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import named_ids
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.operations import delete as operation

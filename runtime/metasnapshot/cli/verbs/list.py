@@ -14,7 +14,8 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import shown
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
-from metasnapshot.cli.options import ANYWHERE, FLAT, Json, OptionalDirectory
+from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import full_document, listed, snapshot_document
 from metasnapshot.cli.text import Document, note, releases, say, say_json, spelt_size, table
 from metasnapshot.spans import counted, spelt

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import AS_SAID, FLAT, Directory, Json, SnapshotId, StateStore
+from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import Document, say, say_json, tell
 from metasnapshot.errors import ObjectMissing

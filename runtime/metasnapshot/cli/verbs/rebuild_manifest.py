@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from metasnapshot.catalogue.rebuilder import Rebuilder
-from metasnapshot.cli.options import DRY, FLAT, Commit, Json, WholeDirectory
+from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import SOME_FAILED

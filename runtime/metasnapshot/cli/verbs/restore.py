@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.objects import require_default
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId, Yes
+from metasnapshot.cli.options import Directory, Json, SnapshotId, Yes
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size
 from metasnapshot.metastore.load import some_tables

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from metasnapshot.catalogue.times import epoch_time
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId
+from metasnapshot.cli.options import Directory, Json, SnapshotId
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import full_document, snapshot_document, snapshot_id
 from metasnapshot.cli.text import (
     Document,

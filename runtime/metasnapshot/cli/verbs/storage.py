@@ -6,7 +6,8 @@ from typing import Annotated
 
 import cyclopts
 
-from metasnapshot.cli.options import FLAT, Json, WholeDirectory
+from metasnapshot.cli.options import Json, WholeDirectory
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError

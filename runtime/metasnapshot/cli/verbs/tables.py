@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import FLAT, Directory, Json, SnapshotId
+from metasnapshot.cli.options import Directory, Json, SnapshotId
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, note, say_json, spelt_size, table
 from metasnapshot.operations.read import epoch_ms

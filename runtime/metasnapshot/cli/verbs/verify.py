@@ -12,15 +12,8 @@ from cyclopts import Parameter
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.objects import UNREAD, ReadContent
-from metasnapshot.cli.options import (
-    AS_SAID,
-    DURATION,
-    FLAT,
-    Directory,
-    Json,
-    SnapshotId,
-    StateStore,
-)
+from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
+from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import (
     Document,

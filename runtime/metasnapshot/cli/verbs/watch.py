@@ -19,7 +19,8 @@ from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import Watcher
 from metasnapshot.cli.meta_store import MetaStoreAt
-from metasnapshot.cli.options import AS_SAID, DURATION, FLAT, Directory, StateStore
+from metasnapshot.cli.options import AS_SAID, Directory, StateStore
+from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.process import interrupts
 from metasnapshot.cli.run import current

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ def writer_of(path: Path) -> str:
     for file, first, last in places:
         pid = _writer(file, first, last)
         if pid is not None:
-            return str(Holder(pid, socket.gethostname(), _started(pid)))
+            return str(Holder(pid, os.uname().nodename, _started(pid)))
     return "another process"
 
 

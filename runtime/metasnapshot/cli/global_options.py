@@ -1,0 +1,104 @@
+"""Options that every verb takes, and what they come down to. Help reads the source of this class:
+it has a file of its own, which is short.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from metasnapshot.cli.parameters import duration
+from metasnapshot.cli.settings import CONFIG_VARIABLE, resolve
+from metasnapshot.errors import UsageError
+from metasnapshot.store.context import OURS, Context
+from metasnapshot.store.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from metasnapshot.cli.run import Run
+
+RETRIES_MAX = 100
+_EXECUTE_OR_UNREADABLE = 0o711
+"""Bits of a mode that files of ours have as OURS has them."""
+
+
+@dataclass(frozen=True)
+class GlobalOptions:
+    """What every verb takes.
+
+    Attributes:
+        config: settings; by default metasnapshot.toml in the working directory, if it is there.
+        storage_retries: retries of a request to an object store.
+        storage_timeout: time limit of such a request, as 30s.
+        storage_list_timeout: time limit of one page of a listing.
+        storage_ca_file: authorities (PEM) to trust besides the system's, for an object store.
+        retry_lock: how long to wait for a lock that somebody else holds, as 10m.
+        file_mode: mode of manifest and snapshots in a local directory without a manifest, as 0640.
+        metrics_file: write the outcome of the run to this file, for Prometheus' node exporter.
+    """
+
+    config: Annotated[Path | None, Parameter(env_var=CONFIG_VARIABLE)] = None
+    storage_retries: str | None = None
+    storage_timeout: str | None = None
+    storage_list_timeout: str | None = None
+    storage_ca_file: str | None = None
+    retry_lock: str | None = None
+    file_mode: str | None = None
+    metrics_file: Path | None = None
+
+    def apply(self, run: Run) -> None:
+        """Read the settings, and let them hold for a run.
+
+        Raises:
+            UsageError: an option or a setting is not what it should be.
+        """
+        from metasnapshot.cli import progress  # noqa: PLC0415 - not for help
+
+        run.metrics.path = self.metrics_file
+        run.configuration.load(self.config)
+        settings = resolve(run.configuration.values)
+        values = {item.option: value.text or "" for item, value in settings.items()}
+        run.context = Context(
+            file_mode=mode_of(self.file_mode or values["--file-mode"]),
+            ca_file=self.storage_ca_file or values["--storage-ca-file"],
+            retry=retry_policy(
+                self.storage_retries or values["--storage-retries"],
+                self.storage_timeout or values["--storage-timeout"],
+                self.storage_list_timeout or values["--storage-list-timeout"],
+                self.retry_lock or values["--retry-lock"],
+            ),
+            on_progress=progress.listener(),
+        )
+
+
+def retry_policy(retries: str, timeout: str, listing: str, lock: str) -> RetryPolicy:
+    """Tries and times of object stores, and the time to wait for a lock.
+
+    Raises:
+        UsageError: they are no number and no durations.
+    """
+    if not retries.isdecimal() or int(retries) > RETRIES_MAX:
+        raise UsageError(f"not a number of retries: {retries!r:.60}", hint="such as 3")
+    return RetryPolicy(
+        retries=int(retries),
+        timeout_s=duration(timeout).total_seconds(),
+        list_timeout_s=duration(listing).total_seconds(),
+        lock_wait_s=duration(lock).total_seconds(),
+    )
+
+
+def mode_of(text: str) -> int:
+    """A file's mode, in octal digits as chmod has them.
+
+    Raises:
+        UsageError: it is none, or one in which we could not read the file ourselves.
+    """
+    is_mode = re.fullmatch(r"0?[0-7]{3}", text, re.ASCII) is not None
+    if not is_mode or int(text, 8) & _EXECUTE_OR_UNREADABLE != OURS:
+        raise UsageError(
+            f"not a mode for files: {text!r:.60}", hint="octal digits from 0600 to 0666"
+        )
+    return int(text, 8)
