@@ -180,3 +180,16 @@ def write_area(folder: Path) -> None:
         taken="2026-11-30T00:00:00Z",
     )
     write_full(repository.store, "backup", FullBackup(header, needed, bytes(16 * len(needed))))
+
+
+def write_as_of(tag: str, folder: Path, number: int, epoch: int) -> None:
+    """Another V2 snapshot into the directory of a cluster, its tables as of an epoch."""
+    snapshot = v2_snapshot(tag)
+    version = type(golden_rows.version(tag))()
+    version.CopyFrom(golden_rows.version(tag))
+    for info in version.state_table_info.values():
+        info.committed_epoch = min(epoch, info.committed_epoch)
+    old = snapshot.hummock_version
+    snapshot.hummock_version = HummockVersion.from_message(version, old.form, old.era)
+    snapshot.id = number
+    changes.create(Repository(LocalStore(folder / "backups"), "backup"), snapshot)

@@ -11,7 +11,7 @@ from typing import Any
 import goldens
 import pytest
 from contract_page import documented
-from data_cluster import write_cluster
+from data_cluster import write_as_of, write_cluster
 from golden_rows import known_rows
 from jsonschema import Draft202012Validator
 from schemas import RECORDED, breaks, check_output, forms, matched, schemas, verb_of
@@ -65,6 +65,7 @@ READS = [
     ("read", "9", "t_rowid", *BACKUPS, *STATE, *DIRECTORY, "--to", "rows.csv"),
     ("read", "9", "--all", *BACKUPS, *STATE, *DIRECTORY, "--format", "csv", "--to", "lake"),
     ("query", "9", "SELECT * FROM t_rowid", *BACKUPS, *STATE, *DIRECTORY, "--to", "asked.csv"),
+    ("diff", "--data", "8", "9", "t_scalar", *BACKUPS, *STATE, *DIRECTORY),
 ]
 
 
@@ -128,6 +129,7 @@ def test_every_verb_prints_what_its_schema_says(
             (tmp_path / "data").mkdir()
             monkeypatch.chdir(tmp_path / "data")
             write_cluster("v3.0.3", Path())
+            write_as_of("v3.0.3", Path(), 8, int(known_rows("v3.0.3")["epochs"]["E1"]))
         words = command if command in LINES else (*command, "--json")
         verb = verb_of(words)
         ran = shell.run(*words)

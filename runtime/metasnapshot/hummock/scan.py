@@ -29,12 +29,15 @@ LAST_OF_256 = 255
 
 
 class SstRef(NamedTuple):
-    """What a version says of an SST that may hold keys of a table."""
+    """What a version says of an SST that may hold keys of a table; `epoch_max` of its keys is 0
+    where it says none.
+    """
 
     object_id: int
     size: int
     meta_offset: int
     tag: int = 0
+    epoch_max: int = 0
 
 
 class Watermark(NamedTuple):
@@ -158,7 +161,13 @@ def _sources(levels: Any, table_id: int, epoch: int) -> Iterator[tuple[SstRef, .
     """The newest first."""
     for level in (*reversed(levels.l0.sub_levels), *levels.levels):
         found = [
-            SstRef(sst_ids(sst)[0], sst.file_size, sst.meta_offset, sst_tag(sst))
+            SstRef(
+                sst_ids(sst)[0],
+                sst.file_size,
+                sst.meta_offset,
+                sst_tag(sst),
+                getattr(sst, "max_epoch", 0),
+            )
             for sst in level.table_infos
             if _may_hold(sst, table_id, epoch)
         ]

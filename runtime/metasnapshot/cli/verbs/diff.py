@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.cli.diff_data import Data, diff_data
 from metasnapshot.cli.meta_store import ComparedStore, Typed
 from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import FLAT
@@ -23,18 +24,25 @@ SIGNS = {operation.ADDED: "+", operation.REMOVED: "-", operation.CHANGED: "~"}
 
 
 NOT_COMPARED = ComparedStore()
+NO_DATA = Data()
 
 
 def diff(
-    *ids: Annotated[str, Parameter(help="Two snapshot ids, or one and --meta-store.")],
+    *ids: Annotated[
+        str, Parameter(help="Two snapshot ids, or one and --meta-store; with --data a table too.")
+    ],
     directory: Annotated[Directory, FLAT],
     store: Annotated[ComparedStore, FLAT] = NOT_COMPARED,
+    rows: Annotated[Data, FLAT] = NO_DATA,
     json: Json = False,
 ) -> int:
-    """Show what changed from one snapshot to another, or to a live meta store.
+    """Show what changed from one snapshot to another, or to a live meta store; with --data, which
+    rows of tables did.
 
     $ metasnapshot diff oldest latest --backup-storage-url fs:///srv/backups
     """
+    if rows.data:
+        return diff_data(ids, directory.open(), directory.backup_storage_url, rows, json=json)
     with_store = store.meta_store is not None
     if len(ids) != 1 and not isinstance(store.meta_store, Typed):
         with_store = False
@@ -60,11 +68,11 @@ def diff(
         for text in (*before.omitted(), *after.omitted()):
             note(f"not compared: {text}")
         names = operation.diff_names(before, after)
-        rows = operation.diff_rows(before, after)
+        changes = operation.diff_rows(before, after)
         if json:
-            _say_json(names, rows, objects)
+            _say_json(names, changes, objects)
         else:
-            _say_text(names, rows, objects)
+            _say_text(names, changes, objects)
     return 0
 
 

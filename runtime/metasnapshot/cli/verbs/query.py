@@ -37,6 +37,11 @@ class Asking:
     decimal: str = "38,10"
     with_secrets: bool = False
 
+    def wish(self, memory: int) -> Wish:
+        """What is wanted of tables, of so much memory in all."""
+        share = memory // READING_SHARE
+        return Wish(on_unfit=self.on_unfit, decimal=self.decimal, memory=share)
+
 
 PLAIN = Asking()
 
@@ -61,26 +66,20 @@ def query(
     asking: Annotated[Asking, FLAT] = PLAIN,
     where: Annotated[
         Where | None,
-        Parameter(
-            "--in",
-            help="Where objects are read: in the backup (area), or in the state store (state).",
-        ),
+        Parameter("--in", help="Read objects in the backup (area), or in the state store."),
     ] = None,
     state: Annotated[StateStore, FLAT] = AS_SAID,
     json: Json = False,
 ) -> int:
-    r"""Ask a snapshot by SQL: DuckDB's, over its tables under the names that they have, and over
-    its sections, as meta.tables.
+    r"""Ask a snapshot in DuckDB's SQL: its tables by their names, its sections as meta.tables.
 
-    Only the columns that a query needs are read. It reads no file and no other setting.
+    Only the columns that a query needs are read. It reads no file and changes no setting.
 
     $ metasnapshot query latest "SELECT count(*) FROM orders" \
         --backup-storage-url fs:///srv/backups
     """
     form, size = form_of(format, to), memory_size(asking.memory)
     refuse_stdout(to, form, json=json)
-    share = size // READING_SHARE
-    wish = Wish(on_unfit=asking.on_unfit, decimal=asking.decimal, memory=share)
     if (second is None) != all_snapshots:
         raise UsageError("a snapshot and a query, or --all and a query", hint='query latest "…"')
     found = directory.open()
@@ -88,12 +87,13 @@ def query(
         sections = sections_of(found, None, with_secrets=asking.with_secrets)
         with plan_query(None, sections, first, size) as planned:
             return _write(planned, form, to, {}, json=json)
+    wish = asking.wish(size)
     with found.open(snapshot_id(first, found)) as reader:
         area = area_of(found, reader.id, directory.backup_storage_url, where)
         objects = objects_of(reader, state.place(), found.context) if area is None else area
         sections = sections_of(found, reader, with_secrets=asking.with_secrets)
-        tables = TableRelations(reader, objects, wish)
         facts = {"metasnapshot.snapshot_id": str(reader.id)}
+        tables = TableRelations(reader, objects, wish)
         with plan_query(tables, sections, second, size) as planned:
             return _write(planned, form, to, facts, json=json)
 
