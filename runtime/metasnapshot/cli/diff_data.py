@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.cli.options import AS_SAID, FLAT, StateStore
+from metasnapshot.cli.options import AS_SAID, StateStore
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, note, printable, say, say_json, table
 from metasnapshot.errors import SOME_FAILED, UsageError

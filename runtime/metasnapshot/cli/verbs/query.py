@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import AS_SAID, FLAT, Directory, Json, StateStore
+from metasnapshot.cli.options import AS_SAID, Directory, Json, StateStore
+from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.progress import counted
 from metasnapshot.cli.rows import STDOUT, form_of, memory_size, refuse_stdout, row_file
 from metasnapshot.cli.snapshots import snapshot_id
