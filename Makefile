@@ -7,6 +7,9 @@ CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Other people's tools, which the guide reads tables with, for make integration.
+TOOLS := $(VENV)/.tools
+
 # Azure's emulator, for make integration. Node comes with basedpyright; what the emulator needs
 # is what there was on that day.
 AZURITE := $(VENV)/azurite
@@ -30,7 +33,7 @@ check: $(READY)
 	@$(BIN)/metasnapshot-codegen --docs docs --check
 
 # Starts PostgreSQL and MariaDB on loopback by itself, and stops them.
-integration: $(READY)
+integration: $(READY) $(TOOLS)
 	@$(BIN)/python -m pytest -q -n 2 integration_tests
 
 # Eight processes and ten thousand operations of each, on a local directory, then on an S3 server.
@@ -96,6 +99,8 @@ lock:
 	  --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 -c requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.core.lock
+	uv pip compile pyproject.toml --all-extras --group tools --universal --python-version 3.11 -c requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.tools.lock
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -116,6 +121,11 @@ $(CORE): requirements.core.lock pyproject.toml
 $(READY): requirements.lock $(CORE)
 	@echo "preparing $(VENV) for tests, once: 700 MB more, two minutes"
 	@$(PIP) --require-hashes -r requirements.lock
+	@touch $@
+
+$(TOOLS): requirements.tools.lock $(READY)
+	@echo "preparing the guide's tools (once)"
+	@$(PIP) --require-hashes -r requirements.tools.lock
 	@touch $@
 
 $(AZURITE)/.ready: $(READY)
