@@ -21,7 +21,9 @@ from metasnapshot.hummock.table_blocks import (
     table_meta,
 )
 from metasnapshot.hummock.visible import Range, Rows, visible_rows
+from metasnapshot.sst.block import require_plausible
 from metasnapshot.sst.meta import BlockMeta, Blocks
+from metasnapshot.sst.place import Place
 from metasnapshot.sst.scalar import EPOCH_SIZE
 
 TARGET = 4 << 20
@@ -144,12 +146,21 @@ class Partitions:
         """
         cost = self.cost(found)
         if cost > self._memory:
+            self._require_plausible(found)
             raise UsageError(
                 f"table {name}: the rows from key {found.start[:KEY_SHOWN].hex() or 'one'} on take "
                 f"{cost} bytes of memory, and cannot be cut: a very large row, very many versions "
                 "of a key, or very many SSTs that overlap",
                 hint=f"--memory says how much there is; now {self._memory} bytes",
             )
+
+    def _require_plausible(self, found: Range) -> None:
+        """What claims to be large may be damage."""
+        for source in self._sources:
+            for number in source.within(found):
+                ref, meta = source.block(number)
+                place = Place(self._objects.path(ref), meta.number, meta.offset)
+                require_plausible(meta.size, meta.uncompressed_size, place)
 
     def rows(self, found: Range) -> Rows | None:
         """The rows of a range; None if it has no blocks.

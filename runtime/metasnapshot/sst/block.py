@@ -64,7 +64,7 @@ def read_block(stored: Bytes, uncompressed_size: int, place: Place) -> Bytes:
     if algorithm == NONE:
         body: Bytes = data
     else:
-        _require_plausible(len(data), uncompressed_size, place)
+        require_plausible(len(data), uncompressed_size, place)
         body = _unpack(data, algorithm, uncompressed_size, place)
     if len(body) != uncompressed_size:
         more = "or more " if len(body) > uncompressed_size else ""
@@ -74,7 +74,12 @@ def read_block(stored: Bytes, uncompressed_size: int, place: Place) -> Bytes:
     return body
 
 
-def _require_plausible(stored: int, size: int, place: Place) -> None:
+def require_plausible(stored: int, size: int, place: Place) -> None:
+    """See that so many stored bytes may be so many unpacked ones.
+
+    Raises:
+        SstDamage: no block of RisingWave's holds so much.
+    """
     size_max = max(SIZE_MIN, stored * RATIO_MAX)
     if size > size_max:
         raise place.damaged(

@@ -134,6 +134,8 @@ def walk(
             length = int.from_bytes(body[at + 2 * key_width : header], "big")
             value = header + diff
             after = value + length
+            if found == count:
+                raise place.damaged(f"more than {count} entries in a block")
             if after > end:
                 raise place.truncated(f"the entry at {at} of a block ends behind {end}")
             if overlap > (0 if is_first else len(last)):
