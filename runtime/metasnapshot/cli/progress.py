@@ -1,5 +1,6 @@
 """Progress bars on a terminal, none elsewhere. Operations tell how far they are; each piece of work
-has a bar on stderr that goes away when it ends.
+has a bar on stderr that goes away when it ends. Results that are printed meanwhile stand above the
+bars on a terminal; what goes into a file or a pipe is none of their business.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Lock
 
-from metasnapshot.cli.text import printable, spelt_size
+from metasnapshot.cli.screen import printable
+from metasnapshot.cli.text import spelt_size
 from metasnapshot.store.context import Progress
 
 Listener = Callable[[Progress], None]
@@ -33,7 +35,12 @@ class _Bars:
             BarColumn(),
             TextColumn("{task.fields[done]}", markup=False),
         )
-        self._display = Display(*columns, console=Console(stderr=True), transient=True)
+        self._display = Display(
+            *columns,
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),
+        )
         self._shown: dict[int, TaskID] = {}
         self._lock = Lock()
 
@@ -78,6 +85,12 @@ def counted(title: str) -> Generator[Callable[[int], None]]:
         TextColumn("{task.description}", markup=False),
         TextColumn("{task.completed:,.0f}"),
     )
-    with Display(*columns, console=Console(stderr=True), transient=True) as progress:
+    display = Display(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )
+    with display as progress:
         task = progress.add_task(printable(title), total=None)
         yield lambda count: progress.update(task, completed=count)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast, get_args
 
-from metasnapshot.cli.text import printable
+from metasnapshot.cli.screen import printable
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.operations.crew import MEMORY_MIN, parse_size
 from metasnapshot.operations.export import new_path

@@ -11,9 +11,10 @@ import logging
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from metasnapshot.cli.screen import HANG, Part, bad, doubtful, drawn, printable, width_of
+from metasnapshot.cli.table import laid
 from metasnapshot.errors import MetasnapshotError, UsageError
 
 if TYPE_CHECKING:
@@ -26,29 +27,33 @@ NAGIOS_OK, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 2, 3
 _STATUS = {NAGIOS_OK: "OK", NAGIOS_CRITICAL: "CRITICAL", NAGIOS_UNKNOWN: "UNKNOWN"}
 
 
-def say(text: str) -> None:
-    """A line of a result.
+def say(*parts: Part, hang: str = HANG) -> None:
+    """A line of a result; a terminal gets it broken between words, and in colours.
 
     Raises:
         MetasnapshotError: stdout takes no more.
     """
+    _write(drawn(parts, sys.stdout, hang=hang))
+
+
+def say_page(text: str) -> None:
+    """A result of several lines which hold nobody's names but ours, for a file or a shell."""
+    for line in text.split("\n"):
+        _write(printable(line))
+
+
+def _write(text: str) -> None:
     try:
-        print(printable(text))
+        print(text)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise _unwritten(error) from error
 
 
-def say_page(text: str) -> None:
-    """A result of several lines which hold nobody's names but ours."""
-    for line in text.split("\n"):
-        say(line)
-
-
 def say_json(document: Mapping[str, Any]) -> None:
     """A result as one line of JSON, in ASCII: no terminal and no encoding changes it."""
-    say(json.dumps(document).replace("\x7f", "\\u007f"))
+    _write(json.dumps(document).replace("\x7f", "\\u007f"))
 
 
 def flush() -> None:
@@ -67,7 +72,7 @@ def flush() -> None:
 
 def note(text: str) -> None:
     """Something the operator should know."""
-    remark(f"warning: {shown_text(text)}")
+    remark(doubtful("warning:"), f" {shown_text(text)}")
 
 
 class Notes(logging.Handler):
@@ -101,12 +106,13 @@ def noted() -> Generator[None]:
 
 def tell(finding: Finding) -> None:
     """What a check found."""
-    remark(f"{finding.severity}: {finding}")
+    paint = bad if finding.severity == "error" else doubtful
+    remark(paint(f"{finding.severity}:"), f" {finding}")
 
 
 def complain(text: str, hint: str = "") -> None:
     """What went wrong, and what to do next."""
-    remark(f"error: {shown_text(text)}")
+    remark(bad("error:"), f" {shown_text(text)}")
     if hint:
         remark(f"hint: {shown_text(hint)}")
 
@@ -127,29 +133,20 @@ def shown_text(text: str) -> str:
     return shown_url.shown_text(text)
 
 
-def printable(text: str) -> str:
-    """The text with control characters shown, not sent: remarks and names are anybody's."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def remark(text: str, end: str = "\n") -> None:
+def remark(*parts: Part, end: str = "\n") -> None:
     """The way of all that is not a result. Where it cannot be written there is nobody to tell."""
     with suppress(OSError):
-        print(printable(text), end=end, file=sys.stderr, flush=True)
+        print(drawn(parts, sys.stderr), end=end, file=sys.stderr, flush=True)
 
 
 def _unwritten(error: OSError) -> MetasnapshotError:
     return MetasnapshotError(f"cannot write the output: {error.strerror or error}")
 
 
-def table(rows: Sequence[Sequence[str]]) -> None:
+def table(rows: Sequence[Sequence[Part]]) -> None:
     """Rows with aligned columns, the first being the head."""
-    shown = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip_longest(*shown, fillvalue="")]
-    for row in shown:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for parts, hang in laid(rows, width_of(sys.stdout)):
+        say(*parts, hang=hang)
 
 
 def beyond(layout: str, migrations: Sequence[str]) -> str:
@@ -188,7 +185,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def nagios(code: int, text: str) -> int:
     """The one line that Nagios wants; returns its exit code."""
-    say(f"METASNAPSHOT {_STATUS[code]} - {text}")
+    _write(printable(f"METASNAPSHOT {_STATUS[code]} - {text}"))
     return code
 
 

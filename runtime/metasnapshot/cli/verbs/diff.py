@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -13,14 +13,16 @@ from metasnapshot.cli.diff_data import Data, diff_data
 from metasnapshot.cli.meta_store import ComparedStore, Typed
 from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.screen import Part, bad, doubtful, good
 from metasnapshot.cli.snapshots import snapshot_id
-from metasnapshot.cli.text import Document, note, printable, say, say_json, table
+from metasnapshot.cli.text import Document, note, say, say_json, table
 from metasnapshot.errors import UsageError
 from metasnapshot.operations.diff import compare as operation
 from metasnapshot.operations.diff.compare import Change
 from metasnapshot.operations.diff.sides import MetaStoreSide, SnapshotSide
 
 SIGNS = {operation.ADDED: "+", operation.REMOVED: "-", operation.CHANGED: "~"}
+PAINTS = {operation.ADDED: good, operation.REMOVED: bad, operation.CHANGED: doubtful}
 
 
 NOT_COMPARED = ComparedStore()
@@ -96,7 +98,7 @@ def _say_text(
         if change.kind != kind:
             kind = change.kind
             say(f"{kind}:")
-        say(f"  {_line(change)}")
+        say("  ", *_line(change))
     counts = Counter[tuple[str, str]]()
     for change in rows:
         counts[change.kind, change.change] += 1
@@ -110,12 +112,13 @@ def _say_text(
     table([["section", *(f"rows {word}" for word in SIGNS)], *columns])
 
 
-def _line(change: Change) -> str:
-    name = printable(".".join(map(str, change.key)))
-    text = f"{SIGNS[change.change]} {name}"
+def _line(change: Change) -> Sequence[Part]:
+    text = f" {'.'.join(map(str, change.key))}"
     if change.before is not None and change.after is not None:
-        return f"{text}: {printable(change.before)} -> {printable(change.after)}"
-    return f"{text} ({', '.join(change.columns)})" if change.columns else text
+        text += f": {change.before} -> {change.after}"
+    elif change.columns:
+        text += f" ({', '.join(change.columns)})"
+    return PAINTS[change.change](SIGNS[change.change]), text
 
 
 def change_document(by: str, found: Change) -> Document:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.screen import bad, good
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import DamageError
@@ -33,8 +34,8 @@ def drill(
             complain(f"differs after a restore: {text}")
         say(
             f"snapshot {result.snapshot_id}: restored into a scratch store and backed up again; "
-            f"{result.rows} rows and Hummock version {result.hummock_version_id} "
-            f"{'differ, see above' if result.differences else 'are the same'}"
+            f"{result.rows} rows and Hummock version {result.hummock_version_id} ",
+            bad("differ, see above") if result.differences else good("are the same"),
         )
     return DamageError.exit_code if result.differences else 0
 

@@ -9,6 +9,7 @@ from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.cli.options import DRY, Commit, Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
+from metasnapshot.cli.screen import Part, doubtful, good
 from metasnapshot.cli.snapshots import warn_of_clocks
 from metasnapshot.cli.text import Document, say, say_json, table
 from metasnapshot.operations import expire as expiring
@@ -35,11 +36,11 @@ def expire(
     if json:
         say_json(document(judged, deleted, committed=commit))
         return 0
-    rows = [
+    rows: list[list[Part]] = [
         [
             str(item.entry.id),
             item.taken_at.isoformat(" ", "seconds") if item.taken_at else "-",
-            "keep" if item.reasons else "delete",
+            good("keep") if item.reasons else doubtful("delete"),
             ", ".join(item.reasons),
         ]
         for item in judged

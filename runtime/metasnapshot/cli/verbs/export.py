@@ -12,8 +12,9 @@ from cyclopts import Parameter
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.options import Directory, Json, SnapshotId, WithSecrets
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.screen import printable
 from metasnapshot.cli.snapshots import snapshot_id
-from metasnapshot.cli.text import note, printable, say, say_json
+from metasnapshot.cli.text import note, say, say_json
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.operations.export import new_path, write_csv, write_jsonl, write_sqlite

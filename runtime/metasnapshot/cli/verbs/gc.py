@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
 from metasnapshot.cli.parameters import DURATION, FLAT
+from metasnapshot.cli.screen import Part, doubtful
 from metasnapshot.cli.text import Document, complain, say, say_json, table
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.operations import gc as collecting
@@ -38,7 +39,7 @@ def gc(
     if json:
         say_json(document(strays, gone, committed=commit))
     else:
-        rows = [
+        rows: list[list[Part]] = [
             [item.kind, item.path, str(item.size), _when(item), _fate(item)]
             for item in strays.found
         ]
@@ -57,10 +58,10 @@ def _when(item: collecting.Stray) -> str:
     return item.modified.isoformat(" ", "seconds") if item.modified else "-"
 
 
-def _fate(item: collecting.Stray) -> str:
+def _fate(item: collecting.Stray) -> Part:
     if item.kind == collecting.FOREIGN:
         return "left alone"
-    return "goes" if item.is_due else "too young"
+    return doubtful("goes") if item.is_due else "too young"
 
 
 def document(found: Strays, gone: Sequence[Stray], *, committed: bool) -> Document:

@@ -16,6 +16,7 @@ from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.screen import Part, bad, doubtful, good
 from metasnapshot.cli.snapshots import full_document, listed, snapshot_document
 from metasnapshot.cli.text import Document, note, releases, say, say_json, spelt_size, table
 from metasnapshot.spans import counted, spelt
@@ -66,7 +67,9 @@ def list(  # noqa: A001 - the verb
     return 0
 
 
-def _row(found: Repository, records: Records, entry: ManifestEntry, now: datetime) -> Sequence[str]:
+def _row(
+    found: Repository, records: Records, entry: ManifestEntry, now: datetime
+) -> Sequence[Part]:
     ledger, facts, taken = records.ledger, records.facts(entry), records.taken(entry)
     verified = ledger.verified.get(entry.id)
     head = records.heads.get(found.path(entry.id))
@@ -76,11 +79,11 @@ def _row(found: Repository, records: Records, entry: ManifestEntry, now: datetim
         "V1" if entry.format_version in V1_FORMATS else f"V{entry.format_version}",
         _when(taken),
         spelt(now - taken.time) if taken else "-",
-        spelt_size(head.size) if head else "lost",
+        spelt_size(head.size) if head else bad("lost"),
         cluster[:CLUSTER_SHOWN] if cluster else "-",
         entry.rw_version or (releases(facts.releases) if facts and facts.releases else "-"),
         _objects(records, entry),
-        f"{verified.level} {verified.at}" if verified else "never",
+        good(f"{verified.level} {verified.at}") if verified else doubtful("never"),
         entry.remarks or "",
     ]
 

@@ -11,6 +11,7 @@ from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.objects import require_default
 from metasnapshot.cli.options import Directory, Json, SnapshotId, Yes
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.screen import bad, doubtful, good
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size
 from metasnapshot.metastore.load import some_tables
@@ -24,6 +25,9 @@ DEFAULT_PACE = Pace()
 INTEGRITY = {"ok": "Succeed integrity validation.", "failed": "Fail integrity validation."}
 """Upstream's own words, which scripts look for."""
 PLAIN = RestoreOptions()
+PAINTS = {"ok": good, "warning": doubtful, "failed": bad, "not checked": doubtful}
+"""What a check came to, and its colour."""
+RESULT_WIDTH = max(map(len, PAINTS))
 
 
 def restore(
@@ -78,7 +82,8 @@ def restore(
 
 def _print_plan(planned: RestorePlan, *, validated: bool) -> None:
     for check in planned.checks:
-        say(f"{check.result:>11}  {check.name}: {check.reason}")
+        result = PAINTS[check.result](f"{check.result:>{RESULT_WIDTH}}")
+        say(result, f"  {check.name}: {check.reason}", hang=" " * (RESULT_WIDTH + 2))
         if validated and check.name == OBJECTS_CHECK and check.result in INTEGRITY:
             say(INTEGRITY[check.result])
 
@@ -91,8 +96,9 @@ def _print_result(result: RestoreResult, number: int) -> None:
         )
         return
     say(
-        f"restored snapshot {number}: {sum(result.rows.values())} rows into {len(result.rows)} "
-        f"tables, layout {result.plan.layout}, read back before the commit"
+        good(f"restored snapshot {number}"),
+        f": {sum(result.rows.values())} rows into {len(result.rows)} "
+        f"tables, layout {result.plan.layout}, read back before the commit",
     )
     if (objects := result.plan.objects) is not None:
         size = spelt_size(objects.bytes_to_copy)

@@ -7,11 +7,11 @@ from typing import Annotated
 from metasnapshot.catalogue.times import epoch_time
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.screen import doubtful, good
 from metasnapshot.cli.snapshots import full_document, snapshot_document, snapshot_id
 from metasnapshot.cli.text import (
     Document,
     beyond,
-    printable,
     releases,
     say,
     say_json,
@@ -45,25 +45,28 @@ def show(
 
 def _print(summary: Summary) -> None:
     entry = summary.entry
-    say(f"snapshot {entry.id}: {printable(entry.remarks or 'no remarks')}")
+    say(f"snapshot {entry.id}: {entry.remarks or 'no remarks'}")
     say(f"cluster {', '.join(summary.cluster_ids) or 'unknown'}")
     say(f"release {entry.rw_version or releases(summary.releases)}, layout {summary.layout}")
     if summary.unknown_migrations:
-        say(beyond(summary.layout, summary.unknown_migrations))
+        say(doubtful(beyond(summary.layout, summary.unknown_migrations)))
     say(f"{summary.size} bytes, xxh64 {summary.checksum:016x}")
     say(f"Hummock version {entry.hummock_version_id}, {entry.object_count} objects")
     if (full := summary.full) is None:
         say("partial: its objects are in the state store alone")
     else:
         size, new = spelt_size(full.bytes), spelt_size(full.bytes_new)
-        say(f"full: {full.objects} objects, {size}, of which {full.objects_new}, {new}, were new")
+        say(
+            good("full"),
+            f": {full.objects} objects, {size}, of which {full.objects_new}, {new}, were new",
+        )
     if summary.epochs:
         first, last = (epoch_time(epoch).isoformat(" ", "milliseconds") for epoch in summary.epochs)
         tables = f" of {len(entry.state_table_info)} state tables" if entry.state_table_info else ""
         say(f"committed epochs {first} to {last}{tables}")
     say("")
     for kind, names in summary.names.items():
-        shown = ", ".join(printable(name) for name in names[:NAMES_SHOWN_MAX])
+        shown = ", ".join(names[:NAMES_SHOWN_MAX])
         more = ", ..." if len(names) > NAMES_SHOWN_MAX else ""
         say(f"{kind} ({len(names)}){': ' if names else ''}{shown}{more}")
     say("")
@@ -71,8 +74,10 @@ def _print(summary: Summary) -> None:
     table([["name", "value"], *([name, value] for name, value in summary.parameters.items())])
     say("")
     say("after a restore:")
-    for risk in summary.risks or ("no CDC source and no sink is at risk",):
-        say(f"  - {printable(risk)}")
+    for risk in summary.risks:
+        say("  - ", doubtful(risk))
+    if not summary.risks:
+        say("  - no CDC source and no sink is at risk")
     say("")
     rows = [[item.name, str(item.rows), str(item.size)] for item in summary.sections]
     table([["section", "rows", "bytes"], *rows])

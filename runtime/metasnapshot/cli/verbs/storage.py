@@ -9,6 +9,7 @@ import cyclopts
 from metasnapshot.cli.options import Json, WholeDirectory
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
+from metasnapshot.cli.screen import bad, good
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError
 from metasnapshot.store.lease import LeasedStore
@@ -45,8 +46,10 @@ def try_storage(
         )
     else:
         for item in found:
-            said = f"ok  {item.name}" if item.held else f"failed  {item.name}: {item.found}"
-            say(said)
+            if item.held:
+                say(good("ok"), f"  {item.name}")
+            else:
+                say(bad("failed"), f"  {item.name}: {item.found}")
         if leased:
             say("its conditional writes are made under a lease")
     return 0 if reliable else StorageError.exit_code

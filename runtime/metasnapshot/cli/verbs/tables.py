@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.screen import Part, doubtful
 from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, note, say_json, spelt_size, table
 from metasnapshot.operations.read import epoch_ms
@@ -51,14 +52,14 @@ def tables(
     return 0
 
 
-def _row(item: TableSummary) -> tuple[str, ...]:
+def _row(item: TableSummary) -> tuple[Part, ...]:
     return (
         item.table.full_name,
         item.table.kind,
         spelt_size(item.size),
         str(item.keys),
         _moment(item.epoch),
-        item.encoding if not item.refusal else "cannot be read",
+        item.encoding if not item.refusal else doubtful("cannot be read"),
         f"#{item.table.id}",
     )
 

@@ -14,6 +14,7 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.cli.objects import UNREAD, ReadContent
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import DURATION, FLAT
+from metasnapshot.cli.screen import good
 from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import (
     Document,
@@ -124,9 +125,11 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
     if result.unknown_migrations:
         note(f"snapshot {result.snapshot_id}: {beyond(result.layout, result.unknown_migrations)}")
     say(
-        f"snapshot {result.snapshot_id}: ok, level {result.level}, {result.rows} rows, "
+        f"snapshot {result.snapshot_id}: ",
+        good("ok"),
+        f", level {result.level}, {result.rows} rows, "
         f"{result.size} bytes, layout {result.layout}, xxh64 {result.checksum:016x}"
-        f"{_content(result)}"
+        f"{_content(result)}",
     )
 
 
