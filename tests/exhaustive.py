@@ -16,10 +16,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
@@ -31,9 +32,16 @@ LIST = "tests/exhaustive.yaml"
 LAST = "tests/exhaustive.last"
 SOURCES = ("runtime", "codegen", "schema", "generated")
 """Every file below them is judged by a group."""
+T = TypeVar("T")
 TIMED_OUT = 124
 GROUP_MAX_S = 1500
 """A group that takes as long hangs, or is too slow for CI; it is ended, and has failed."""
+
+
+def thin(items: Iterable[T], step: int = 3) -> list[T]:
+    """A slice of the cases of a sweep: every so manyth and the last; in a whole run all of them."""
+    found = list(items)
+    return found if WHOLE else found[:-1:step] + found[-1:]
 
 
 @dataclass(frozen=True)

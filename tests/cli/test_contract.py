@@ -16,6 +16,7 @@ from shell import Shell
 
 from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.commands import build
+from metasnapshot.cli.run import begun
 
 RECORDED = yaml.safe_load(
     Path(__file__).with_name("contract-0.1.0.yaml").read_text(encoding="utf-8")
@@ -26,16 +27,17 @@ NAMED_KEYS = ("snapshot", "error", "plan", "verified")
 
 def options_of(command: str) -> set[str]:
     """The options that a command takes today, those of all commands for an empty one."""
-    app = build(None)
-    found = app.meta if not command else app
-    for word in command.split():
-        found = found[word]
-    return {
-        name
-        for argument in found.assemble_argument_collection()
-        for name in argument.names
-        if name.startswith("--")
-    }
+    with begun():
+        app = build(None)
+        found = app.meta if not command else app
+        for word in command.split():
+            found = found[word]
+        return {
+            name
+            for argument in found.assemble_argument_collection()
+            for name in argument.names
+            if name.startswith("--")
+        }
 
 
 def keys(value: Any, place: str = "") -> Iterator[str]:

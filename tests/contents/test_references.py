@@ -12,6 +12,7 @@ from typing import Any
 import goldens
 import pytest
 import xxhash
+from exhaustive import thin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,7 +135,7 @@ def test_golden_snapshots_have_every_kind_of_reference() -> None:
     assert set(KINDS) == set(ObjectType)
 
 
-@pytest.mark.parametrize("column", REFERENCES, ids=".".join)
+@pytest.mark.parametrize("column", thin(REFERENCES), ids=".".join)
 def test_a_reference_to_an_id_that_nobody_has(column: Column) -> None:
     """It is an error that names section, column and id."""
     for path in _where(column):
@@ -162,7 +163,7 @@ def _without_target(snapshot: MetaSnapshot, column: Column) -> int:
     raise AssertionError(f"every row that has a {column} refers to itself")
 
 
-@pytest.mark.parametrize("column", REFERENCES, ids=".".join)
+@pytest.mark.parametrize("column", thin(REFERENCES), ids=".".join)
 def test_a_row_that_is_gone(column: Column) -> None:
     """Whoever refers to it is an error that names section, column and id; nobody else is."""
     for path in _where(column):

@@ -13,6 +13,7 @@ from typing import Any
 
 import goldens
 import pytest
+from exhaustive import thin
 from made_sides import Rows
 from msgspec import UNSET, structs
 
@@ -137,7 +138,9 @@ def test_what_changed_from_golden_2_to_7_is_what_was_done() -> None:
     }
 
 
-@pytest.mark.parametrize(("first", "second"), [*OF_ONE_TAG, *ACROSS_LAYOUTS], ids=goldens.name)
+@pytest.mark.parametrize(
+    ("first", "second"), thin([*OF_ONE_TAG, *ACROSS_LAYOUTS]), ids=goldens.name
+)
 def test_rows_differ_where_plain_dicts_do(first: Path, second: Path) -> None:
     """Every pair of a release's snapshots, and pairs of releases: the rows and columns that differ
     in their JSON, where both have the column; and what one way adds the other removes."""
@@ -155,7 +158,9 @@ def test_rows_differ_where_plain_dicts_do(first: Path, second: Path) -> None:
     assert turned(back) == set(there)
 
 
-@pytest.mark.parametrize(("first", "second"), [*OF_ONE_TAG, *ACROSS_LAYOUTS], ids=goldens.name)
+@pytest.mark.parametrize(
+    ("first", "second"), thin([*OF_ONE_TAG, *ACROSS_LAYOUTS]), ids=goldens.name
+)
 def test_names_that_one_way_adds_the_other_removes(first: Path, second: Path) -> None:
     """With the same columns of what changed, values swapped, and the objects of Hummock too."""
     a, b = opened(first), opened(second)

@@ -10,7 +10,7 @@ from sqlite3 import connect
 from typing import Any
 
 import pytest
-from exhaustive import WHOLE
+from exhaustive import WHOLE, thin
 from faults import FAULTS, Fault, FaultyStore
 from object_world import ObjectWorld
 
@@ -100,7 +100,7 @@ PLANNED = [
 ]
 
 
-@pytest.mark.parametrize(("side", "method", "fault"), PLANNED)
+@pytest.mark.parametrize(("side", "method", "fault"), thin(PLANNED))
 def test_each_fault_alone(tmp_path: Path, side: str, method: str, fault: Fault) -> None:
     """Each fault at a few calls of each method: never full and short; the next run converges."""
     world = World(tmp_path)

@@ -12,6 +12,7 @@ from typing import Any
 
 import goldens
 import pytest
+from exhaustive import thin
 
 import metasnapshot
 from metasnapshot.catalogue import changes
@@ -110,7 +111,7 @@ class Meter:
 
 
 @pytest.mark.parametrize("extra", [(), ("--clean", "--yes"), ("--cut-timestamps",), ("--json",)])
-@pytest.mark.parametrize("tag", goldens.STORES, ids=lambda tag: tag.name)
+@pytest.mark.parametrize("tag", thin(goldens.STORES), ids=lambda tag: tag.name)
 def test_plan_and_load_hash_the_file_twice(
     tag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: tuple[str, ...]
 ) -> None:
@@ -124,7 +125,7 @@ def test_plan_and_load_hash_the_file_twice(
     assert size < meter.total <= 2 * size
 
 
-@pytest.mark.parametrize("tag", goldens.STORES, ids=lambda tag: tag.name)
+@pytest.mark.parametrize("tag", thin(goldens.STORES), ids=lambda tag: tag.name)
 def test_keys_that_cannot_be_dropped_cost_no_further_look(
     tag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +154,7 @@ def test_objects_that_are_too_many_to_keep_are_read_again(
     assert found == len(world.backups.get(2).sections["objects"])
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", thin(SECTIONS))
 def test_a_row_that_stands_twice_is_damage(world: World, section: str) -> None:
     """In any section: verify and plan say so, and a restore ends with 4 and nothing written."""
     source = world.backups.get(7)

@@ -10,6 +10,7 @@ from typing import Any
 
 import goldens
 import pytest
+from exhaustive import thin
 
 from metasnapshot.errors import TargetNotEmpty, UnknownFormat
 from metasnapshot.metastore.connect import open_meta_store
@@ -108,7 +109,7 @@ class Target:
 
 
 @pytest.mark.parametrize("listed", [EMPTY, OWN, SNAPSHOTS])
-@pytest.mark.parametrize(("tables", "snapshots"), PAIRS, ids=lambda tag: tag.name)
+@pytest.mark.parametrize(("tables", "snapshots"), thin(PAIRS), ids=lambda tag: tag.name)
 def test_another_releases_tables_are_refused(
     tables: Path, snapshots: Path, listed: str, tmp_path: Path
 ) -> None:
