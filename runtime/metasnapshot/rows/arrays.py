@@ -11,6 +11,7 @@ import numpy as np
 from metasnapshot.rows.arrow import Array, pa
 from metasnapshot.rows.fit import DECIMAL_DIGITS, NANOS, Fit, Unfit
 from metasnapshot.rows.text import decimal_text, text_of, time_text, timestamp_text
+from metasnapshot.sst.leap import Leap
 from metasnapshot.sst.types import Kind, Type
 
 Values = Sequence[Any]
@@ -91,7 +92,15 @@ def _dates(values: Values, _: Type, __: Fit) -> Array:
     return pa.array(values, pa.int32()).cast(pa.date32())
 
 
+def _refuse_leap(values: Values, shown: Callable[[int], str]) -> None:
+    """A second of 60 is none of Arrow's, and no other one."""
+    for value in values:
+        if isinstance(value, Leap):
+            raise Unfit(f"{shown(value)} is a leap second", TEXT_OPTION)
+
+
 def _times(values: Values, type_: Type, fit: Fit) -> Array:
+    _refuse_leap(values, time_text)
     if fit.time == NANOS:
         return pa.array(values, pa.int64()).cast(fit.arrow_of(type_))
     found = [None if value is None else _micros(value, time_text, "--time ns") for value in values]
@@ -106,6 +115,7 @@ def _micros(nanos: int, shown: Callable[[int], str], option: str) -> int:
 
 
 def _timestamps(values: Values, type_: Type, fit: Fit) -> Array:
+    _refuse_leap(values, timestamp_text)
     is_nanos = fit.timestamp == NANOS
     found = [
         value if value is None or is_nanos else _micros(value, timestamp_text, "--timestamp ns")

@@ -64,9 +64,7 @@ class Fit:
         match type_.kind:
             case Kind.DECIMAL:
                 return self.decimal_scale is not None
-            case Kind.TIME:
-                return self.time == MICROS
-            case Kind.TIMESTAMP:
+            case Kind.TIME | Kind.TIMESTAMP:
                 return True
             case Kind.STRUCT if not type_.fields:
                 return True

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from metasnapshot.rows.days import date_of
+from metasnapshot.sst.leap import Leap
 from metasnapshot.sst.types import Kind, Type
 
 NULL = "NULL"
@@ -99,14 +100,24 @@ def date_text(days: int) -> str:
     return f"{1 - year:04}-{month:02}-{day:02} BC"
 
 
+def _sixty(text: str) -> str:
+    """The second of 60 that follows one of 59."""
+    head, _, tail = text.rpartition(":59")
+    return f"{head}:60{tail}"
+
+
 def time_text(nanos: int) -> str:
     """Nanoseconds since midnight as a time."""
+    if isinstance(nanos, Leap):
+        return _sixty(time_text(nanos - NANOS))
     seconds, rest = divmod(nanos, NANOS)
     return _clock(seconds) + _fraction(rest, 9)
 
 
 def timestamp_text(nanos: int) -> str:
     """Nanoseconds since 1970 as a timestamp."""
+    if isinstance(nanos, Leap):
+        return _sixty(timestamp_text(nanos - NANOS))
     return _moment(*divmod(nanos, NANOS), 9, "")
 
 

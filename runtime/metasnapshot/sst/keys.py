@@ -11,11 +11,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from metasnapshot.sst.leap import nanoseconds
 from metasnapshot.sst.place import Place
 from metasnapshot.sst.scalar import VNODE_SIZE
 from metasnapshot.sst.schema import TableSchema
 from metasnapshot.sst.types import Kind, Type
-from metasnapshot.sst.values import CE_DAYS, JSONB_TEXT, NANOS
+from metasnapshot.sst.values import CE_DAYS, JSONB_TEXT
 
 CHUNK = 8
 MORE = 9
@@ -177,8 +178,10 @@ _READERS: dict[Kind, Callable[[KeyReader, Type], Any]] = {
     Kind.DECIMAL: lambda reader, _: reader.decimal(),
     Kind.INTERVAL: lambda reader, _: reader.interval(),
     Kind.DATE: lambda reader, _: reader.integer(4) - CE_DAYS,
-    Kind.TIME: lambda reader, _: reader.unsigned(4) * NANOS + reader.unsigned(4),
-    Kind.TIMESTAMP: lambda reader, _: reader.integer(8) * NANOS + reader.unsigned(4),
+    Kind.TIME: lambda reader, _: nanoseconds(reader.unsigned(4), reader.unsigned(4), reader.place),
+    Kind.TIMESTAMP: lambda reader, _: nanoseconds(
+        reader.integer(8), reader.unsigned(4), reader.place
+    ),
     Kind.TIMESTAMPTZ: lambda reader, _: reader.integer(8),
     Kind.STRUCT: lambda reader, type_: tuple(reader.datum(f.type) for f in type_.fields),
     Kind.LIST: lambda reader, type_: reader.elements(type_),

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from metasnapshot.sst.block import Bytes
+from metasnapshot.sst.leap import nanoseconds
 from metasnapshot.sst.place import Place
 from metasnapshot.sst.types import TEXTS, Kind, Type
 
@@ -261,16 +262,14 @@ def _date(data: Bytes, _: Place) -> int:
 
 def _time(data: Bytes, place: Place) -> int:
     seconds, nanos = struct.unpack("<II", data)
-    if seconds >= DAY_S or nanos >= NANOS:
+    if seconds >= DAY_S:
         raise place.damaged(f"a time of {seconds} seconds and {nanos} nanoseconds")
-    return seconds * NANOS + nanos
+    return nanoseconds(seconds, nanos, place)
 
 
 def _timestamp(data: Bytes, place: Place) -> int:
     seconds, nanos = struct.unpack("<qI", data)
-    if nanos >= NANOS:
-        raise place.damaged(f"a timestamp of {nanos} nanoseconds in a second")
-    return seconds * NANOS + nanos
+    return nanoseconds(seconds, nanos, place)
 
 
 _FIXED: dict[Kind, Callable[[Bytes, Place], Any]] = {
