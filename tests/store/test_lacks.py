@@ -6,11 +6,13 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from metasnapshot.errors import ConflictError, MetasnapshotError, StorageError
+from metasnapshot.store import lease, local
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.tidying import tidied
@@ -102,18 +104,82 @@ def test_a_directory_that_cannot_be_opened_is_not_synced(
     work(LocalStore(tmp_path / "root"))
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, *UNKNOWN], ids=errno.errorcode.get)
-def test_a_file_system_without_locks_is_refused_by_name(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def _quick_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "POLL_S", 0.005)
+    monkeypatch.setattr(local, "_told", set[str]())
+
+
+NO_LOCKS = [errno.ENOLCK, *UNKNOWN]
+
+
+@pytest.mark.usefixtures("_quick_lease")
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("number", NO_LOCKS, ids=errno.errorcode.get)
+def test_a_file_system_without_locks_gets_a_lease(
+    number: int,
+    links: bool,  # noqa: FBT001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A swap rests on them: 17, with what to do, and nothing is changed."""
-    store = LocalStore(tmp_path / "root")
-    etag = store.put_if_absent("d/x", b"1")
+    """All that is written is, with one warning a directory, and no claim is left."""
     refuse(monkeypatch, "flock", number, fcntl)
-    with pytest.raises(StorageError, match="has no locks") as caught:
-        store.put_if_match("d/x", b"2", etag)
-    assert "locks" in caught.value.hint
-    assert store.read("d/x").data == b"1"
+    if not links:
+        refuse(monkeypatch, "link", errno.EOPNOTSUPP)
+    store = LocalStore(tmp_path / "root")
+    work(store)
+    with store.exclusive("d/x"):
+        assert len(store.names("d/metasnapshot.lease").objects) == 1
+        store.put_if_match("d/x", b"3", store.read("d/x").etag)
+        with pytest.raises(ConflictError, match="changed meanwhile"):
+            store.put_if_match("d/x", b"4", "stale")
+    assert store.names("d/metasnapshot.lease").objects == ()
+    assert caplog.text.count("has no locks") == 1
+    assert "under a lease" in caplog.text
+
+
+@pytest.mark.usefixtures("_quick_lease")
+def test_whoever_holds_the_lease_keeps_others_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread is refused (11) with the holder's name while it is held, and not after; of
+    many that count at once none loses a step.
+    """
+    refuse(monkeypatch, "flock", errno.EOPNOTSUPP, fcntl)
+    store = LocalStore(tmp_path / "root", lock_wait_s=0.05)
+    store.put_if_absent("d/n", b"0")
+    with ThreadPoolExecutor(4) as threads:
+        with store.exclusive("d/n"):
+            with pytest.raises(ConflictError, match="is leased by process") as caught:
+                threads.submit(store.put_if_match, "d/n", b"1", store.read("d/n").etag).result()
+            assert caught.value.exit_code == 11
+        patient = LocalStore(tmp_path / "root", lock_wait_s=60)
+
+        def count() -> None:
+            for _ in range(5):
+                with patient.exclusive("d/n"):
+                    found = patient.read("d/n")
+                    patient.put_if_match("d/n", b"%d" % (int(found.data) + 1), found.etag)
+
+        for done in [threads.submit(count) for _ in range(4)]:
+            done.result()
+    assert store.read("d/n").data == b"20"
+
+
+@pytest.mark.usefixtures("_quick_lease")
+def test_a_lease_that_is_too_old_lets_nothing_be_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the fence another may hold it: 17, and the name stays free."""
+    refuse(monkeypatch, "flock", errno.EOPNOTSUPP, fcntl)
+    refuse(monkeypatch, "link", errno.EOPNOTSUPP)
+    store = LocalStore(tmp_path / "root")
+    with store.exclusive("d/x"):
+        monkeypatch.setattr(lease, "CLAIM_LIFE_S", 0.0)
+        with pytest.raises(StorageError, match="too old"):
+            store.put_if_absent("d/x", b"1")
+    assert store.head("d/x") is None
 
 
 @pytest.mark.parametrize("error", [StorageError("second"), OSError("second")])

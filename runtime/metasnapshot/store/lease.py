@@ -97,6 +97,17 @@ def leased(store: PlainStore, directory: str, wait_s: float = LOCK_WAIT_S) -> Ge
             del _held.since[place]
 
 
+def require_fence(url: str, path: str) -> None:
+    """Whoever holds the lease of a path's directory in a store writes early in its life.
+
+    Raises:
+        StorageError: too late.
+    """
+    since = _held.since.get((url, _directory(path)))
+    if since is not None and time.monotonic() - since > CLAIM_LIFE_S / 2:
+        raise StorageError(f"the lease for {path} is too old", hint="try again")
+
+
 class _Own:
     """This process's claim."""
 
@@ -218,8 +229,7 @@ class LeasedStore(ReadThrough):
         when the lease was another's already: then nobody knows what was lost.
         """
         since = _held.since[self._inner.url, _directory(path)]
-        if time.monotonic() - since > CLAIM_LIFE_S / 2:
-            raise StorageError(f"the lease for {path} is too old", hint="try again")
+        require_fence(self._inner.url, path)
         self._inner.put(path, data)
         if (late := time.monotonic() - since - CLAIM_LIFE_S) > 0:
             raise InconsistentStore(

@@ -3,24 +3,27 @@
 A write goes to a temporary file in the same directory, is synced, and gets its name by link
 (create) or rename (replace); then the directory is synced. Replacing compares etags, hashes of the
 bytes, under the directory's lock, so that processes on one machine, or on a file system with
-working locks, lose no update. Names that start with a dot are ours and never listed.
+working locks, lose no update; where there are no locks, under a lease, as in buckets. Names that
+start with a dot are ours and never listed.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError
 from metasnapshot.store.context import OURS
 from metasnapshot.store.durability import UNKNOWN_CALL, sync_directory, sync_file
-from metasnapshot.store.lock import locked
+from metasnapshot.store.lease import LeasedStore, leased, require_fence
+from metasnapshot.store.local_listing import head_of, names_in, walk
+from metasnapshot.store.lock import NoLocks, locked
 from metasnapshot.store.modes import give_mode
 from metasnapshot.store.port import (
     Names,
@@ -31,7 +34,6 @@ from metasnapshot.store.port import (
     join,
     normalise,
     pass_over,
-    sorted_names,
 )
 from metasnapshot.store.retry import LOCK_WAIT_S
 from metasnapshot.store.tidying import tidied
@@ -39,6 +41,9 @@ from metasnapshot.store.tidying import tidied
 BUFFER_SIZE = 1 << 16
 """A larger buffer would only be copied twice: rows larger than it go around it."""
 TEMPORARY_PREFIX = ".metasnapshot-"
+logger = logging.getLogger(__name__)
+_told = set[str]()
+"""Directories whose lack of locks was told of."""
 
 
 class LocalStore:
@@ -70,7 +75,7 @@ class LocalStore:
                 _require_file(target)
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            return _head(target, normalise(path))
+            return head_of(target, normalise(path))
 
     def read(self, path: str) -> StoredObject:
         with self.open_reader(path) as file:
@@ -95,7 +100,21 @@ class LocalStore:
         with self._temporary(path) as (file, temporary):
             yield file
             sync_file(file, target.parent)
-            _create(temporary, target, path)
+            if not _linked(temporary, target, path):
+                with self._guarded(path):
+                    require_fence(self.url, path)
+                    _rename(temporary, target, path)
+            sync_directory(target.parent)
+
+    def put(self, path: str, data: bytes) -> str:
+        """Write a small object, whatever is there; returns its etag."""
+        target = self._path(path)
+        with self._temporary(path) as (file, temporary):
+            file.write(data)
+            sync_file(file, target.parent)
+            temporary.replace(target)
+            sync_directory(target.parent)
+        return etag_of(data)
 
     def put_if_absent(self, path: str, data: bytes) -> str:
         with self.open_writer(path) as file:
@@ -103,6 +122,12 @@ class LocalStore:
         return etag_of(data)
 
     def put_if_match(self, path: str, data: bytes, etag: str) -> str:
+        try:
+            return self._swap(path, data, etag)
+        except NoLocks:
+            return LeasedStore(self, self._lock_wait_s).put_if_match(path, data, etag)
+
+    def _swap(self, path: str, data: bytes, etag: str) -> str:
         target = self._path(path)
         with self._temporary(path) as (file, temporary), locked(target.parent, self._lock_wait_s):
             file.write(data)
@@ -118,19 +143,19 @@ class LocalStore:
         if prefix.endswith("/") and wanted:
             wanted += "/"
         with translated(prefix):
-            found = _walk(self._root, wanted.rpartition("/")[0], wanted)
+            found = walk(self._root, wanted.rpartition("/")[0], wanted)
             yield from pass_over(self.url, found)
 
     def names(self, directory: str) -> Names:
         with translated(directory):
             place = self._path(directory) if directory.strip("/") else self._root
-            return _names(place, folder(directory))
+            return names_in(place, folder(directory))
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
         with translated(directory):
             place = self._path(directory) if directory.strip("/") else self._root
             for target in sorted(place.glob(f"{TEMPORARY_PREFIX}*")):
-                if head := _head(target, join(directory, target.name)):
+                if head := head_of(target, join(directory, target.name)):
                     yield head
 
     def delete(self, path: str) -> None:
@@ -144,8 +169,23 @@ class LocalStore:
         directory = self._path(path).parent
         with translated(path):
             _make_directory(directory)
-            with locked(directory, self._lock_wait_s):
+            with self._guarded(path):
                 yield
+
+    @contextmanager
+    def _guarded(self, path: str) -> Generator[None]:
+        """Hold the lock of a path's directory; its lease where the file system has no locks."""
+        directory = self._path(path).parent
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(directory, self._lock_wait_s))
+            except NoLocks as error:
+                if str(error) not in _told:
+                    _told.add(str(error))
+                    logger.warning("%s; changes are made under a lease", error)
+                place = normalise(path).rpartition("/")[0]
+                stack.enter_context(leased(self, place, self._lock_wait_s))
+            yield
 
     def _path(self, path: str) -> Path:
         if self._root.exists() and not self._root.is_dir():
@@ -168,65 +208,6 @@ class LocalStore:
             ):
                 give_mode(descriptor, self._path(path), self._file_mode)
                 yield file, temporary
-
-
-def _walk(root: Path, directory: str, wanted: str) -> Iterator[ObjectHead]:
-    """Files below a directory whose path starts with what is wanted, by path; ours are left out.
-
-    Holds the names of one directory at a time.
-    """
-    try:
-        with os.scandir(root / directory) as entries:
-            names = sorted(_sort_name(entry) for entry in entries if entry.name[0] != ".")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
-        path = f"{directory}/{name}" if directory else name
-        if name.endswith("/"):
-            if path.startswith(wanted) or wanted.startswith(path):
-                yield from _walk(root, path.removesuffix("/"), wanted)
-        elif path.startswith(wanted) and (head := _head(root / path, path)) is not None:
-            yield head
-
-
-def _names(place: Path, directory: str) -> Names:
-    """What lies in a directory; ours is left out."""
-    above = f"{directory}/" if directory else ""
-    objects: list[ObjectHead] = []
-    directories: list[str] = []
-    try:
-        with os.scandir(place) as entries:
-            for entry in entries:
-                path = f"{above}{entry.name}"
-                if entry.name[0] == ".":
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    directories.append(path)
-                elif (head := _head(place / entry.name, path)) is not None:
-                    objects.append(head)
-    except (FileNotFoundError, NotADirectoryError):
-        return Names()
-    return sorted_names(objects, directories)
-
-
-def _sort_name(entry: os.DirEntry[str]) -> str:
-    """A directory sorts as the paths in it do; a link to one is none: it may lead in circles."""
-    return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
-
-
-def _head(target: Path, path: str) -> ObjectHead | None:
-    """A file's size and time; None if there is none, or somebody just deleted it."""
-    try:
-        found = target.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        if error.errno == errno.ELOOP:  # a link that leads in circles, to no file
-            return None
-        raise
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return ObjectHead(path, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 def _require_file(target: Path) -> None:
@@ -263,8 +244,8 @@ def _opened(target: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb", buffering=BUFFER_SIZE)
 
 
-def _create(temporary: Path, target: Path, path: str) -> None:
-    """Give a file its name if nothing has that name."""
+def _linked(temporary: Path, target: Path, path: str) -> bool:
+    """Give a file its name if nothing has that name; whether the file system has such a call."""
     try:
         os.link(temporary, target)
     except FileExistsError as error:
@@ -272,16 +253,15 @@ def _create(temporary: Path, target: Path, path: str) -> None:
     except OSError as error:
         if error.errno not in {errno.EPERM, errno.EMLINK, errno.EXDEV, *UNKNOWN_CALL}:
             raise
-        _create_without_links(temporary, target, path)
-    sync_directory(target.parent)
+        return False
+    return True
 
 
-def _create_without_links(temporary: Path, target: Path, path: str) -> None:
-    """The same on a file system without hard links: under the lock, look, then rename."""
-    with locked(target.parent):
-        if target.exists():
-            raise ConflictError(f"{normalise(path)} exists already")
-        temporary.replace(target)
+def _rename(temporary: Path, target: Path, path: str) -> None:
+    """The same on a file system without hard links: look, then rename; nobody else may."""
+    if target.exists():
+        raise ConflictError(f"{normalise(path)} exists already")
+    temporary.replace(target)
 
 
 def _make_directory(directory: Path) -> None:

@@ -32,6 +32,10 @@ PID_MAX = (1 << 31) - 1
 """The largest number that a process can have. 0 and what is negative mean groups of them."""
 
 
+class NoLocks(StorageError):
+    """The file system has no locks, as some network mounts have none."""
+
+
 class Holder(msgspec.Struct, frozen=True):
     """Who holds a lock, or is at work on something: process, host, since when (UTC, ISO 8601)."""
 
@@ -92,6 +96,7 @@ def locked(directory: Path, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
 
     Raises:
         ConflictError: somebody else holds it, and goes on doing so; the message says who.
+        NoLocks: nobody can hold any there.
     """
     if directory in _held.directories:
         yield
@@ -148,9 +153,8 @@ def _acquire(file: BinaryIO, directory: Path, wait_s: float) -> None:
         except OSError as error:
             if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}:
                 raise
-            raise StorageError(
-                f"the file system of {directory} has no locks: {error.strerror}",
-                hint="mount it with locks (of NFS: without nolock), or keep backups elsewhere",
+            raise NoLocks(
+                f"the file system of {directory} has no locks: {error.strerror}"
             ) from error
         else:
             return
