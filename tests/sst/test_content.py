@@ -54,11 +54,15 @@ def test_golden_versions_say_what_objects_hold(tag: str) -> None:
                 compare_reference(found, lying, "x")
 
 
+FLIPS = 100 if WHOLE else 20
+"""Of each object, which is unpacked and walked for each."""
+
+
 @pytest.mark.parametrize(("tag", "number"), OBJECTS, ids=IDS)
 def test_a_flipped_bit_is_found(tag: str, number: int) -> None:
     """A bit that is flipped anywhere is damage, and so is a cut."""
     data = bytearray(path(tag, number).read_bytes())
-    for at in range(number % 7, len(data), 1 if WHOLE else max(1, len(data) // 20)):
+    for at in range(number % 7, len(data), max(1, len(data) // FLIPS)):
         data[at] ^= 1 << at % 8
         with pytest.raises(SstDamage):
             content_of(bytes(data))
