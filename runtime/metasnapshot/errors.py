@@ -235,7 +235,7 @@ class TargetNotEmpty(MetasnapshotError):
     def __init__(self, rows: dict[str, int], shown: str) -> None:
         super().__init__(
             f"meta store is not empty before being restored: {shown}",
-            hint="is it the right database? if it belongs to no living cluster, --clean empties "
+            hint="is it the right database? if no running cluster uses it, --clean empties "
             "its tables first; a schema that a meta node just made has rows too",
         )
         self.rows = rows

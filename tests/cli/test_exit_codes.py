@@ -186,7 +186,7 @@ FAILURES = [
     Failure(16, "RetentionLocked", keep, (*DELETE, "--yes"), "kept: 9", "--release"),
     Failure(17, "StorageError", writes("x", b""), LIST_X, "x is a file", "check the URL"),
     Failure(17, "ObjectMissing", CHECKPOINT.unlink, BACKUP, "no such object", "check --hummock-"),
-    Failure(17, "NoObject", no_file, LIST_X, "is a directory, not a file", "take it away"),
+    Failure(17, "NoObject", no_file, LIST_X, "is a directory, not a file", "remove it"),
     Failure(17, "ObjectMissing", SNAPSHOT.unlink, SHOW, "no such object: backup/9.snapshot"),
     Failure(18, "DatabaseError", STORE_PATH.unlink, BACKUP, "no such SQLite file", "--meta-store"),
     Failure(18, "DatabaseError", text_file, BACKUP, "file is not a database"),

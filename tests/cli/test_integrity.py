@@ -202,7 +202,9 @@ def test_who_does_not_look_is_told_so_again(shell: Shell) -> None:
     assert ran.code == 0
     assert "not checked  hummock objects: --no-object-check\n" in ran.out
     _, closing = ran.out.split("before you start the cluster:\n")
-    assert closing.startswith("  - nobody looked for the objects: `metasnapshot verify ID --level")
+    assert closing.startswith(
+        "  - the objects were not looked for: `metasnapshot verify ID --level"
+    )
     assert shell.run(*RESTORE, "--no-object-check", "--validate-integrity").code == 2
 
 

@@ -31,7 +31,7 @@ def following_id(sequence: int, taken: Mapping[str, Iterable[int]]) -> int:
     if largest[where] >= ID_MAX:
         raise DamageError(
             f"no id is left for a snapshot: {where} has {largest[where]}, and {ID_MAX} is the last",
-            hint="no cluster comes so far: mend or move away what says so",
+            hint="no cluster comes so far: repair or move away what the error names",
         )
     return max(1, largest[where] + 1)
 

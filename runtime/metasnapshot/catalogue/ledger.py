@@ -117,7 +117,7 @@ def require_unkept(ledger: Ledger, ids: Iterable[int]) -> None:
     if locked:
         raise RetentionLocked(
             f"kept: {', '.join(map(str, locked))}",
-            hint=f"`metasnapshot keep {locked[0]} --release` lets go of it",
+            hint=f"`metasnapshot keep {locked[0]} --release` unmarks it",
         )
 
 

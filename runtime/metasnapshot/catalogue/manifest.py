@@ -114,7 +114,7 @@ class Manifest:
             raise DamageError(
                 f"{MANIFEST_NAME} cannot change any more: manifest_id {self.manifest_id} is the "
                 "largest that there is",
-                hint="no cluster comes so far: mend it by hand, with the meta node stopped",
+                hint="no cluster comes so far: repair it by hand, with the meta node stopped",
             )
         return self.manifest_id + 1
 

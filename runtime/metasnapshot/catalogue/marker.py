@@ -93,8 +93,8 @@ class _Beating:
             self._etag = self._store.put_if_absent(self._path, msgspec.json.encode(self._marker))
         except ConflictError as error:
             raise ConflictError(
-                f"{self._path} is there: somebody else copies the objects of this snapshot",
-                hint="if nobody does, a dead process left it: `metasnapshot gc --commit`",
+                f"{self._path} is there: another process copies the objects of this snapshot",
+                hint="if none does, a dead process left it: `metasnapshot gc --commit`",
             ) from error
         self._thread.start()
 

@@ -61,8 +61,8 @@ def sole_writer(store: Store, directory: str, number: int) -> Generator[None]:
     with reservation(store, directory, number) as got_it:
         if not got_it:
             raise ConflictError(
-                f"snapshot {number} is being written by somebody else",
-                hint=f"if nobody does: {_path(directory, number)} is what a dead process left, "
+                f"snapshot {number} is being written by another process",
+                hint=f"if none does: {_path(directory, number)} is what a dead process left, "
                 "which `metasnapshot gc --commit` takes away",
             )
         yield

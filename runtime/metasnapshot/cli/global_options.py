@@ -30,14 +30,15 @@ class GlobalOptions:
     """What every verb takes.
 
     Attributes:
-        config: settings; by default metasnapshot.toml in the working directory, if it is there.
-        storage_retries: retries of a request to an object store.
-        storage_timeout: time limit of such a request, as 30s.
+        config: settings file; by default metasnapshot.toml in the working directory.
+        storage_retries: retries per request to an object store.
+        storage_timeout: time limit of one try of a request, such as 30s.
         storage_list_timeout: time limit of one page of a listing.
         storage_ca_file: authorities (PEM) to trust besides the system's, for an object store.
-        retry_lock: how long to wait for a lock that somebody else holds, as 10m.
-        file_mode: mode of manifest and snapshots in a local directory without a manifest, as 0640.
-        metrics_file: write the outcome of the run to this file, for Prometheus' node exporter.
+        retry_lock: how long to wait for a lock that another process holds, such as 10m.
+        file_mode: mode of manifest and snapshots in a new local directory, such as 0640.
+        metrics_file: write the outcome of the run to this file, for the node exporter of
+            Prometheus.
     """
 
     config: Annotated[Path | None, Parameter(env_var=CONFIG_VARIABLE)] = None

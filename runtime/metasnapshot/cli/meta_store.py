@@ -28,9 +28,10 @@ class OptionalMetaStore:
     Attributes:
         meta_store: meta store: sqlite:///relative.db, sqlite:////absolute.db,
             postgresql://user@host/db or mysql://user@host/db.
-        meta_store_password_file: file with its password; or METASNAPSHOT_META_STORE_PASSWORD, or as
-            libpq has it.
-        meta_store_lock_wait: how long to wait for a table that somebody else has locked, as 5m.
+        meta_store_password_file: file with its password; or METASNAPSHOT_META_STORE_PASSWORD,
+            or as libpq has it.
+        meta_store_lock_wait: how long to wait for a table that another session has locked,
+            such as 5m.
     """
 
     meta_store: str | None = None

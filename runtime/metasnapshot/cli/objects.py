@@ -72,7 +72,7 @@ class ReadContent(Pace):
         content: read the objects too: compare their hashes, or unpack and walk their data too.
         where: where to read them: in the backup (area), or in the state store (state); by default
             in the backup, if the snapshot is full.
-        sample: read a part of them only, such as 1%; it is noted as one.
+        sample: read only a part of them, such as 1%.
         jobs: with --content: objects at a time.
         memory: with --content: bytes of objects in memory at a time, as 64M.
         bwlimit: with --content: bytes to read a second at most, as 200M.

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, Parameter("--json", help="Print JSON, as docs/contract.md describes it.")]
 Yes = Annotated[bool, Parameter("--yes", help="Do not ask.")]
-Commit = Annotated[bool, Parameter("--commit", help="Do it; without this, only say it.")]
+Commit = Annotated[
+    bool, Parameter("--commit", help="Do it; without this, only show what would be done.")
+]
 DRY = "nothing was changed; --commit does it"
 WithSecrets = Annotated[
     bool, Parameter("--with-secrets", help="Show passwords, keys and secret values.")
@@ -64,7 +66,7 @@ class OptionalDirectory(_Place):
     """The backup directory, where a meta node may do the verb's work instead.
 
     Attributes:
-        cluster: where snapshots of several clusters lie, look at those of this one.
+        cluster: only snapshots of this cluster, if the directory holds several.
     """
 
     cluster: str | None = None

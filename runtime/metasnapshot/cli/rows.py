@@ -50,7 +50,7 @@ def memory_size(text: str) -> int:
     """
     size = parse_size(text)
     if size < MEMORY_MIN:
-        raise UsageError(f"--memory {text} is too little", hint="1M at least")
+        raise UsageError(f"--memory {text} is too little", hint="at least 1M")
     return size
 
 

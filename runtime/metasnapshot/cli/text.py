@@ -177,7 +177,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} nobody is there to ask", hint="--yes says so beforehand")
+        raise UsageError(f"{question} nobody is there to ask", hint="--yes answers yes")
     remark(f"{question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("not confirmed", hint="nothing was changed")

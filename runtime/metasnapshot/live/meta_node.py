@@ -181,11 +181,11 @@ class MetaNode:
         if "concurrent backup job" in text:
             return ConflictError(text, hint="wait until that job has ended")
         if "too many existent meta snapshots" in text:
-            return MetaNodeError(text, hint="`metasnapshot delete --via-meta` lets old ones go")
+            return MetaNodeError(text, hint="`metasnapshot delete --via-meta` deletes old ones")
         if code in (_grpc.StatusCode.UNAUTHENTICATED, _grpc.StatusCode.PERMISSION_DENIED):
             return AuthenticationError(text)
         if code in (_grpc.StatusCode.UNAVAILABLE, _grpc.StatusCode.DEADLINE_EXCEEDED):
-            return MetaNodeUnavailable(text, hint="is the meta node up, and this its address?")
+            return MetaNodeUnavailable(text, hint="is the meta node up, and is its address right?")
         return MetaNodeError(text)
 
 

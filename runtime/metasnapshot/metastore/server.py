@@ -19,7 +19,7 @@ from metasnapshot.metastore.results import closing_results
 from metasnapshot.metastore.session import Session, keep
 
 CONNECT_TIMEOUT_S = 10
-UNREACHABLE_HINT = "is the server up, and this its address?"
+UNREACHABLE_HINT = "is the server up, and is its address right?"
 TLS_HINT = "check sslmode, ssl-ca, ssl-cert and ssl-key (docs/meta-stores.md)"
 MISSING_HINT = "create the database, then `metasnapshot create-schema` makes its tables"
 OPTION_HINT = "check the options of the database URL (docs/meta-stores.md)"
@@ -168,7 +168,7 @@ class ServerStore:
             what = type(error).__name__
             raise UsageError(
                 f"{self.url}: the driver cannot use the host, user or password: {what}",
-                hint="is the host's name one, with parts of 1 to 63 characters?",
+                hint="is the host name valid, with parts of 1 to 63 characters?",
             ) from error
         except Exception as error:
             kind, text, hint = self._server.driver_reason(error)

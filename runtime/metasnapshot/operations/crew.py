@@ -44,7 +44,7 @@ class Pace:
         if not 1 <= self.jobs <= JOBS_MAX:
             raise UsageError(f"not a number of jobs: {self.jobs}", hint=f"from 1 to {JOBS_MAX}")
         if self.memory_size < MEMORY_MIN:
-            raise UsageError(f"--memory {self.memory} is too little", hint="1M at least")
+            raise UsageError(f"--memory {self.memory} is too little", hint="at least 1M")
         if self.limit == 0:
             raise UsageError("--bwlimit 0 would never end", hint="leave it out for no limit")
 

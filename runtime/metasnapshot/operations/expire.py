@@ -36,13 +36,13 @@ class Policy:
     """What to keep: numbers of snapshots, and all within a time.
 
     Attributes:
-        keep_last: keep the newest so many.
-        keep_hourly: keep the newest snapshot of each of so many hours.
-        keep_daily: keep the newest of each of so many days.
-        keep_weekly: keep the newest of each of so many weeks.
-        keep_monthly: keep the newest of each of so many months.
-        keep_within: keep what is at most so much older than the newest, as 7d.
-        min_count: never leave fewer.
+        keep_last: keep this many of the newest.
+        keep_hourly: keep the newest of each of this many hours.
+        keep_daily: keep the newest of each of this many days.
+        keep_weekly: keep the newest of each of this many weeks.
+        keep_monthly: keep the newest of each of this many months.
+        keep_within: keep what is at most this much older than the newest, such as 7d.
+        min_count: never leave fewer snapshots.
 
     Raises:
         UsageError: a number is below zero.

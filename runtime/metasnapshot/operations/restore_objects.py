@@ -183,7 +183,7 @@ class ObjectRestore:
                 raise error
             self._seen, wrong, _ = self._look()
             if wrong:
-                raise ConflictError(f"somebody else wrote {some(wrong)}", hint="stop every node")
+                raise ConflictError(f"another process wrote {some(wrong)}", hint="stop every node")
             if all(self._seen):
                 return
         raise StorageError(

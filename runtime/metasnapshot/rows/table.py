@@ -144,7 +144,7 @@ class TableRead:
             UsageError: it is no count.
         """
         if count < 1:
-            raise UsageError(f"{count} parts of a table", hint="one at least")
+            raise UsageError(f"{count} parts of a table", hint="give at least one")
         ranges = self.cut().ranges
         size = -(-len(ranges) // count) or 1
         parts = (tuple(ranges[at : at + size]) for at in range(0, len(ranges), size))

@@ -221,10 +221,10 @@ def _require_file(target: Path) -> None:
         mode = target.stat().st_mode
     except FileNotFoundError:
         if target.is_symlink():
-            raise NoObject(f"{target} is a link to nothing", hint="take it away") from None
+            raise NoObject(f"{target} is a link to nothing", hint="remove it") from None
         raise
     if not stat.S_ISREG(mode):
-        raise NoObject(f"{target} is {_kind(mode)}, not a file", hint="take it away")
+        raise NoObject(f"{target} is {_kind(mode)}, not a file", hint="remove it")
 
 
 def _kind(mode: int) -> str:

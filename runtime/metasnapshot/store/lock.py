@@ -127,10 +127,10 @@ def _opened(path: Path) -> BinaryIO:
     except OSError as error:
         if error.errno not in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
             raise
-        raise NoObject(f"{path} is no file of ours", hint="take it away") from error
+        raise NoObject(f"{path} is no file of ours", hint="remove it") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise NoObject(f"{path} is no file of ours", hint="take it away")
+        raise NoObject(f"{path} is no file of ours", hint="remove it")
     return os.fdopen(descriptor, "a+b")
 
 

@@ -213,7 +213,7 @@ def _unconnected(error: Exception, found: Refusal, where: str) -> StorageError:
 
 
 _FATES = (
-    ("ConnectionRefused", "nobody listens there (connection refused)"),
+    ("ConnectionRefused", "nothing listens there (connection refused)"),
     ("dns error", "no such host"),
     ("TimedOut", "no answer in time"),
     ("kind: Timeout", "no answer in time"),

@@ -28,6 +28,6 @@ def read_authorities(path: str, origin: str) -> bytes | None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data.decode())
     except (ssl.SSLError, ValueError) as error:
-        hint = "a file of certificates in PEM is wanted"
+        hint = "give a file of certificates in PEM"
         raise UsageError(f"{origin}: {path} has no certificate: {error}", hint=hint) from error
     return data

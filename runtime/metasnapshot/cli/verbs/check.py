@@ -1,4 +1,4 @@
-"""Everyday: say whether there is a sound snapshot that is young enough."""
+"""Everyday: check that there is a sound snapshot that is young enough."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def check(
     ] = None,
     min_count: Annotated[int, Parameter(help="How many snapshots there must be.")] = 1,
     nagios_line: Annotated[
-        bool, Parameter("--nagios", help="One line, and the exit codes that Nagios has.")
+        bool, Parameter("--nagios", help="Print one line, and exit with the codes of Nagios.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Say whether there is a sound snapshot that is young enough. Exit 5 if not, or if one that was
+    """Check that there is a sound snapshot that is young enough. Exit 5 if not, or if one that was
     made here has vanished from the manifest.
 
     $ metasnapshot check --max-age 26h --backup-storage-url fs:///srv/backups

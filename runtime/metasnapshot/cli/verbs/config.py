@@ -1,4 +1,4 @@
-"""Set up: say what is configured."""
+"""Set up: show the configuration."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from metasnapshot.cli.settings import Setting, Value, resolve
 from metasnapshot.cli.text import Document, say_json, table
 from metasnapshot.store.shown_url import shown_url
 
-config = cyclopts.App(name="config", help="Say what is configured.")
+config = cyclopts.App(name="config", help="Show the configuration.")
 
 
 @config.command
 def show(*, json: Json = False) -> int:
-    """Show every setting that needs not be typed: its value and where that comes from.
+    """Show every setting: its value, and where it comes from.
 
     $ metasnapshot config show
     """

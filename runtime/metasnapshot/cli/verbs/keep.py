@@ -16,7 +16,7 @@ from metasnapshot.operations import delete as operation
 def keep(
     *ids: SnapshotId,
     directory: Annotated[Directory, FLAT],
-    release: Annotated[bool, Parameter(help="Let go of them again.")] = False,
+    release: Annotated[bool, Parameter(help="Unmark them.")] = False,
     json: Json = False,
 ) -> int:
     """Mark snapshots so that nothing here deletes them.

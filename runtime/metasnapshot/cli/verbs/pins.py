@@ -1,4 +1,4 @@
-"""Look inside: show which of Hummock's objects snapshots need."""
+"""Look inside: show which objects of Hummock snapshots need."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pins(
     state: Annotated[StateStore, FLAT] = AS_SAID,
     json: Json = False,
 ) -> int:
-    """Show which of Hummock's objects snapshots need, and what a delete would free. Exit 17 if
+    """Show which objects of Hummock snapshots need, and what a delete would free. Exit 17 if
     --missing finds some lost.
 
     $ metasnapshot pins oldest --backup-storage-url fs:///srv/backups

@@ -121,7 +121,7 @@ def _print(result: VerifyResult, *, skipped: bool) -> None:
         )
         return
     if not result.remembered:
-        note("the notes cannot be written: nobody will remember this verification")
+        note("the notes cannot be written: this verification will not be remembered")
     if result.unknown_migrations:
         note(f"snapshot {result.snapshot_id}: {beyond(result.layout, result.unknown_migrations)}")
     say(

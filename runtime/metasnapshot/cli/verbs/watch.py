@@ -45,7 +45,9 @@ def watch(
     policy: Annotated[PolicyOptions, FLAT] = NO_RULE,
     level: Annotated[Level, Parameter(help="How deep each new snapshot is verified.")] = "rows",
     rw_version: Annotated[str | None, RW_VERSION] = None,
-    rounds: Annotated[int | None, Parameter(help="Stop after so many; by default never.")] = None,
+    rounds: Annotated[
+        int | None, Parameter(help="Stop after this many rounds; by default never.")
+    ] = None,
     log: Annotated[Form, Parameter(help="Tell rounds in lines of text, or of JSON.")] = "text",
 ) -> int:
     r"""Back up, verify and expire again and again, in one process a directory. A round that

@@ -152,7 +152,7 @@ def _doubt(results: Sequence[Any]) -> str:
         )
     raise InconsistentStore(
         "the releases that the cluster may be of make different levels of these version deltas",
-        hint="say the cluster's release with --rw-version",
+        hint="give the release of the cluster with --rw-version",
     )
 
 

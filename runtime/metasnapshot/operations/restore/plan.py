@@ -40,7 +40,7 @@ class RestoreOptions:
         create_schema: first make the tables that the snapshot's release has, in an empty database.
         validate_integrity: look for every object that the snapshot needs first of all, with
             upstream's words.
-        no_object_check: look for none; otherwise it is the last check.
+        no_object_check: do not look for objects; by default this is the last check.
         cut_timestamps: cut timestamps to what the target's engine holds, instead of refusing them.
         with_objects: copy the objects of a full backup into the data directory first.
         compare: with --with-objects: compare objects that are there by size, by their last bytes

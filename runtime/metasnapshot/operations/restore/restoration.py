@@ -152,7 +152,7 @@ class Restoring:
         if not holds_checkpoint(store, directory, plain, layout):
             raise ConflictError(
                 f"{path} does not hold the snapshot's version",
-                hint="did somebody else write it? restore again with every node stopped",
+                hint="did another process write it? restore again with every node stopped",
             )
         return RestoreResult(plan, rows, sequences, path, kept, _checklist(plan))
 

@@ -17,7 +17,9 @@ from metasnapshot.store.shown_url import shown_url
 
 ONE_BY_ONE_MAX = 1000
 """Up to so many objects are asked for one by one; of more, the data directory is listed."""
-UNSEEN = "nobody looked for the objects: `metasnapshot verify ID --level objects` says what is lost"
+UNSEEN = (
+    "the objects were not looked for: `metasnapshot verify ID --level objects` says what is lost"
+)
 
 
 def state_place(options: RestoreOptions, source: Source) -> StatePlace:

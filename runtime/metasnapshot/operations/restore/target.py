@@ -141,7 +141,7 @@ class TargetChecks:
         """Empty, or to be emptied, or loaded already."""
         rows = nonempty_tables(self.connection)
         if not rows:
-            return "no rows in any table of RisingWave's"
+            return "no rows in any table of RisingWave"
         if self._is_loaded(rows):
             self.plan.loaded = True
             return "the rows are there already, just as this restore would load them"
@@ -182,7 +182,7 @@ class TargetChecks:
         if self.plan.loaded:
             return "they are there"
         if is_load and not (engine.commits_ddl and self.plan.creates):
-            return f"looked at as they are sent, in one transaction of {engine.name}'s"
+            return f"checked as they are sent, in one transaction of {engine.name}"
         for section in self.source.sections:
             model = self.source.model(section)
             shape = shape_of(self.source.layout, model).columns
