@@ -16,7 +16,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data lock clean
+.PHONY: demo test check integration azurite stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data lock clean
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -43,6 +43,14 @@ stress: $(READY)
 	  tests/catalogue/test_concurrency.py integration_tests/test_stress_s3.py
 
 azurite: $(AZURITE)/.ready
+
+# The oldest pyarrow and duckdb that the extras take, with the tests of what uses them: the plans of
+# DuckDB are nobody's contract.
+floors: $(READY)
+	@$(PIP) --require-hashes --no-deps --upgrade --target build/floors -r requirements.floors.lock
+	@PYTHONPATH=$(CURDIR)/build/floors $(BIN)/python -m pytest -q -n 2 -p no:cacheprovider \
+	  tests/rows tests/cli/test_read.py tests/cli/test_query.py tests/cli/test_query_types.py \
+	  tests/operations/test_diff_data.py tests/test_floors.py
 
 gen: $(READY)
 	@$(BIN)/metasnapshot-codegen --docs docs
@@ -99,6 +107,9 @@ lock:
 	  --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 -c requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.core.lock
+	sed -n 's/^query = .*"duckdb>=\([^"]*\)".*"pyarrow>=\([^"]*\)".*/duckdb==\1.*\npyarrow==\2.*/p' pyproject.toml | \
+	  uv pip compile - --universal --python-version 3.11 --resolution lowest --no-deps \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.floors.lock
 	uv pip compile pyproject.toml --all-extras --group tools --universal --python-version 3.11 -c requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.tools.lock
 
