@@ -12,7 +12,9 @@ from typing import Any
 
 import goldens
 import pytest
+import v1_snapshots
 from shell import BACKUPS, STATE_FOLDER, STORE, TARGET, UNLOOKED, Shell
+from v1_manifests import write_snapshots
 
 import metasnapshot
 from metasnapshot.catalogue import changes
@@ -23,6 +25,7 @@ from metasnapshot.format.peek import peek_cluster
 from metasnapshot.operations.backup import BackupOptions
 from metasnapshot.operations.copy import copy
 from metasnapshot.store.local import LocalStore
+from metasnapshot_models.v1 import V1_LAYOUTS
 
 TAG = goldens.SHIPPED / "v3.0.3"
 OTHER = "00000000-0000-4000-8000-00000000000b"
@@ -77,6 +80,32 @@ def test_a_file_says_its_cluster_without_being_read(path: Path) -> None:
     assert peek_cluster(BytesIO(data)) == min(ids)
     for size in (0, 7, 12, 20, 100, 1000):
         assert peek_cluster(BytesIO(data[:size])) is None
+
+
+@pytest.mark.parametrize("layout", V1_LAYOUTS)
+def test_a_v1_file_says_its_cluster_too(layout: str) -> None:
+    """If its layout has a place for it; cut anywhere, it says none."""
+    data = metasnapshot.dumps(v1_snapshots.cluster(layout, 1))
+    has_one = any(member.name == "cluster_id" for member in V1_LAYOUTS[layout].members)
+    assert peek_cluster(BytesIO(data)) == (v1_snapshots.CLUSTER_ID if has_one else None)
+    for size in (0, 3, 11, 20, len(data) // 2, len(data) - 9, len(data) - 1):
+        assert peek_cluster(BytesIO(data[:size])) is None
+    huge = data[:12] + b"\xff\xff\xff\xff" + data[16:]
+    assert peek_cluster(BytesIO(huge)) is None
+
+
+@pytest.mark.parametrize("dialect", ["1.4", "1.6", "1.10"])
+def test_v1_files_of_two_clusters_are_mixed(dialect: str, tmp_path: Path) -> None:
+    """Of which nothing is recorded, as risectl leaves them; one that is damaged mixes nothing."""
+    first, second = (v1_snapshots.cluster("v1-1.8", number) for number in (1, 2))
+    second.sections["cluster_id"] = [OTHER]
+    found = write_snapshots(tmp_path, dialect, first, second)
+    assert clusters_in(found) == {1: v1_snapshots.CLUSTER_ID, 2: OTHER}
+    with pytest.raises(ConflictError, match="snapshots of 2 clusters"):
+        entries_of(found)
+    path = tmp_path / "backup" / "2.snapshot"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert set(clusters_in(Repository(found.store, "backup")).values()) == {v1_snapshots.CLUSTER_ID}
 
 
 @pytest.mark.parametrize("tag", goldens.STORES, ids=lambda tag: tag.name)

@@ -3,9 +3,9 @@ and retention are that cluster's. A directory that holds snapshots of more is sa
 whatever would pick or count among them stops until somebody says of which cluster.
 
 What is recorded of a snapshot says whose it is; where nothing is, the file does. A second cluster
-is believed only of files that verify. V1 files of which nothing is recorded are passed over, and so
-are snapshots without any epoch that are older than all others: a cluster that was set up anew
-before it had a table leaves such, and none of them is ever the latest.
+is believed only of files that verify. V1 files of before 0.19 name no cluster and are passed over,
+and so are snapshots without any epoch that are older than all others: a cluster that was set up
+anew before it had a table leaves such, and none of them is ever the latest.
 """
 
 from __future__ import annotations

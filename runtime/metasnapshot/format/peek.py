@@ -1,4 +1,4 @@
-"""The cluster that a V2 file names, read without the rest of the file: lengths are passed over. The
+"""The cluster that a file names, read without the rest of the file: lengths are passed over. The
 checksum is not looked at, so it is a hint where to look, never a fact.
 """
 
@@ -15,14 +15,21 @@ from metasnapshot.format.framing import (
     CHECKSUM_SIZE,
     HEADER_SIZE,
     LENGTH_SIZE,
+    V1,
     V2,
     ReadableFile,
 )
 from metasnapshot.format.layout import CLUSTERS_SECTION, candidates, section_names
+from metasnapshot_models.v1 import V1_LAYOUTS, V1Layout
 
 ROWS_MAX = 10_000
 """Of a section that stands before the clusters; they have one to some hundred."""
 ROW_SIZE_MAX = 1 << 16
+V1_CLUSTER, V1_BARE = "cluster_id", "id"
+V1_SINGLE = ("message", "text")
+"""Forms of members that have no count."""
+TEXT_TAG = b"\n"
+"""What a protobuf text in field 1 begins with; its length is one byte if it is short."""
 
 
 class _Row(msgspec.Struct):
@@ -37,7 +44,63 @@ class _Unreadable(Exception):
 
 
 def peek_cluster(file: ReadableFile) -> str | None:
-    """The smallest cluster id in a V2 file; None if it is none, or does not look like one."""
+    """The smallest cluster id in a file; None if it has none (V1 has none before 0.19), or does not
+    look like a snapshot.
+    """
+    return _peek_v2(file) or _peek_v1(file)
+
+
+def _peek_v1(file: ReadableFile) -> str | None:
+    """That of a V1 file: of the layouts whose members end where the body does, if all agree."""
+    found = set[str | None]()
+    try:
+        end = file.seek(0, os.SEEK_END) - CHECKSUM_SIZE
+    except OSError:
+        return None
+    for layout in V1_LAYOUTS.values():
+        try:
+            found.add(_cluster_of_layout(file, layout, end))
+        except (_Unreadable, UnicodeError):
+            continue
+    return found.pop() if len(found) == 1 else None
+
+
+def _cluster_of_layout(file: ReadableFile, layout: V1Layout, end: int) -> str | None:
+    """The cluster in a file of a layout, which ends exactly there.
+
+    Raises:
+        _Unreadable: it is not of that layout.
+    """
+    bare = layout.header == V1_BARE
+    file.seek(0)
+    if not bare and _u32(file) > V1:
+        raise _Unreadable
+    _take(file, HEADER_SIZE - LENGTH_SIZE)
+    cluster: str | None = None
+    for member in layout.members:
+        if member.name == V1_CLUSTER:
+            text = _take(file, _fitting(file, end))
+            if text[:1] == TEXT_TAG and text[1:2] == bytes([len(text) - 2]):
+                cluster = text[2:].decode()
+            continue
+        for _ in range(2 if member.form == "pairs" else 1):
+            count = 1 if member.form in V1_SINGLE else _u32(file)
+            for _ in range(count):
+                file.seek(_fitting(file, end), os.SEEK_CUR)
+    if file.seek(0, os.SEEK_CUR) != end:
+        raise _Unreadable
+    return cluster
+
+
+def _fitting(file: ReadableFile, end: int) -> int:
+    """The length of what comes next, which is there."""
+    size = _u32(file)
+    if file.seek(0, os.SEEK_CUR) + size > end:
+        raise _Unreadable
+    return size
+
+
+def _peek_v2(file: ReadableFile) -> str | None:
     try:
         end = file.seek(0, os.SEEK_END) - CHECKSUM_SIZE
         file.seek(0)
