@@ -17,7 +17,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from itertools import count
 from typing import NamedTuple
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote
 from xml.sax.saxutils import escape, unescape
 
 import xxhash
@@ -113,11 +113,21 @@ class Buckets:
         return Answer(status, body, end - start, headers)
 
     def put(self, asked: Asked) -> Answer:
+        if "x-amz-copy-source" in asked.headers:
+            return self._copy(asked)
         return self._keep(asked, (asked.body,), _etag(asked.body))
 
     def delete(self, asked: Asked) -> Answer:
         self._in(asked).pop(asked.key, None)
         return Answer(HTTPStatus.NO_CONTENT)
+
+    def _copy(self, asked: Asked) -> Answer:
+        bucket, _, key = (
+            unquote(asked.headers["x-amz-copy-source"]).removeprefix("/").partition("/")
+        )
+        found = self._there(asked._replace(bucket=bucket, key=key))
+        self._keep(asked, found.parts, found.etag)
+        return _xml(f"<CopyObjectResult><ETag>{escape(found.etag)}</ETag></CopyObjectResult>")
 
     def _in(self, asked: Asked) -> dict[str, Object]:
         if asked.bucket not in self.objects:

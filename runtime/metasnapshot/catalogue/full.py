@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +23,7 @@ from metasnapshot.catalogue.full_header import (
     HEAD,
     HEADER_SIZE_MAX,
     MAGIC,
+    VOID,
     Header,
     compare,
     damaged,
@@ -29,7 +31,7 @@ from metasnapshot.catalogue.full_header import (
     full_path,
     require_id,
 )
-from metasnapshot.errors import ObjectMissing
+from metasnapshot.errors import ConflictError, ObjectMissing
 from metasnapshot.hummock.identity import KINDS
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.store.port import Store
@@ -110,6 +112,8 @@ def read_full(store: Store, directory: str, snapshot_id: int) -> FullBackup | No
         data = store.read(path).data
     except ObjectMissing:
         return None
+    if data == VOID:
+        return None
     full = decode_full(path, data)
     require_id(path, full.header, snapshot_id)
     return full
@@ -131,10 +135,18 @@ def write_full(store: Store, directory: str, full: FullBackup) -> None:
     """Write a side file: what it names must be there by now.
 
     Raises:
-        ConflictError: the snapshot has one.
+        ConflictError: the snapshot has one, or gc gave it up.
     """
     with store.open_writer(full_path(directory, full.header.snapshot_id)) as file:
         file.write(encode_full(full))
+
+
+def give_up(store: Store, directory: str, snapshot_id: int) -> None:
+    """See that a snapshot never becomes complete, if it is not. A backup that stood still may go on
+    after its objects were collected; then it finds its side file's name taken.
+    """
+    with suppress(ConflictError):
+        store.put_if_absent(full_path(directory, snapshot_id), VOID)
 
 
 def _unpack(path: str, data: memoryview, count: int) -> bytes:

@@ -19,6 +19,8 @@ AREA = "objects"
 """The directory of the objects, in a backup directory."""
 FULL = "full"
 MAGIC = b"MSNPFULL"
+VOID = b"MSNPVOID given up: gc found its backup dead, and it must never become complete\n"
+"""All of a side file that says that there is none, and keeps one from being written."""
 FORMAT = 1
 HEAD = struct.Struct("<8sII")
 """Magic, format, bytes of the header."""
@@ -82,6 +84,8 @@ def read_header(store: Store, directory: str, snapshot_id: int) -> Header | None
         with store.open_reader(path) as file:
             head = file.read(HEAD.size + HEADER_SIZE_MAX + CHECKSUM.size)
     except ObjectMissing:
+        return None
+    if head == VOID:
         return None
     header, _ = decode_head(path, head)
     require_id(path, header, snapshot_id)

@@ -4,6 +4,9 @@ The marker says who it is, and its beat goes on while its maker lives: whoever w
 objects watches it, by a clock of his own, for longer than a beat takes. It is gone when the backup
 has ended, well or not; one that a kill left behind is taken away by the next backup of its host, or
 by gc. RisingWave ignores these objects.
+
+`gc.copying` is the other side: whoever collects puts it first and looks for backups then; a backup
+puts its own first and looks for it then. So one of two that meet sees the other, and leaves.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.port import Store, join
 
 COPYING = "copying"
+GC_NAME = f"gc.{COPYING}"
 BEAT_S = CLAIM_LIFE_S / BEATS
 
 
@@ -41,14 +45,57 @@ def marked(store: Store, directory: str, snapshot_id: int) -> Generator[None]:
     """Mark a snapshot whose objects are copied in the block.
 
     Raises:
-        ConflictError: somebody else copies them.
+        ConflictError: somebody else copies them, or objects are collected.
     """
-    beating = _Beating(store, marker_path(directory, snapshot_id))
-    beating.begin()
+    said = f"{marker_path(directory, snapshot_id)} is there: another process copies its objects"
+    with _beating(store, marker_path(directory, snapshot_id), said):
+        require_no_gc(store, directory)
+        yield
+
+
+@contextmanager
+def collecting(store: Store, directory: str) -> Generator[None]:
+    """Keep backups with objects away for the block.
+
+    Raises:
+        ConflictError: somebody else collects objects.
+    """
+    path = join(directory, GC_NAME)
+    _drop_dead(store, path)
+    with _beating(store, path, f"{path} is there: another process collects objects"):
+        yield
+
+
+def require_no_gc(store: Store, directory: str) -> None:
+    """See that nobody collects objects. A collection that stands still may go on any moment, so
+    that only one whose process is known to be dead is passed over.
+
+    Raises:
+        ConflictError: somebody does.
+    """
+    path = join(directory, GC_NAME)
+    _drop_dead(store, path)
+    if store.head(path) is not None:
+        raise ConflictError(
+            f"{path} is there: objects are being collected",
+            hint="wait until gc has ended; if its host is gone, delete that file",
+        )
+
+
+@contextmanager
+def _beating(store: Store, path: str, said: str) -> Generator[None]:
+    beating = _Beating(store, path)
+    beating.begin(said)
     try:
         yield
     finally:
         beating.end()
+
+
+def _drop_dead(store: Store, path: str) -> None:
+    marker = read_marker_at(store, path)
+    if marker is not None and marker.holder.is_gone:
+        store.delete(path)
 
 
 def marker_path(directory: str, snapshot_id: int) -> str:
@@ -63,7 +110,11 @@ def marker_id(name: str) -> int | None:
 
 def read_marker(store: Store, directory: str, snapshot_id: int) -> Marker | None:
     """The marker of a snapshot; None if it has none, or one that says nothing."""
-    path = marker_path(directory, snapshot_id)
+    return read_marker_at(store, marker_path(directory, snapshot_id))
+
+
+def read_marker_at(store: Store, path: str) -> Marker | None:
+    """The same by its path."""
     try:
         return decode_document(path, read_document(store, path).data, _decoder)
     except (ObjectMissing, DamageError):
@@ -73,9 +124,7 @@ def read_marker(store: Store, directory: str, snapshot_id: int) -> Marker | None
 def drop_dead_markers(store: Store, directory: str, ids: list[int]) -> None:
     """Delete markers whose holder was a process of this host and is no more."""
     for number in ids:
-        marker = read_marker(store, directory, number)
-        if marker is not None and marker.holder.is_gone:
-            store.delete(marker_path(directory, number))
+        _drop_dead(store, marker_path(directory, number))
 
 
 class _Beating:
@@ -88,13 +137,12 @@ class _Beating:
         self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="marker", daemon=True)
 
-    def begin(self) -> None:
+    def begin(self, said: str) -> None:
         try:
             self._etag = self._store.put_if_absent(self._path, msgspec.json.encode(self._marker))
         except ConflictError as error:
             raise ConflictError(
-                f"{self._path} is there: another process copies the objects of this snapshot",
-                hint="if none does, a dead process left it: `metasnapshot gc --commit`",
+                said, hint="if none does, a dead process left it: `metasnapshot gc --commit`"
             ) from error
         self._thread.start()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from metasnapshot.errors import UsageError
-from metasnapshot.operations.crew import Pace
+from metasnapshot.operations.crew import ROUNDS, Pace
 
 if TYPE_CHECKING:
     from metasnapshot.operations.verify_content import ContentCheck
@@ -20,6 +20,8 @@ class WithObjects(Pace):
 
     Attributes:
         with_objects: copy the objects too, those that are not there yet.
+        rounds: with --with-objects: how often it is done with a newer snapshot when the running
+            cluster deletes objects meanwhile.
         jobs: with --with-objects: objects at a time.
         memory: with --with-objects: bytes of objects in memory at a time, as 64M.
         bwlimit: with --with-objects: bytes to read a second at most, as 200M.
@@ -29,11 +31,16 @@ class WithObjects(Pace):
     """
 
     with_objects: bool = False
+    rounds: int = ROUNDS
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.rounds < 1:
+            raise UsageError("--rounds: one at least")
         if not self.with_objects:
             require_default(self, "--with-objects")
+            if self.rounds != ROUNDS:
+                raise UsageError("--rounds means nothing without --with-objects")
 
 
 def require_default(pace: Pace, option: str) -> None:

@@ -22,6 +22,7 @@ from metasnapshot.hummock.paths import DATA
 from metasnapshot.sst.frame import FrameCheck, check_frame
 from metasnapshot.sst.meta import TAIL, Meta, read_meta
 from metasnapshot.store.port import Store
+from metasnapshot.store.within import CopyWithin
 
 SMALL_MAX = 8 << 20
 """Bytes of an object that is read at once."""
@@ -66,15 +67,27 @@ def cost_of(size: int) -> int:
     return size if size <= SMALL_MAX else STREAM_COST
 
 
-def copy_object(original: Original, target: Store, path: str) -> bytes:
+def copy_object(
+    original: Original, target: Store, path: str, within: CopyWithin | None = None
+) -> bytes:
     """Copy an object under a name that nothing has, or this very object; returns its hash.
+
+    Args:
+        original: the object.
+        target: the store to copy to.
+        path: the name of the copy.
+        within: what copies within the provider of both, once the original was read and checked.
 
     Raises:
         ObjectMissing: the original is gone.
         DamageError: it is not what it must be, twice; nothing was written.
         ConflictError: another object has the name.
     """
-    return _twice(lambda: _copy_once(original, target, path))
+    if within is not None and not original.is_small and within.takes(original.item.size):
+        found = check_object(original)
+        if within.copy(original.path, path, original.item.size):
+            return found
+    return _twice(lambda: _copy_once(original, target, path, within))
 
 
 def check_object(original: Original) -> bytes:
@@ -100,9 +113,11 @@ def _twice(work: Callable[[], T]) -> T:
         return work()
 
 
-def _copy_once(original: Original, target: Store, path: str) -> bytes:
+def _copy_once(original: Original, target: Store, path: str, within: CopyWithin | None) -> bytes:
     if original.is_small:
         data, found = _read_small(original)
+        if within is not None and within.copy(original.path, path, len(data)):
+            return found
         try:
             target.put_if_absent(path, data)
         except ConflictError as error:

@@ -1,5 +1,6 @@
 """backup --with-objects: a snapshot, then a copy of every object that it needs and the area does
-not have, then the side file that makes it complete.
+not have, then the side file that makes it complete. Beside a living cluster objects may vanish
+meanwhile; then it is done again with a newer snapshot, in rounds.
 
 The order is what a kill at any moment may leave: a snapshot that is listed as partial, and whole
 objects that the next backup finds. What is in the area is what a listing shows, at the start and
@@ -8,8 +9,10 @@ again right before the side file is written.
 
 from __future__ import annotations
 
+import time
 from array import array
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from metasnapshot.catalogue.area import Area, find_area, look_for, make_area, require_own
@@ -36,8 +39,17 @@ from metasnapshot.operations.copy_objects import (
     some,
     state_side,
 )
-from metasnapshot.operations.crew import Pace
+from metasnapshot.operations.crew import ROUNDS, Pace
 from metasnapshot.operations.known_hashes import known_hashes
+from metasnapshot.operations.rounds import (
+    Round,
+    drop,
+    hasty_objects,
+    in_haste,
+    is_lost,
+    why_no_more,
+    written_between,
+)
 from metasnapshot.store.port import Store
 from metasnapshot.store.url import open_store
 
@@ -58,7 +70,10 @@ class FullResult:
         reused: objects that the area had.
         findings: what vanished, and what is damaged.
         complete: whether the side file was written.
-        problems: of earlier side files.
+        problems: of earlier side files, and of snapshots of earlier rounds that stay.
+        rounds: how many it took.
+        stopped: why there was no further round, if one might have helped.
+        ids_vanished: of objects that vanished.
     """
 
     backup: BackupResult
@@ -68,10 +83,15 @@ class FullResult:
     findings: Findings
     complete: bool
     problems: tuple[str, ...] = ()
+    rounds: int = 1
+    stopped: MetasnapshotError | None = None
+    ids_vanished: frozenset[int] = frozenset()
 
     @property
     def error(self) -> MetasnapshotError | None:
         """What kept it from being complete: ObjectMissing if all of it vanished."""
+        if self.stopped is not None:
+            return self.stopped
         return self.findings.error(f"snapshot {self.backup.entry.id}, which is partial")
 
     @property
@@ -88,6 +108,7 @@ def backup_full(
     options: BackupOptions,
     pace: Pace,
     store: Store | None = None,
+    rounds_max: int = ROUNDS,
 ) -> FullResult:
     """Back up a meta store and every object that the snapshot needs.
 
@@ -97,6 +118,8 @@ def backup_full(
         options: how to back up.
         pace: how fast to copy.
         store: the state store; by default the one that the options or the parameters name.
+        rounds_max: how often it is begun again when objects vanish; never while the meta node is
+            stopped, for nobody collects then.
 
     Raises:
         UsageError: the directory lies below a data directory.
@@ -117,12 +140,53 @@ def backup_full(
     if area is not None:
         require_own(area, repository.directory, cluster_id)
     state = open_store(url, repository.context) if store is None else store
-    result = backup(meta_store, repository, options, state)
     if options.dry_run:
-        return _foreseen(repository, result)
+        return _foreseen(repository, backup(meta_store, repository, options, state))
     source = state_side(state, directory, prefixed=is_prefixed(url, parameters))
+
+    def take() -> BackupResult:
+        return backup(meta_store, repository, options, state)
+
+    def complete(result: BackupResult) -> tuple[FullResult, int]:
+        return _complete(repository, result, source, cluster_id, pace)
+
+    return _in_rounds(repository, take, complete, 1 if options.meta_node_stopped else rounds_max)
+
+
+def _in_rounds(
+    repository: Repository,
+    take: Callable[[], BackupResult],
+    complete: Callable[[BackupResult], tuple[FullResult, int]],
+    rounds_max: int,
+) -> FullResult:
+    """Take a snapshot and complete it; begin again while objects vanish and that helps."""
+    rounds, problems = list[Round](), list[str]()
+    done: FullResult | None = None
+    began = time.monotonic()
+    while True:
+        started = time.monotonic()
+        result, written = take(), 0
+        if done is not None:
+            written = written_between(done.backup.needed, result.needed)
+            problems += drop(repository, done.backup.entry.id)
+        done, size = complete(result)
+        took, between_s = time.monotonic() - started, started - began
+        rounds.append(Round(size, done.bytes_copied, took, written, between_s, done.ids_vanished))
+        began = started
+        total = replace(done, rounds=len(rounds), problems=(*problems, *done.problems))
+        if done.complete or not done.ids_vanished or is_lost(rounds):
+            return total
+        if (why := why_no_more(rounds, rounds_max)) is not None:
+            return total if rounds_max == 1 else replace(total, stopped=why)
+
+
+def _complete(
+    repository: Repository, result: BackupResult, source: Side, cluster_id: str | None, pace: Pace
+) -> tuple[FullResult, int]:
+    """Copy the objects of a snapshot; with how many bytes there were to copy."""
     try:
-        return _Completion(repository, result, source, cluster_id, pace).run()
+        completion = _Completion(repository, result, source, cluster_id, pace)
+        return completion.run(), completion.size
     except MetasnapshotError as error:
         goes_on = f"snapshot {result.entry.id} is partial; the next backup goes on from there"
         error.hint = f"{error.hint}; {goes_on}" if error.hint else goes_on
@@ -154,6 +218,8 @@ class _Completion:
         self._target = area_side(self._store, self._directory)
         self._work = ObjectWork(result.needed, pace, VANISHED_HINT)
         self._pace = pace
+        self._repository = repository
+        self.size = 0
 
     @property
     def _needed(self) -> NeededObjects:
@@ -181,7 +247,15 @@ class _Completion:
                 findings,
                 complete,
                 tuple(problems),
+                ids_vanished=self._vanished(),
             )
+
+    def _vanished(self) -> frozenset[int]:
+        """Ids of what was not there, if nothing else is wrong."""
+        findings = self._work.findings
+        if findings.counts[ERROR] > findings.missing:
+            return frozenset()
+        return frozenset(self._work.missing)
 
     def _look(self) -> bytearray:
         """What is there; an object of a wrong size would never be overwritten."""
@@ -212,9 +286,14 @@ class _Completion:
 
     def _copy(self, seen: bytearray) -> set[int]:
         """Copy what is not there; and again what is gone when all is there."""
-        copied, work = set[int](), self._work
+        copied, work, hasty = set[int](), self._work, set[int]()
+        if not all(seen):
+            with self._repository.open(self._result.entry.id) as reader:
+                hasty = hasty_objects(reader)
         for _ in range(LISTS_MAX):
-            todo = array("Q", (place for place, is_there in enumerate(seen) if not is_there))
+            missing = (place for place, is_there in enumerate(seen) if not is_there)
+            todo = array("Q", in_haste(missing, self._needed, hasty))
+            self.size = self.size or sum(self._needed.sizes[place] for place in todo)
             work.copy(todo, self._source, self._target)
             copied.update(place for place in todo if work.hash_of(place) is not None)
             if work.findings.counts[ERROR]:

@@ -22,6 +22,7 @@ from metasnapshot.hummock.transfer import Original, check_object, copy_object, c
 from metasnapshot.operations.crew import Crew, Pace
 from metasnapshot.store.bulk import in_bulk
 from metasnapshot.store.port import Store
+from metasnapshot.store.within import copier
 
 VANISHED_HINT = (
     "the cluster collected it meanwhile: stop the meta node (--meta-node-stopped), and back up "
@@ -75,6 +76,7 @@ class ObjectWork:
         missing_hint: what to do about an object that is not there.
         hashes: XXH3-128 of each, by its place; zeros where it is not known.
         findings: what vanished, and what is damaged.
+        missing: ids of objects that were not there.
         done: how many objects were copied or read.
         bytes: of those.
     """
@@ -84,6 +86,7 @@ class ObjectWork:
     missing_hint: str = ""
     hashes: bytearray = field(default_factory=bytearray)
     findings: Findings = field(default_factory=Findings)
+    missing: set[int] = field(default_factory=set[int])
     done: int = 0
     bytes: int = 0
 
@@ -101,11 +104,13 @@ class ObjectWork:
         """Copy objects, and note their hashes; what is known of a hash is compared. All are
         durable when this ends.
         """
+        within = copier(source.store, target.store)
         with in_bulk(target.store) as store:
 
             def work(place: int) -> None:
                 original = self._original(place, source)
-                self._note(place, copy_object(original, store, target.path_of(original.item)))
+                path = target.path_of(original.item)
+                self._note(place, copy_object(original, store, path, within))
 
             self._work_through(places, source, work)
 
@@ -149,6 +154,7 @@ class ObjectWork:
             try:
                 work(place)
             except ObjectMissing:
+                self.missing.add(item.id)
                 what = f"object {item.id} is missing"
                 self.find(ERROR, path, what, self.missing_hint, missing=True)
             except DamageError as error:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from metasnapshot.errors import UsageError
 
 JOBS_MAX = 256
+ROUNDS = 5
+"""How often a backup with objects is done again, at most, when objects vanish."""
 MEMORY_MIN = 1 << 20
 SIZE_MAX = 1 << 50
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}

@@ -20,7 +20,13 @@ from metasnapshot.catalogue.ids import id_in
 from metasnapshot.catalogue.ledger import LEDGER_NAME
 from metasnapshot.catalogue.manifest import MANIFEST_NAME
 from metasnapshot.catalogue.manifest_file import PREVIOUS_NAME
-from metasnapshot.catalogue.marker import COPYING, marker_id, read_marker
+from metasnapshot.catalogue.marker import (
+    COPYING,
+    GC_NAME,
+    marker_id,
+    read_marker,
+    read_marker_at,
+)
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import RESERVED, ids_among, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
@@ -119,8 +125,12 @@ def _foreign(names: Names, prefix: str) -> Iterator[Stray]:
 def _is_held(repository: Repository, name: str) -> bool:
     """Whether an object is a snapshot, or the reservation of one, that is being written here."""
     store, directory = repository.store, repository.directory
-    if (number := marker_id(name)) is not None:
-        marker = read_marker(store, directory, number)
+    number = marker_id(name)
+    if number is not None or name == GC_NAME:
+        path = join(directory, GC_NAME)
+        marker = (
+            read_marker_at(store, path) if number is None else read_marker(store, directory, number)
+        )
         return marker is not None and marker.holder.is_here and not marker.holder.is_gone
     found = (id_in(name, suffix) for suffix in (SNAPSHOT, RESERVED))
     number = next((number for number in found if number is not None), None)
@@ -137,8 +147,10 @@ def _kind(name: str, ids: tuple[int, ...], files: set[int]) -> str | None:
         return None if number in ids else ORPHAN
     if OURS.fullmatch(name):
         return None
-    is_ours = LEFTOVERS.fullmatch(name) or any(
-        id_in(name, suffix) is not None for suffix in (RESERVED, COPYING)
+    is_ours = (
+        name == GC_NAME
+        or LEFTOVERS.fullmatch(name)
+        or any(id_in(name, suffix) is not None for suffix in (RESERVED, COPYING))
     )
     return LEFTOVER if is_ours else FOREIGN
 

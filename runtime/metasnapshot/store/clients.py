@@ -59,6 +59,35 @@ class Connector:
         """The address of its service, or of the bucket; "" where the library knows it."""
         return str(self.options.get("endpoint") or self.options.get("base_url") or "")
 
+    def beside(self, source: object) -> tuple[Connector, str] | None:
+        """What makes clients that copy from another bucket into this one, and what stands before
+        a key of this one then; None if both are not within the reach of one client.
+
+        A client has one bucket. One of the source's that is given the address of this bucket names
+        the source in a header, and sends it here.
+        """
+        if not isinstance(source, Connector) or self._reach() != source._reach():  # noqa: SLF001
+            return None
+        if not _speaks_s3(self.place):
+            return (self, "") if self.place.bucket == source.place.bucket else None
+        is_host = _is_host(self.options)
+        options = {
+            **self.options,
+            "endpoint": _bucket_endpoint(self.place, self.options),
+            "virtual_hosted_style_request": True,
+        }
+        if not is_host:
+            options["endpoint"] = str(options["endpoint"]).removesuffix(f"/{self.place.bucket}")
+        found = replace(self, place=replace(self.place, bucket=source.place.bucket))
+        prefix = "" if is_host else f"{self.place.bucket}/"
+        return replace(found, options=options), prefix
+
+    def _reach(self) -> tuple[object, ...]:
+        """What is the same for buckets that one client may copy between."""
+        place, options = self.place, dict(self.options)
+        endpoint = str(options.pop("endpoint", "")).replace(f"://{place.bucket}.", "://", 1)
+        return place.service, place.account, endpoint, sorted(options.items(), key=str)
+
     def __call__(self, timeout_s: float, retry: Any, checksums: int = 0) -> Any:
         """A client.
 
@@ -138,6 +167,17 @@ def connector(place: Location, ca_file: str = "") -> Connector:
 def _speaks_s3(place: Location) -> bool:
     row = find_service(place.service)
     return row is not None and row.speaks_s3
+
+
+def _bucket_endpoint(place: Location, options: dict[str, Any]) -> str:
+    """The address of a bucket of S3's protocol."""
+    endpoint = str(options.get("endpoint") or f"https://s3.{options['region']}.amazonaws.com")
+    return endpoint if _is_host(options) else f"{endpoint.rstrip('/')}/{place.bucket}"
+
+
+def _is_host(options: dict[str, Any]) -> bool:
+    """Whether a bucket of S3's protocol is a host of its own."""
+    return str(options.get("virtual_hosted_style_request", False)).lower() == "true"
 
 
 _HINT = "check the URL and the environment (docs/object-stores.md)"

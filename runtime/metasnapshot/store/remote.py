@@ -222,6 +222,32 @@ class RemoteStore:
         """See Store: parts of an upload that died are the bucket's lifecycle rule to take away."""
         yield from ()
 
+    def copying_from(self, source: object) -> Callable[[str, str], None] | None:
+        """What has the service copy objects of another bucket into this one, over what is there.
+
+        Args:
+            source: the store to copy from.
+
+        Returns:
+            It takes the paths of an object and of its copy. None if the two are not of one
+            provider, or it copies within a bucket only.
+        """
+        beside = getattr(self._connect, "beside", None)
+        if beside is None or not isinstance(source, RemoteStore):
+            return None
+        found = beside(source._connect)  # noqa: SLF001 - of its own kind
+        if found is None:
+            return None
+        connect, prefix = found
+        client = connect(self._policy.timeout_s, _retry_options(self._policy, self._policy.retries))
+
+        def copy_object(path: str, target: str) -> None:
+            with self._translated(target, Act.WRITE):
+                key = source._key(path)  # noqa: SLF001 - of its own kind
+                obstore.copy(client, key, f"{prefix}{self._key(target)}")
+
+        return copy_object
+
     def delete(self, path: str) -> None:
         """See Store."""
         pauses = self._policy.pauses()

@@ -57,7 +57,7 @@ def backup(
         from metasnapshot.operations.backup_full import backup_full  # noqa: PLC0415 - loads numpy
 
         with opening as meta_store:
-            full = backup_full(meta_store, found, options, objects)
+            full = backup_full(meta_store, found, options, objects, rounds_max=objects.rounds)
         return _say_full(full, dry_run=options.dry_run, json=json)
     with opening as meta_store:
         result = operation.backup(meta_store, found, options)
@@ -109,7 +109,7 @@ def full_document(full: FullResult) -> Document:
     """What --json prints besides, with --with-objects."""
     return {
         "complete": full.complete,
-        "rounds": 1,
+        "rounds": full.rounds,
         "objects": {
             "needed": len(full.backup.needed),
             "bytes": full.backup.needed.size,

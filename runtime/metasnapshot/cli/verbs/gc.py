@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.screen import Part, doubtful
-from metasnapshot.cli.text import Document, complain, say, say_json, table
+from metasnapshot.cli.text import Document, complain, say, say_json, spelt_size, table
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.operations import gc as collecting
 from metasnapshot.operations.gc import Stray, Strays
+
+if TYPE_CHECKING:
+    from metasnapshot.catalogue.repository import Repository
+    from metasnapshot.operations.gc_objects import Unneeded
 
 GRACE = timedelta(hours=24)
 
@@ -25,19 +29,27 @@ def gc(
     grace: Annotated[
         timedelta, DURATION, Parameter(help="How old an object must be to go.")
     ] = GRACE,
+    objects: Annotated[
+        bool, Parameter(help="Objects too that no full backup needs.", negative="")
+    ] = False,
     commit: Commit = False,
     json: Json = False,
 ) -> int:
     """Find files that no manifest entry names, and what died processes left; delete the old ones.
     Exit 3 if entries have lost their files.
 
+    With --objects also the copies of objects that no full backup needs any more. While one is at
+    work none goes: exit 11.
+
     $ metasnapshot gc --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
     strays = collecting.look(found, grace)
     gone = collecting.collect(found, strays) if commit else []
+    unneeded = _objects(found, grace, commit=commit) if objects else None
     if json:
-        say_json(document(strays, gone, committed=commit))
+        more = {} if unneeded is None else {"objects": objects_document(unneeded)}
+        say_json(document(strays, gone, committed=commit) | more)
     else:
         rows: list[list[Part]] = [
             [item.kind, item.path, str(item.size), _when(item), _fate(item)]
@@ -46,12 +58,29 @@ def gc(
         table([["kind", "path", "bytes", "modified", ""], *rows])
         due = [item for item in strays.found if item.is_due]
         say(f"deleted {len(gone)} objects" if commit else f"{len(due)} would go: {DRY}")
+        if unneeded is not None:
+            _say_objects(unneeded, committed=commit)
     for number in strays.lost:
         complain(
             f"snapshot {number} is in the manifest and its file is not there",
             "`metasnapshot rebuild-manifest` drops such entries, `copy` may bring the file back",
         )
     return SOME_FAILED if strays.lost else 0
+
+
+def _objects(found: Repository, grace: timedelta, *, commit: bool) -> Unneeded:
+    from metasnapshot.operations.gc_objects import (  # noqa: PLC0415 - loads numpy
+        collect_objects,
+        find_unneeded,
+    )
+
+    return collect_objects(found, grace) if commit else find_unneeded(found, grace)
+
+
+def _say_objects(found: Unneeded, *, committed: bool) -> None:
+    what = f"{len(found.due)} copies of objects ({spelt_size(found.bytes)})"
+    fate = "deleted" if committed else "would go"
+    say(f"{what} {fate}; {found.named} are needed, {found.young} too young")
 
 
 def _when(item: collecting.Stray) -> str:
@@ -80,4 +109,16 @@ def document(found: Strays, gone: Sequence[Stray], *, committed: bool) -> Docume
         ],
         "lost": list(found.lost),
         "deleted": [item.path for item in gone],
+    }
+
+
+def objects_document(found: Unneeded) -> Document:
+    """What --json prints besides, with --objects."""
+    return {
+        "unneeded": len(found.due),
+        "bytes": found.bytes,
+        "young": found.young,
+        "needed": found.named,
+        "foreign": found.foreign,
+        "deleted": found.deleted,
     }

@@ -1,0 +1,189 @@
+"""gc --objects: the objects of a backup directory that no full backup names.
+
+An object goes if no side file names it, if it is older than a grace, and if no backup with objects
+is at work. A side file whose snapshot's file is gone names nothing once it is older than the grace.
+Of a backup at work its marker beats, which is watched by the clock of this process alone; one that
+is dead, or stands still, is given up first: its side file's name is taken, so that it can never
+become complete over objects that are gone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import numpy as np
+
+from metasnapshot.catalogue.area import parse_name
+from metasnapshot.catalogue.full import give_up, read_full
+from metasnapshot.catalogue.full_header import AREA, FULL, full_path
+from metasnapshot.catalogue.marker import COPYING, collecting, marker_path, read_marker
+from metasnapshot.catalogue.repository import SNAPSHOT, Repository
+from metasnapshot.catalogue.reservation import ids_among
+from metasnapshot.errors import ConflictError
+from metasnapshot.operations.delete import require_deletes
+from metasnapshot.store.lease import CLAIM_LIFE_S
+from metasnapshot.store.port import Names, ObjectHead, Store, join
+
+WATCHED_S = 2 * CLAIM_LIFE_S
+"""How long a marker is watched whose beat does not move."""
+POLL_S = 1.0
+BATCH = 1000
+"""Objects that are deleted between two looks for backups."""
+_MIX = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
+
+
+@dataclass
+class Unneeded:
+    """Objects that no side file names.
+
+    Attributes:
+        due: those that are old enough to go, by path.
+        bytes: of those.
+        young: how many are not.
+        named: how many objects of the area are named.
+        foreign: how many files of the area are none of ours.
+        deleted: how many are gone now.
+    """
+
+    due: list[ObjectHead] = field(default_factory=list[ObjectHead])
+    bytes: int = 0
+    young: int = 0
+    named: int = 0
+    foreign: int = 0
+    deleted: int = 0
+
+
+def find_unneeded(
+    repository: Repository, grace: timedelta, now: datetime | None = None
+) -> Unneeded:
+    """Look for objects that no side file names; nothing is changed.
+
+    Args:
+        repository: the directory.
+        grace: how old an object must be to go; one without a time never is.
+        now: by default the clock's.
+
+    Raises:
+        DamageError, UnknownFormat: of a side file nobody knows what it names.
+    """
+    before = (now or datetime.now(UTC)) - grace
+    store, found = repository.store, Unneeded()
+    named = _named(store, repository.directory, before)
+    prefix = join(repository.directory, f"{AREA}/x")[:-1]
+    for head in store.list(prefix):
+        item = parse_name(head.path[len(prefix) :])
+        if item is None:
+            found.foreign += 1
+        elif _is_in(named, _key(item.id, item.tag, item.kind)):
+            found.named += 1
+        elif head.modified is None or head.modified > before:
+            found.young += 1
+        else:
+            found.due.append(head)
+            found.bytes += head.size
+    return found
+
+
+def collect_objects(
+    repository: Repository, grace: timedelta, now: datetime | None = None
+) -> Unneeded:
+    """Delete objects that no side file names, while no backup with objects is at work.
+
+    Raises:
+        ConflictError: one is, or somebody else collects; what was deleted before is gone.
+        Denied: the key may not delete; nothing is deleted.
+        DamageError, UnknownFormat: as find_unneeded; nothing is deleted.
+    """
+    store, directory = repository.store, repository.directory
+    if not repository.store.names(join(directory, AREA)).directories:
+        return Unneeded()
+    require_deletes(repository)
+    with collecting(store, directory):
+        require_no_backups(store, directory)
+        found = find_unneeded(repository, grace, now)
+        heads = iter(found.due)
+        while batch := list(islice(heads, BATCH)):
+            require_no_backups(store, directory)
+            for head in batch:
+                store.delete(head.path)
+                found.deleted += 1
+    return found
+
+
+def require_no_backups(store: Store, directory: str) -> None:
+    """See that no backup with objects is at work; markers of dead ones go, and they are given up.
+
+    Raises:
+        ConflictError: one is.
+    """
+    for number in ids_among(store.names(directory), COPYING):
+        if _is_alive(store, directory, number):
+            raise ConflictError(
+                f"a backup copies the objects of snapshot {number}: none are collected now",
+                hint="run gc again when it has ended",
+            )
+        give_up(store, directory, number)
+        store.delete(marker_path(directory, number))
+
+
+def _is_alive(store: Store, directory: str, number: int) -> bool:
+    """Whether a marker's holder lives: its beat moves while we watch."""
+    first = read_marker(store, directory, number)
+    if first is not None and first.holder.is_gone:
+        return False
+    ends = time.monotonic() + WATCHED_S
+    while time.monotonic() < ends:
+        time.sleep(POLL_S)
+        marker = read_marker(store, directory, number)
+        if marker is not None and first is not None and marker.beat != first.beat:
+            return True
+        if marker is None and store.head(marker_path(directory, number)) is None:
+            return False
+        first = first or marker
+    return False
+
+
+def _named(store: Store, directory: str, before: datetime) -> Keys:
+    """Keys of all objects that side files name, ascending."""
+    found = store.names(directory)
+    files = set(ids_among(found, SNAPSHOT))
+    keys = [np.empty(0, np.uint64)]
+    for number in ids_among(found, FULL):
+        if number not in files and _is_old(found, full_path(directory, number), before):
+            continue  # an orphan
+        full = read_full(store, directory, number)
+        if full is not None:
+            objects = full.objects
+            kinds = np.frombuffer(bytes(objects.kinds), np.uint8).astype(np.uint64)
+            ids, tags = (np.frombuffer(item, np.uint64) for item in (objects.ids, objects.tags))
+            keys.append(_mixed(ids, tags, kinds))
+    return np.unique(np.concatenate(keys))
+
+
+def _is_old(found: Names, path: str, before: datetime) -> bool:
+    times: Iterator[datetime | None] = (
+        head.modified for head in found.objects if head.path == path
+    )
+    modified = next(times, None)
+    return modified is not None and modified <= before
+
+
+def _mixed(ids: Keys, tags: Keys, kinds: Keys) -> Keys:
+    """A number for each object. Two of one number would both count as named, and none would go."""
+    return (ids + kinds) * np.uint64(_MIX) ^ tags
+
+
+def _key(object_id: int, tag: int, kind: int) -> int:
+    """The same of one."""
+    return ((object_id + kind) * _MIX & _MASK) ^ tag
+
+
+def _is_in(keys: Keys, key: int) -> bool:
+    place = int(np.searchsorted(keys, np.uint64(key)))
+    return place < len(keys) and int(keys[place]) == key
