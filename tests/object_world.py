@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from metasnapshot_models.layouts import LAYOUTS
 TAG = goldens.SHIPPED / "v3.0.3"
 LOG_COLUMNS = ("new_value_sst", "old_value_sst")
 EPOCH = 7654321196608000
+BLOCK = 64_000
+"""Bytes of a block of an SST that is larger."""
 
 
 class ObjectWorld:
@@ -91,6 +93,16 @@ class ObjectWorld:
         self.write_version()
         self.write_objects(LocalStore(self.state))
 
+    def add_ssts(self, object_ids: Iterable[int]) -> None:
+        """The same for many at once."""
+        group = next(iter(self.version.levels.values()))
+        table = min(self.version.state_table_info)
+        for number in object_ids:
+            info = group.levels[0].table_infos.add()
+            self.objects[number] = _fill_sst(info, number, table, self.life)
+        self.write_version()
+        self.write_objects(LocalStore(self.state))
+
     def remove_sst(self, object_id: int) -> None:
         """Let the version need an SST no more, as after a compaction; its file goes too."""
         for levels in self.version.levels.values():
@@ -138,9 +150,11 @@ def _fill_sst(info: Any, object_id: int, table: int, life: int, size: int = 0) -
     epoch = EPOCH + (life << 20) + (object_id << 16)
     dice = random.Random(object_id)  # noqa: S311 - dice
     for block, algorithm in enumerate((LZ4, ZSTD, 0)):
-        value = dice.randbytes(40 + size // 30)
+        value = dice.randbytes(40 + min(size, BLOCK) // 30)
         entries = [put(b"\0%c%03d" % (block, n), epoch, value) for n in range(10)]
         sst.add(table, entries, algorithm)
+    for block in range(size // BLOCK):
+        sst.add(table, [put(b"\1%06d" % block, epoch, dice.randbytes(BLOCK))], 0)
     made = sst.info(type(info)(), object_id)
     for name in ("file_size", "meta_offset", "min_epoch", "max_epoch"):
         setattr(info, name, getattr(made, name))

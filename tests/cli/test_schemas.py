@@ -45,6 +45,7 @@ COMMANDS = [
     ("check", *BACKUPS),
     ("expire", *BACKUPS, "--keep-last", "1"),
     ("gc", *BACKUPS),
+    ("gc", *BACKUPS, "--objects"),
     ("rebuild-manifest", *BACKUPS),
     ("storage", "test", *BACKUPS),
     ("config", "show"),

@@ -74,6 +74,8 @@ def require_no_gc(store: Store, directory: str) -> None:
         ConflictError: somebody does.
     """
     path = join(directory, GC_NAME)
+    if store.head(path) is None:
+        return
     _drop_dead(store, path)
     if store.head(path) is not None:
         raise ConflictError(

@@ -15,8 +15,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WithObjects(Pace):
+class CopyObjects(Pace):
     """Whether objects are copied, and how fast.
+
+    Attributes:
+        with_objects: copy the objects too, those that are not there yet.
+        jobs: with --with-objects: objects at a time.
+        memory: with --with-objects: bytes of objects in memory at a time, as 64M.
+        bwlimit: with --with-objects: bytes to read a second at most, as 200M.
+
+    Raises:
+        UsageError: another one is given without the first.
+    """
+
+    with_objects: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.with_objects:
+            require_default(self, "--with-objects")
+
+
+@dataclass(frozen=True)
+class WithObjects(CopyObjects):
+    """The same for a backup.
 
     Attributes:
         with_objects: copy the objects too, those that are not there yet.
@@ -30,17 +52,14 @@ class WithObjects(Pace):
         UsageError: another one is given without the first.
     """
 
-    with_objects: bool = False
     rounds: int = ROUNDS
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rounds < 1:
             raise UsageError("--rounds: one at least")
-        if not self.with_objects:
-            require_default(self, "--with-objects")
-            if self.rounds != ROUNDS:
-                raise UsageError("--rounds means nothing without --with-objects")
+        if not self.with_objects and self.rounds != ROUNDS:
+            raise UsageError("--rounds means nothing without --with-objects")
 
 
 def require_default(pace: Pace, option: str) -> None:
@@ -123,5 +142,7 @@ class ReadContent(Pace):
 
 WITHOUT = WithObjects()
 """Objects stay where they are."""
+UNCOPIED = CopyObjects()
+"""The same of a copy."""
 UNREAD = ReadContent()
 """Objects are not read."""

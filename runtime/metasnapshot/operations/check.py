@@ -5,15 +5,17 @@ It reads the manifest, the notes and the newest file, and so is cheap enough for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from metasnapshot.catalogue.clusters import entries_of
-from metasnapshot.catalogue.completeness import unnamed_ids
+from metasnapshot.catalogue.completeness import header_of, unnamed_ids
+from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import newest_first
-from metasnapshot.errors import MetasnapshotError
+from metasnapshot.errors import DamageError, MetasnapshotError, UnknownFormat
 from metasnapshot.spans import counted, spelt
 
 
@@ -47,6 +49,8 @@ def check(
     age_max: timedelta | None,
     min_count: int,
     now: datetime | None = None,
+    *,
+    full: bool = False,
 ) -> Health:
     """Look at a backup directory.
 
@@ -55,14 +59,16 @@ def check(
         age_max: how old the newest sound snapshot may be.
         min_count: how many snapshots there must be.
         now: by default the clock's.
+        full: whether only snapshots count whose objects are in the backup too, by their side files.
 
     Raises:
         ConflictError: the directory has snapshots of more than one cluster, and none is named.
     """
-    manifest, records = repository.manifest(), Records(repository)
-    entries = entries_of(repository)
-    newest_id, newest_at, size = None, None, 0
-    damaged: dict[int, str] = {}
+    records = Records(repository)
+    entries, torn = entries_of(repository), dict[int, str]()
+    if full:
+        entries, torn = _full_among(repository, records, entries)
+    newest_id, newest_at, size, damaged = None, None, 0, torn
     for entry in newest_first(entries):
         try:
             with repository.open(entry.id) as reader:
@@ -73,25 +79,49 @@ def check(
             break
         except MetasnapshotError as error:
             damaged[entry.id] = str(error)
-    ledger = records.ledger
-    versions = {entry.id: entry.hummock_version_id for entry in manifest.entries}
-    vanished = tuple(
-        number
-        for number in sorted(ledger.made)
-        if number not in versions
-        or ledger.versions.get(number, versions[number]) != versions[number]
-    )
+    vanished = _vanished(repository.manifest(), records)
     clocks = records.clocks(now)
     age = None if newest_at is None else clocks.host - newest_at
     problems = [*records.problems, *records.ahead(clocks), *_unnamed(repository)]
     problems += [f"snapshot {number}: {why}" for number, why in damaged.items()]
     problems += [f"snapshot {number} vanished from the manifest" for number in vanished]
     if len(entries) < min_count:
-        problems.append(f"{counted(len(entries), 'snapshot')}, not {min_count}")
+        what = f"{'full ' if full else ''}snapshot"
+        problems.append(f"{counted(len(entries), what)}, not {min_count}")
     if age_max is not None and (age is None or age > age_max):
-        what = "no sound snapshot has a time" if age is None else f"the newest is {spelt(age)} old"
+        kind = "full" if full else "sound"
+        newest = "the newest full one" if full else "the newest"
+        what = f"no {kind} snapshot has a time" if age is None else f"{newest} is {spelt(age)} old"
         problems.append(f"{what}, more than {spelt(age_max)}")
     return Health(len(entries), newest_id, newest_at, size, damaged, vanished, tuple(problems))
+
+
+def _vanished(manifest: Manifest, records: Records) -> tuple[int, ...]:
+    """Ids that were entered and never deleted by us, and that the manifest lacks, or has for
+    another snapshot.
+    """
+    ledger = records.ledger
+    versions = {entry.id: entry.hummock_version_id for entry in manifest.entries}
+    return tuple(
+        number
+        for number in sorted(ledger.made)
+        if number not in versions
+        or ledger.versions.get(number, versions[number]) != versions[number]
+    )
+
+
+def _full_among(
+    repository: Repository, records: Records, entries: Sequence[ManifestEntry]
+) -> tuple[list[ManifestEntry], dict[int, str]]:
+    """Those of full snapshots; and of which the side file is damaged, and why."""
+    found, torn = list[ManifestEntry](), dict[int, str]()
+    for entry in entries:
+        try:
+            if header_of(repository, records.heads, entry.id) is not None:
+                found.append(entry)
+        except (DamageError, UnknownFormat) as error:
+            torn[entry.id] = str(error)
+    return found, torn
 
 
 def _unnamed(repository: Repository) -> list[str]:

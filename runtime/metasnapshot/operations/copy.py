@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.clusters import begun, clusters_in, require_room
@@ -28,18 +28,22 @@ from metasnapshot.errors import (
     UnknownFormat,
 )
 
+if TYPE_CHECKING:
+    from metasnapshot.operations.copy_full import CopiedObjects
+
 CHUNK_SIZE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A snapshot that is there now, its size, and whether it was there before; or the damage for
-    which it was not copied.
+    """A snapshot that is there now, its size, whether it was there before, and what came of its
+    objects if they were to be copied; or the damage for which it was not copied.
     """
 
     snapshot_id: int
     size: int = 0
     was_there: bool = False
+    objects: CopiedObjects | None = None
     error: MetasnapshotError | None = None
 
 

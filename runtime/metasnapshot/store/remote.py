@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
-from datetime import timedelta
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -37,7 +36,7 @@ from metasnapshot.store.port import (
 )
 from metasnapshot.store.ranged import RangedFile
 from metasnapshot.store.refusals import says_nothing, translate
-from metasnapshot.store.retry import RetryPolicy
+from metasnapshot.store.retry import RetryPolicy, client_retries
 from metasnapshot.store.upload import PART_SIZE, Upload
 
 Connect = Any
@@ -72,7 +71,7 @@ class RemoteStore:
             policy: tries and times.
         """
         self._policy = policy or RetryPolicy()
-        again = _retry_options(self._policy, self._policy.retries)
+        again = client_retries(self._policy, self._policy.retries)
         self._connect = connect
         self._client = connect(self._policy.timeout_s, again)
         self._is_conditional = True
@@ -92,9 +91,9 @@ class RemoteStore:
     def _make_writers(self) -> _Writers:
         options: dict[str, int] = {"checksums": self._checksums} if self._checksums else {}
         again, never, within = (
-            _retry_options(self._policy, self._policy.retries),
-            _retry_options(self._policy, 0),
-            _retry_options(self._policy, self._policy.retries, PUT_MAX_S / 2),
+            client_retries(self._policy, self._policy.retries),
+            client_retries(self._policy, 0),
+            client_retries(self._policy, self._policy.retries, PUT_MAX_S / 2),
         )
         return _Writers(
             again=self._connect(self._policy.timeout_s, again, **options),
@@ -203,7 +202,7 @@ class RemoteStore:
 
     def _pages(self, prefix: str, delimiter: str) -> Iterator[Page]:
         """The pages of a list as the service writes them."""
-        retry = _retry_options(self._policy, self._policy.retries)
+        retry = client_retries(self._policy, self._policy.retries)
 
         def ask(query: str) -> bytes:
             pauses = self._policy.pauses()
@@ -223,14 +222,8 @@ class RemoteStore:
         yield from ()
 
     def copying_from(self, source: object) -> Callable[[str, str], None] | None:
-        """What has the service copy objects of another bucket into this one, over what is there.
-
-        Args:
-            source: the store to copy from.
-
-        Returns:
-            It takes the paths of an object and of its copy. None if the two are not of one
-            provider, or it copies within a bucket only.
+        """What has the service copy objects of another store into this one, over what is there, by
+        the paths of both. None if they are not of one provider, or it copies within a bucket only.
         """
         beside = getattr(self._connect, "beside", None)
         if beside is None or not isinstance(source, RemoteStore):
@@ -239,7 +232,7 @@ class RemoteStore:
         if found is None:
             return None
         connect, prefix = found
-        client = connect(self._policy.timeout_s, _retry_options(self._policy, self._policy.retries))
+        client = connect(self._policy.timeout_s, client_retries(self._policy, self._policy.retries))
 
         def copy_object(path: str, target: str) -> None:
             with self._translated(target, Act.WRITE):
@@ -324,24 +317,6 @@ class RemoteStore:
             yield
         except (FileNotFoundError, BaseError) as error:
             raise translate(error, act, path, url=self.url, endpoint=self._endpoint) from error
-
-
-def _retry_options(policy: RetryPolicy, retries: int, within_s: float | None = None) -> Any:
-    """What obstore calls RetryConfig; the last try starts within so many seconds. It looks at the
-    clock before a pause, not after it.
-    """
-    longest = (retries + 1) * (policy.list_timeout_s + policy.backoff_max_s)
-    if within_s is not None:
-        longest = max(0.0, within_s - policy.backoff_max_s)
-    return {
-        "max_retries": retries,
-        "retry_timeout": timedelta(seconds=longest),
-        "backoff": {
-            "init_backoff": timedelta(seconds=policy.backoff_s),
-            "max_backoff": timedelta(seconds=policy.backoff_max_s),
-            "base": 2,
-        },
-    }
 
 
 def _etag(meta: Any) -> str:

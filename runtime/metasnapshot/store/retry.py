@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 LOCK_WAIT_S = 300.0
 """How long to wait for a lock or a lease. It is held while a small object is changed, no longer."""
@@ -47,3 +49,21 @@ class RetryPolicy:
 
 DEFAULTS = RetryPolicy()
 """What holds where nobody says otherwise."""
+
+
+def client_retries(policy: RetryPolicy, retries: int, within_s: float | None = None) -> Any:
+    """What obstore calls RetryConfig; the last try starts within so many seconds. It looks at the
+    clock before a pause, not after it.
+    """
+    longest = (retries + 1) * (policy.list_timeout_s + policy.backoff_max_s)
+    if within_s is not None:
+        longest = max(0.0, within_s - policy.backoff_max_s)
+    return {
+        "max_retries": retries,
+        "retry_timeout": timedelta(seconds=longest),
+        "backoff": {
+            "init_backoff": timedelta(seconds=policy.backoff_s),
+            "max_backoff": timedelta(seconds=policy.backoff_max_s),
+            "base": 2,
+        },
+    }

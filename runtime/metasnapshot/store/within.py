@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from metasnapshot.errors import AuthenticationError, ObjectMissing, StorageError
 from metasnapshot.store.port import Store
@@ -22,14 +21,6 @@ SIZE_MAX = 5 << 30
 logger = logging.getLogger(__name__)
 Copy = Callable[[str, str], None]
 """Paths of an object, and of its copy."""
-
-
-class _Bucket(Protocol):
-    """A store that its service can copy into."""
-
-    def copying_from(self, source: object) -> Copy | None:
-        """What copies objects of another bucket into this one; None if nothing can."""
-        ...
 
 
 class CopyWithin:
@@ -69,8 +60,9 @@ class CopyWithin:
 
 def copier(source: Store, target: Store) -> CopyWithin | None:
     """What copies within the provider of both stores; None if they have not one, or it cannot."""
-    bucket: _Bucket = getattr(target, "untried", target)
-    if not hasattr(bucket, "copying_from"):
+    bucket = getattr(target, "untried", target)
+    copying_from: Callable[[object], Copy | None] | None = getattr(bucket, "copying_from", None)
+    if copying_from is None:
         return None
-    copy = bucket.copying_from(getattr(source, "untried", source))
+    copy = copying_from(getattr(source, "untried", source))
     return None if copy is None else CopyWithin(copy, target)

@@ -30,6 +30,10 @@ from metasnapshot.errors import (
 from metasnapshot.operations import check as operation
 from metasnapshot.spans import counted
 
+Full = Annotated[
+    bool, Parameter(help="Count only snapshots whose objects are in the backup.", negative="")
+]
+
 
 def check(
     *,
@@ -40,6 +44,7 @@ def check(
         Parameter(help="How old the newest sound snapshot may be, such as 26h."),
     ] = None,
     min_count: Annotated[int, Parameter(help="How many snapshots there must be.")] = 1,
+    full: Full = False,
     nagios_line: Annotated[
         bool, Parameter("--nagios", help="Print one line, and exit with the codes of Nagios.")
     ] = False,
@@ -56,7 +61,7 @@ def check(
         if min_count < 0:
             raise UsageError("--min-count is less than none")
         found = directory.open()
-        health = operation.check(found, max_age, min_count)
+        health = operation.check(found, max_age, min_count, full=full)
     except MetasnapshotError as error:
         if not nagios_line:
             raise

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.cli.objects import UNCOPIED, CopyObjects
 from metasnapshot.cli.options import Directory, Json, SnapshotId, repository
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.snapshots import snapshot_ids
-from metasnapshot.cli.text import Document, complain, say, say_json
-from metasnapshot.errors import SOME_FAILED
+from metasnapshot.cli.text import Document, complain, note, say, say_json, spelt_size
+from metasnapshot.errors import SOME_FAILED, DamageError, ObjectMissing, UnknownFormat
 from metasnapshot.operations import copy as copying
 from metasnapshot.operations.copy import Copied
 
@@ -22,10 +25,13 @@ def copy(
     directory: Annotated[Directory, FLAT],
     to: Annotated[str, Parameter(help="Object store to copy to.")],
     to_directory: Annotated[str, Parameter(help="Directory in it.")] = BACKUP_DIRECTORY,
+    objects: Annotated[CopyObjects, FLAT] = UNCOPIED,
     json: Json = False,
 ) -> int:
     r"""Copy snapshots to another store, verified on arrival; all of them if none is named.
     Exit 3 if some are damaged and were not copied.
+
+    With --with-objects the objects of full ones too, into the objects of the other directory.
 
     $ metasnapshot copy latest --backup-storage-url s3://bucket \
         --to fs:///mnt/safe
@@ -33,7 +39,13 @@ def copy(
     found = directory.open()
     target = repository(to, to_directory)
     wanted = snapshot_ids(ids, found)
+    if objects.with_objects:
+        from metasnapshot.operations.copy_full import require_apart  # noqa: PLC0415 - loads numpy
+
+        require_apart(found, target)
     copied = copying.copy(found, target, wanted)
+    if objects.with_objects:
+        copied = [_with_objects(found, target, item, objects) for item in copied]
     code = SOME_FAILED if any(item.error for item in copied) else 0
     if json:
         say_json(document(copied))
@@ -43,13 +55,31 @@ def copy(
             complain(f"snapshot {item.snapshot_id} was not copied: {item.error}", item.error.hint)
             continue
         say(f"snapshot {item.snapshot_id}: {'was there' if item.was_there else item.size}")
+        if item.objects is not None:
+            size = spelt_size(item.objects.bytes_copied)
+            say(f"  {item.objects.copied} of {item.objects.needed} objects copied ({size})")
+        elif objects.with_objects:
+            note(f"snapshot {item.snapshot_id} is partial: it has no objects to copy")
     return code
+
+
+def _with_objects(found: Repository, target: Repository, item: Copied, pace: CopyObjects) -> Copied:
+    """The same with what came of its objects; damage is told, and ends no other's copy."""
+    from metasnapshot.operations.copy_full import copy_full  # noqa: PLC0415 - loads numpy
+
+    if item.error is not None:
+        return item
+    try:
+        return replace(item, objects=copy_full(found, target, item.snapshot_id, pace))
+    except (DamageError, UnknownFormat, ObjectMissing) as error:
+        return replace(item, error=error)
 
 
 def document(found: Sequence[Copied]) -> Document:
     """What --json prints."""
     copied = [
         {"id": item.snapshot_id, "bytes": item.size, "was_there": item.was_there}
+        | ({} if item.objects is None else {"objects": asdict(item.objects)})
         for item in found
         if item.error is None
     ]

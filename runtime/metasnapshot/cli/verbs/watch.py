@@ -19,6 +19,7 @@ from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import Watcher
 from metasnapshot.cli.meta_store import MetaStoreAt
+from metasnapshot.cli.objects import UNCOPIED, CopyObjects
 from metasnapshot.cli.options import AS_SAID, Directory, StateStore
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
@@ -26,8 +27,9 @@ from metasnapshot.cli.process import interrupts
 from metasnapshot.cli.run import current
 from metasnapshot.cli.watch_log import Form, WatchLog
 from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
+from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.operations import expire as expiring
-from metasnapshot.operations.backup import BackupOptions, backup
+from metasnapshot.operations.backup import BackupOptions, BackupResult, backup
 from metasnapshot.operations.expire import Policy
 from metasnapshot.operations.verify import Level, verify
 
@@ -45,6 +47,7 @@ def watch(
     policy: Annotated[PolicyOptions, FLAT] = NO_RULE,
     level: Annotated[Level, Parameter(help="How deep each new snapshot is verified.")] = "rows",
     rw_version: Annotated[str | None, RW_VERSION] = None,
+    objects: Annotated[CopyObjects, FLAT] = UNCOPIED,
     rounds: Annotated[
         int | None, Parameter(help="Stop after this many rounds; by default never.")
     ] = None,
@@ -71,6 +74,7 @@ def watch(
         level,
         place,
         WatchLog(log),
+        objects,
     )
     return _keep_watch(round_, every, rounds)
 
@@ -110,6 +114,7 @@ class Round:
         level: how deep the new snapshot is verified.
         state: where its objects are, if that is said.
         log: tells what happened.
+        objects: whether objects are copied too.
     """
 
     found: Repository
@@ -119,6 +124,7 @@ class Round:
     level: Level
     state: tuple[str, str | None] | None
     log: WatchLog
+    objects: CopyObjects = UNCOPIED
 
     def run(self, renew: Callable[[], None]) -> int:
         """Do all three; returns the exit code of the round.
@@ -133,9 +139,7 @@ class Round:
             renew()
             entries_of(self.found)  # stops where nobody knows which are to be counted
             with self.store.open() as meta_store:
-                result = backup(meta_store, self.found, self.options)
-            for text in result.warnings:
-                self.log.warning(text)
+                result = self._back_up(meta_store)
             renew()
             verified = verify(self.found, result.entry.id, self.level, self.state)
             if verified.error is not None:
@@ -151,6 +155,22 @@ class Round:
             return error.exit_code
         self.log.success(result.entry.id, result.size, [entry.id for entry in gone])
         return 0
+
+    def _back_up(self, meta_store: MetaStore) -> BackupResult:
+        """One snapshot; with objects it is full, or an error says why not."""
+        if not self.objects.with_objects:
+            result = backup(meta_store, self.found, self.options)
+            warnings = result.warnings
+        else:
+            from metasnapshot.operations.backup_full import backup_full  # noqa: PLC0415 - numpy
+
+            full = backup_full(meta_store, self.found, self.options, self.objects)
+            result, warnings = full.backup, full.warnings
+            if full.error is not None:
+                raise full.error
+        for text in warnings:
+            self.log.warning(text)
+        return result
 
     def _expire(self) -> list[ManifestEntry]:
         if self.policy.is_empty:

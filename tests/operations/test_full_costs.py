@@ -1,0 +1,168 @@
+"""What full backups cost: requests where nothing is new, memory for many bytes, and CPU for many
+objects.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from exhaustive import WHOLE
+from faults import FaultyStore
+from object_world import ObjectWorld
+
+from metasnapshot.catalogue.area import Area, look_for, object_path
+from metasnapshot.catalogue.full import FullBackup, decode_full, encode_full, write_full
+from metasnapshot.catalogue.full_header import Header
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.hummock.objects import NeededObject, NeededObjects
+from metasnapshot.metastore.connect import open_meta_store
+from metasnapshot.operations.backup_full import FullResult, backup_full
+from metasnapshot.operations.backup_options import BackupOptions
+from metasnapshot.operations.crew import Pace
+from metasnapshot.operations.known_hashes import known_hashes
+from metasnapshot.operations.rounds import in_haste
+from metasnapshot.store.local import LocalStore
+from metasnapshot.store.memory import MemoryStore
+from metasnapshot.store.port import ObjectHead
+
+PAGE = 1000
+NONE = ("list", "exclusive")
+"""A list counts by its pages; a lock is none of a bucket's."""
+PER_THOUSAND, FIXED = 2.2, 60
+"""Of the 60, 17 are looks at the size of a document before it is read."""
+MIB = 1 << 20
+PEAK = """
+import re, sys
+from metasnapshot.cli.app import main
+code = main(sys.argv[1:])
+found = re.search("VmHWM:\\\\s*([0-9]+)", open("/proc/self/status").read())
+print(found[1], file=sys.stderr)
+sys.exit(code)
+"""
+"""The command, and the most memory that its process ever had: what a parent is told counts what
+the parent had itself.
+"""
+RSS_MAX, RSS_PER_OBJECT = 160 * MIB, 200
+COUNT = 1_000_000 if WHOLE else 50_000
+IDS = range(1, COUNT + 1)
+ODD = 11400714819323198485
+"""Makes numbers of all bits out of small ones."""
+CPU_S_PER_MILLION = 30.0
+"""On a machine of its own; a busy one takes up to twice as much CPU for the same."""
+BUSY = 2.0
+
+
+class Counted(FaultyStore):
+    """A store that counts the requests that a bucket would answer: a list has pages."""
+
+    def __init__(self, inner: LocalStore) -> None:
+        super().__init__(inner)
+        self.listed = 0
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        self.listed += 1  # a last page that is empty
+        for number, head in enumerate(super().list(prefix)):
+            self.listed += number % PAGE == 0
+            yield head
+
+    @property
+    def requests(self) -> int:
+        return self.listed + sum(n for name, n in self.calls.items() if name not in NONE)
+
+
+@pytest.mark.parametrize("count", [0, 2500])
+def test_requests_where_nothing_is_new(memory_path: Path, count: int) -> None:
+    """At most 2.2 requests for 1,000 objects and 60 more, of both stores together."""
+    world = ObjectWorld(memory_path)
+    world.add_ssts(range(90_001, 90_001 + count))
+    stores = [Counted(LocalStore(memory_path / name)) for name in ("backups", "state")]
+    assert back_up(world, stores).complete
+    before = sum(store.requests for store in stores)
+    done = back_up(world, stores)
+    asked = sum(store.requests for store in stores) - before
+    objects = len(world.needed)
+    assert (done.complete, done.reused) == (True, objects)
+    assert asked <= math.ceil(PER_THOUSAND * objects / 1000) + FIXED
+
+
+def back_up(world: ObjectWorld, stores: list[Counted]) -> FullResult:
+    target, source = stores
+    with open_meta_store(f"sqlite:///{world.meta}") as meta_store:
+        found, options = Repository(target, "backup"), BackupOptions(meta_node_stopped=True)
+        return backup_full(meta_store, found, options, Pace(), source)
+
+
+@pytest.mark.parametrize("sizes", [[48 * MIB], [7 * MIB] * 12], ids=["one large", "many"])
+def test_memory(memory_path: Path, sizes: list[int]) -> None:
+    """A process that backs up takes at most 160 MiB, and 200 bytes an object."""
+    world = ObjectWorld(memory_path)
+    for number, size in enumerate(sizes):
+        world.add_sst(90_001 + number, size)
+    command = (
+        *(sys.executable, "-c", PEAK, "backup", "--with-objects", "--meta-node-stopped"),
+        *("--meta-store", f"sqlite:///{world.meta}"),
+        *("--backup-storage-url", f"fs://{memory_path}/backups"),
+    )
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    rss = int(said.split()[-1]) * 1024
+    assert rss <= RSS_MAX + RSS_PER_OBJECT * len(world.needed)
+
+
+class Listed(MemoryStore):
+    """A store whose list is long."""
+
+    def __init__(self, heads: list[ObjectHead]) -> None:
+        super().__init__()
+        self._heads = heads
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        yield from self._heads if "objects" in prefix else super().list(prefix)
+
+
+def test_the_plan_of_many_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    """A million objects: what is there, what its hash is, what comes first, and the side file, in
+    30 s of CPU; every other one is there.
+    """
+    items = [
+        NeededObject(n, "data", 16_384 + n % 7, n * 11400714819323198485 % (1 << 64))
+        for n in range(1, COUNT + 1)
+    ]
+    needed = NeededObjects(items)
+    heads = [ObjectHead(object_path("b", item), item.size) for item in items[::2]]
+    hashes = random.Random(1).randbytes(16 * COUNT)  # noqa: S311 - dice
+    store, full = Listed(heads), FullBackup(header(needed), needed, hashes)
+    write_full(store, "b", full)
+    started = time.process_time()
+    seen = look_for(store, "b", needed).seen
+    known_hashes(store, "b", Area(1, "area"), needed, seen)
+    encoded = encode_full(full)
+    todo = in_haste((at for at, there in enumerate(seen) if not there), needed, {1, 2})
+    again = decode_full("x", encoded)
+    took = time.process_time() - started
+    with capsys.disabled():
+        print(f" {took:.1f} s of CPU for {COUNT} objects ", end="")
+    assert (sum(seen), len(todo), len(again.objects)) == (COUNT // 2, COUNT // 2, COUNT)
+    assert took <= BUSY * CPU_S_PER_MILLION * COUNT / 1_000_000
+
+
+def header(needed: NeededObjects) -> Header:
+    return Header(
+        snapshot_id=7,
+        checksum="0" * 16,
+        size=1,
+        hummock_version_id=1,
+        cluster_id="c",
+        area_id="area",
+        objects=len(needed),
+        bytes=needed.size,
+        objects_new=0,
+        bytes_new=0,
+        taken="2026-01-01T00:00:00+00:00",
+    )
