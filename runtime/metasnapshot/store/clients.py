@@ -78,7 +78,7 @@ class Connector:
         }
         if not is_host:
             options["endpoint"] = str(options["endpoint"]).removesuffix(f"/{self.place.bucket}")
-        found = replace(self, place=replace(self.place, bucket=source.place.bucket))
+        found = replace(self, place=self.place._replace(bucket=source.place.bucket))
         prefix = "" if is_host else f"{self.place.bucket}/"
         return replace(found, options=options), prefix
 
