@@ -16,7 +16,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data lock clean
+.PHONY: demo test check integration azurite stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query lock clean
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -96,6 +96,10 @@ bench-start: $(READY)
 # How fast rows come out of SSTs, beside the plain loop of the same run; fails below the ratios.
 bench-data: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests $(BIN)/python tests/bench/data_reads.py
+
+# A query over ten million rows, beside DuckDB over the same rows in Parquet: time and RSS.
+bench-query: $(READY)
+	@PYTHONPATH=$(CURDIR)/tests $(BIN)/python tests/bench/query_rows.py $(ROWS)
 
 # Prints docs/benchmarks.md anew: all tables that need no server, or BLOCKS="servers remote".
 bench-docs: $(READY)
