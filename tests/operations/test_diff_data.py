@@ -162,3 +162,24 @@ def test_a_row_of_json(world: Shell) -> None:
         there = row["after"] or row["before"]
         assert row["key"] == f"id={there['id']}"
         assert (row["before"] is None) == (row["change"] == "added")
+
+
+def test_an_object_that_both_see_otherwise(tmp_path: Path) -> None:
+    """One object with two versions of a row, of which the earlier snapshot sees the first: the row
+    was changed, though both read the same object."""
+    made = make(tmp_path / "made", "b", 10, 1, LZ4)
+    read = TableRead(made.objects, made.scan, made.schema, (0, 1, 2, 3))
+    rows = read.cut().rows(read.cut().ranges[0])
+    assert rows is not None
+    key, sst = rows.key(3), Sst()
+    sst.add(made.scan.table_id, [put(key, EPOCH, rows.value(4)), put(key, 65536, rows.value(3))])
+    (tmp_path / "made" / "data" / "9.data").write_bytes(sst.data())
+    ref = SstRef(9, len(sst.data()), 0, 0, EPOCH)
+    before, after = (
+        replace(read, scan=replace(made.scan, epoch=epoch, sources=((ref,),)))
+        for epoch in (65536, EPOCH)
+    )
+    table = DataTable(made.scan.table_id, "table", "dev", "public", "made", "", lambda: made.schema)
+    found = TableDiff(table, pair=Pair(before, after))
+    found.count()
+    assert (found.counts["changed"], [change.key for change in found.rows()]) == (1, [key])
