@@ -1,5 +1,5 @@
-"""`make bench-query`: a GROUP BY over ten million rows of a backup, beside DuckDB over the same rows
-in Parquet, and beside `read` into Parquet and DuckDB over that. Time and RSS, as they are.
+"""`make bench-query`: a GROUP BY over ten million rows of a backup, beside DuckDB over the same
+rows in Parquet, and beside `read` into Parquet and DuckDB over that. Time and RSS, as they are.
 
 The table lies nowhere (tests/endless.py); each way runs in a process of its own.
 """
