@@ -15,6 +15,7 @@ from metasnapshot.cli.text import Document, complain, say, say_json, spelt_size,
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.operations import gc as collecting
 from metasnapshot.operations.gc import Stray, Strays
+from metasnapshot.spans import counted
 
 if TYPE_CHECKING:
     from metasnapshot.catalogue.repository import Repository
@@ -57,7 +58,7 @@ def gc(
         ]
         table([["kind", "path", "bytes", "modified", ""], *rows])
         due = [item for item in strays.found if item.is_due]
-        say(f"deleted {len(gone)} objects" if commit else f"{len(due)} would go: {DRY}")
+        say(f"deleted {counted(len(gone), 'object')}" if commit else f"{len(due)} would go: {DRY}")
         if unneeded is not None:
             _say_objects(unneeded, committed=commit)
     for number in strays.lost:
