@@ -10,6 +10,7 @@ import os
 import re
 import sqlite3
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,32 @@ def test_csv_safe_defuses_formulas(
         assert expected in {row[head.index("name")] for row in rows}
         assert {row[head.index("database_id")][:1] for row in rows} <= set("0123456789")
     assert main(("export", "latest", "--csv-safe", *BACKUPS)) == 2
+
+
+@pytest.mark.parametrize("safe", [True, False])
+@pytest.mark.parametrize("evil", [item for item in EVIL if "\0" not in item])
+def test_a_csv_export_to_a_terminal_is_harmless(
+    evil: str,
+    safe: bool,  # noqa: FBT001 - a cell of the table
+    cluster: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No cell moves the cursor or begins a line there; into a pipe or a file it goes as it is."""
+    with sqlite3.connect(cluster / "meta.db") as connection:
+        connection.execute(f"UPDATE database SET name = ? WHERE {ONE}", (evil,))
+    connection.close()
+    assert main(("backup", *STORE, *BACKUPS)) == 0
+    capsys.readouterr()
+    export = ("export", "latest", "--format", "csv", "--section", "databases", *BACKUPS)
+    words = ("--csv-safe",) if safe else ()
+    assert main((*export, *words)) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert evil in {row["name"] for row in rows}
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main((*export, *words)) == 0
+    shown = capsys.readouterr().out
+    assert (BAD.search(shown), shown.count("\n")) == (None, len(rows) + 1)
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "sqlite"])

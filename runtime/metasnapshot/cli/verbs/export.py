@@ -35,8 +35,8 @@ class Stdout:
 
     def write(self, text: str) -> None:
         """Write, or say that one cannot; a pipe that broke is for whoever made it."""
-        if sys.stdout.isatty() and not text.removesuffix("\n").isprintable():
-            text = "".join(char if char == "\n" else printable(char) for char in text)
+        if sys.stdout.isatty():  # what is written is a line, and a cell must begin no other
+            text = printable(text.removesuffix("\n")) + "\n"
         try:
             sys.stdout.write(text)
         except BrokenPipeError:
