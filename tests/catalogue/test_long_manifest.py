@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from metasnapshot.catalogue import long_manifest
 from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.long_manifest import parse_long
 from metasnapshot.catalogue.manifest import Manifest, parse, render
@@ -159,6 +160,23 @@ def test_whatever_ids_and_remarks(made: list[tuple[list[int], str, int]]) -> Non
     short = all(number < 10**18 for ids, _, _ in made for number in ids)
     plain = all(text and ":" not in text and text.isprintable() for _, text, _ in made)
     assert not (short and plain) or parse_long(text) is not None
+
+
+@pytest.mark.parametrize("piece", [20, 21, 22, 23, 30])
+def test_a_list_that_is_looked_at_in_pieces(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a piece ends, the ids are the same, and a comma too many is seen."""
+    monkeypatch.setattr(long_manifest, "PIECE", piece)
+    ids = [10**9 + number for number in range(30)]
+    text = text_of(entry(1, ids))
+    found = parse_long(text)
+    assert found is not None
+    assert said(found) == said(parse(text))
+    places = [at for at in range(len(text)) if text[at : at + 5] == b",1000"]
+    for at in places:
+        assert parse_long(text[:at] + b"," + text[at:]) is None
+        assert parse_long(text[:at] + text[at + 1 :]) is None
+    end = text.index(b"]")
+    assert parse_long(text[:end] + b"," + text[end:]) is None
 
 
 def test_a_long_manifest_is_read_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ from metasnapshot.catalogue.ids import ID_MAX
 from metasnapshot.catalogue.manifest import U32_MAX, Id, Manifest, ManifestEntry, StateTableInfo
 
 IDS_KEY = b'"ssts":['
+PIECE = 1 << 18
+"""Bytes of a list that are looked at together."""
 TABLES_KEY = b'"state_table_info":'
 _POINTED = re.compile(rb":[ \t\r\n]*+-?[0-9]++[.eE]")
 """A number that some decoders take for an integer."""
@@ -118,7 +120,7 @@ def _all_ids(data: bytes) -> Iterator[_Ids | None]:
     while at >= 0:
         start = at + len(IDS_KEY)
         end = data.find(b"]", start)
-        count = -1 if end < 0 else _count_ids(np.frombuffer(data, np.uint8, end - start, start))
+        count = -1 if end < 0 else _count(data, start, end)
         if count < 0:
             yield None
             return
@@ -126,12 +128,25 @@ def _all_ids(data: bytes) -> Iterator[_Ids | None]:
         at = data.find(IDS_KEY, end)
 
 
-def _count_ids(text: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
-    """How many ids a list has, all at once; -1 if one of them is none at a glance: digits, not too
-    many and not beginning with a zero, with one comma between two.
-    """
-    if not len(text):
+def _count(data: bytes, start: int, end: int) -> int:
+    """How many ids a list has, some at a time; -1 if one of them is none at a glance."""
+    if start == end:
         return 0
+    count = 0
+    while start < end:
+        cut = end if end - start <= PIECE else data.rfind(b",", start, start + PIECE)
+        found = _count_ids(np.frombuffer(data, np.uint8, cut - start, start)) if cut > start else -1
+        if found < 0:
+            return -1
+        count += found
+        start = cut + 1
+    return count if start == end + 1 else -1  # no comma was last
+
+
+def _count_ids(text: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
+    """The same of a piece, all at once: digits, not too many and not beginning with a zero, with
+    one comma between two.
+    """
     is_digit = (text - np.uint8(_ZERO)) < _TEN
     commas = int(np.count_nonzero(text == _COMMA))
     if commas + int(np.count_nonzero(is_digit)) != len(text):

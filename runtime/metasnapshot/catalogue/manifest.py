@@ -72,14 +72,26 @@ class ManifestEntry:
         """How many objects it needs; up to 0.1.17 an id may stand there more than once."""
         if self.id_count is not None and self.format_version >= V2:
             return self.id_count
-        text = bytes(_text_decoder.decode(self.text).ssts)[1:-1]
+        text = self._ids_text
         if not text.strip():
             return 0
         if self.format_version < V2:
             import numpy as np  # noqa: PLC0415 - takes longer to load than most lists to be said
 
-            return int(np.unique(np.fromstring(text, dtype=np.int64, sep=",")).size)
+            return int(np.unique(self.id_array).size)
         return text.count(b",") + 1
+
+    @property
+    def id_array(self) -> Any:
+        """The same ids as an array of i64, in their order there."""
+        import numpy as np  # noqa: PLC0415 - see object_count
+
+        text = self._ids_text
+        return np.fromstring(text if text.strip() else b"", dtype=np.int64, sep=",")
+
+    @property
+    def _ids_text(self) -> bytes:
+        return bytes(_text_decoder.decode(self.text).ssts)[1:-1]
 
     @property
     def ssts(self) -> tuple[int, ...]:
