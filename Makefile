@@ -16,7 +16,7 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query lock clean
+.PHONY: demo test check integration azurite stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-alternatives lock clean
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -92,6 +92,14 @@ bench-gate: $(READY)
 # What the start of a verb costs, beside a bare cyclopts app and bare Python.
 bench-start: $(READY)
 	@$(BIN)/python tests/bench/start.py
+
+# Backups beside each engine's own dump; needs what bench-servers needs.
+bench-alternatives: $(READY)
+	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/alternatives.py
+
+# What verbs cost as the work grows; takes ten minutes.
+bench-growth: $(READY)
+	@$(BIN)/python tests/bench/growth.py
 
 # How fast rows come out of SSTs, beside the plain loop of the same run; fails below the ratios.
 bench-data: $(READY)

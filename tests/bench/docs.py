@@ -18,6 +18,8 @@ BLOCKS = {
     "replay": ("bench.py", "replay"),
     "list": ("lists.py",),
     "start": ("start.py",),
+    "growth": ("growth.py",),
+    "alternatives": ("alternatives.py",),
     "servers": ("restores.py",),
     "remote": ("remote.py",),
 }
