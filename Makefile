@@ -110,6 +110,9 @@ bench-query: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests $(BIN)/python tests/bench/query_rows.py $(ROWS)
 
 # Prints docs/benchmarks.md anew: all tables that need no server, or BLOCKS="servers remote".
+reference: $(READY)
+	@$(BIN)/python tests/reference.py
+
 bench-docs: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/docs.py $(BLOCKS)
 
@@ -124,6 +127,8 @@ lock:
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.floors.lock
 	uv pip compile pyproject.toml --all-extras --group tools --universal --python-version 3.11 -c requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.tools.lock
+	uv pip compile --group build --group release --universal --python-version 3.11 -c requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.release.lock
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -14,7 +14,7 @@ from certificates import write_server
 from habits import HabitServer, secure_habits
 
 from metasnapshot.cli.app import main
-from metasnapshot.store import url as urls
+from metasnapshot.library import directory
 
 
 @pytest.fixture(autouse=True)
@@ -94,12 +94,12 @@ def test_two_threads_have_authorities_of_their_own(
     command = ["list", "--backup-storage-url", url, "--storage-retries", "0"]
     trusting = [*command, "--storage-ca-file", str(tmp_path / "ca.pem")]
     began = Barrier(2)
-    opened = urls.open_store
+    opened = directory.open_store
 
     def together(*arguments: Any) -> Any:
         began.wait(30)  # both have read their options, neither has opened its store
         return opened(*arguments)
 
-    monkeypatch.setattr(urls, "open_store", together)
+    monkeypatch.setattr(directory, "open_store", together)
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(main, [trusting, command])) == [0, 17]

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import goldens
@@ -43,14 +41,7 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory: meta.db, its state store, and empty.db to restore into."""
     monkeypatch.chdir(tmp_path)
-    goldens.copy_store(TAG, tmp_path / "meta.db")
-    goldens.empty_store(TAG, tmp_path / "empty.db")
-    goldens.write_state(TAG, tmp_path / "state")
-    with closing(sqlite3.connect("meta.db")) as connection, connection:
-        connection.execute(
-            "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"
-        )
-    return tmp_path
+    return goldens.lay_out(TAG, tmp_path)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import metasnapshot
@@ -120,6 +121,18 @@ def write_state(tag: Path, target: Path) -> LocalStore:
     version = snapshot.hummock_version.message
     write_checkpoint(store, DATA_DIRECTORY, version, LAYOUTS[snapshot.layout])
     return store
+
+
+def lay_out(tag: Path, target: Path) -> Path:
+    """A cluster in a directory: meta.db, its state store, and empty.db to restore into."""
+    copy_store(tag, target / "meta.db")
+    empty_store(tag, target / "empty.db")
+    write_state(tag, target / "state")
+    with closing(sqlite3.connect(target / "meta.db")) as connection, connection:
+        connection.execute(
+            "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"
+        )
+    return target
 
 
 def write_objects(reader: SnapshotReader, state: Path, directory: str = DATA_DIRECTORY) -> Path:

@@ -2,15 +2,17 @@
 
 import metasnapshot
 
+backups = metasnapshot.Backups("fs:///srv/backups")
+meta_store = metasnapshot.MetaStore("sqlite:////var/lib/risingwave/meta.db")
+made = metasnapshot.backup(meta_store, backups)
+assert all(result.error is None for result in backups.verify([made.entry.id]))
+
 snapshot = metasnapshot.loads(data)              # a whole snapshot, checksum verified
 snapshot.sections["tables"][0].name
 assert metasnapshot.dumps(snapshot) == data      # byte for byte
 
-with metasnapshot.open("7.snapshot") as reader:  # one row at a time
-    for table in reader.rows("tables"):
-        print(table.name)
-
-Names are loaded when they are first asked for: the command starts before them.
+docs/library.md says more. Errors are those of metasnapshot.errors, each with an exit code and a
+hint. Names are loaded when they are first asked for: the command starts before them.
 """
 
 from __future__ import annotations
@@ -18,43 +20,211 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from metasnapshot.surface import HOMES
 from metasnapshot.version import VERSION as __version__  # noqa: N811 - what Python calls it
 
 if TYPE_CHECKING:
+    from metasnapshot.catalogue.full_header import Header
+    from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
+    from metasnapshot.catalogue.records import Taken
+    from metasnapshot.catalogue.times import epoch_time
+    from metasnapshot.catalogue.watcher import Watcher
+    from metasnapshot.contents.findings import Finding, Findings
+    from metasnapshot.data import open_tables
     from metasnapshot.errors import MetasnapshotError
     from metasnapshot.format.hummock_version import HummockVersion
     from metasnapshot.format.reader import SnapshotReader
+    from metasnapshot.format.rules import newest_release
     from metasnapshot.format.scalars import Blob, Fixed, Timestamp
     from metasnapshot.format.snapshot import MetaSnapshot, dumps, loads, open  # noqa: A004
+    from metasnapshot.library.backups import Backups
+    from metasnapshot.library.comparing import Diff, diff, diff_data
+    from metasnapshot.library.exporting import Exported, ExportFormat, export, require_fit
+    from metasnapshot.library.housekeeping import Collected, Judgement
+    from metasnapshot.library.listing import ListedSnapshot, Listing
+    from metasnapshot.library.live import backup_live, open_meta_node
+    from metasnapshot.library.making import backup, backup_full, plan_restore, restore, restoring
+    from metasnapshot.library.meta_stores import MetaStore
+    from metasnapshot.library.picking import SnapshotId, given_id
+    from metasnapshot.library.querying import query
+    from metasnapshot.library.reading import Tables, tables_of
+    from metasnapshot.library.schema import (
+        coverage,
+        create_schema,
+        release_named,
+        release_of,
+        scaffolded,
+        schema_script,
+    )
+    from metasnapshot.library.state import StateStore
+    from metasnapshot.library.storage import StorageTrial, try_storage
+    from metasnapshot.library.verifying import verify
+    from metasnapshot.live.meta_node import MetaNode
+    from metasnapshot.metastore.risectl_url import url_of_options
+    from metasnapshot.operations.backup import BackupResult
+    from metasnapshot.operations.backup_full import FullResult
+    from metasnapshot.operations.backup_live import LiveBackup
+    from metasnapshot.operations.backup_options import BackupOptions
+    from metasnapshot.operations.check import Health
+    from metasnapshot.operations.copy import Copied
+    from metasnapshot.operations.coverage import ADD_RELEASE, Coverage
+    from metasnapshot.operations.create_schema import SchemaResult
+    from metasnapshot.operations.crew import JOBS_MAX, ROUNDS, Pace
+    from metasnapshot.operations.diff.compare import Change
+    from metasnapshot.operations.diff.data import RowChange, TableDiff
+    from metasnapshot.operations.drill import DrillResult
+    from metasnapshot.operations.expire import Judged, Policy
+    from metasnapshot.operations.export import export_rows, new_path
+    from metasnapshot.operations.export_etcd import EtcdExport
+    from metasnapshot.operations.gc import Stray, Strays
+    from metasnapshot.operations.pins import Pins
+    from metasnapshot.operations.query.query import READING_SHARE, Query
+    from metasnapshot.operations.read import Format, ReadResult, Where, Wish, epoch_ms, memory_size
+    from metasnapshot.operations.read_all import TableFile
+    from metasnapshot.operations.rebuild import Rebuilt
+    from metasnapshot.operations.restore.plan import (
+        OBJECTS_CHECK,
+        Check,
+        RestoreOptions,
+        RestorePlan,
+    )
+    from metasnapshot.operations.restore.restoration import RestoreResult, Restoring
+    from metasnapshot.operations.show import Summary
+    from metasnapshot.operations.tables import TableSummary, summarise_tables
+    from metasnapshot.operations.verify import Level, VerifyResult
+    from metasnapshot.operations.verify_content import ContentCheck, ContentResult, parse_share
+    from metasnapshot.scaffold.models import Scaffold, check_release
+    from metasnapshot.scaffold.pasting import Pasted, paste_scaffold
+    from metasnapshot.store.context import Context, Progress
+    from metasnapshot.store.retry import RetryPolicy
+    from metasnapshot.store.shown_url import shown_text, shown_url
+    from metasnapshot.store.trial import Promise
 
 __all__ = [
+    "ADD_RELEASE",
+    "JOBS_MAX",
+    "OBJECTS_CHECK",
+    "READING_SHARE",
+    "ROUNDS",
+    "BackupOptions",
+    "BackupResult",
+    "Backups",
     "Blob",
+    "Change",
+    "Check",
+    "Collected",
+    "ContentCheck",
+    "ContentResult",
+    "Context",
+    "Copied",
+    "Coverage",
+    "Diff",
+    "DrillResult",
+    "EtcdExport",
+    "ExportFormat",
+    "Exported",
+    "Finding",
+    "Findings",
     "Fixed",
+    "Format",
+    "FullResult",
+    "Header",
+    "Health",
     "HummockVersion",
+    "Judged",
+    "Judgement",
+    "Level",
+    "ListedSnapshot",
+    "Listing",
+    "LiveBackup",
+    "Manifest",
+    "ManifestEntry",
+    "MetaNode",
     "MetaSnapshot",
+    "MetaStore",
     "MetasnapshotError",
+    "Pace",
+    "Pasted",
+    "Pins",
+    "Policy",
+    "Progress",
+    "Promise",
+    "Query",
+    "ReadResult",
+    "Rebuilt",
+    "RestoreOptions",
+    "RestorePlan",
+    "RestoreResult",
+    "Restoring",
+    "RetryPolicy",
+    "RowChange",
+    "Scaffold",
+    "SchemaResult",
+    "SnapshotId",
     "SnapshotReader",
+    "StateStore",
+    "StorageTrial",
+    "Stray",
+    "Strays",
+    "Summary",
+    "TableDiff",
+    "TableFile",
+    "TableSummary",
+    "Tables",
+    "Taken",
     "Timestamp",
+    "VerifyResult",
+    "Watcher",
+    "Where",
+    "Wish",
     "__version__",
+    "backup",
+    "backup_full",
+    "backup_live",
+    "check_release",
+    "coverage",
+    "create_schema",
+    "diff",
+    "diff_data",
     "dumps",
+    "epoch_ms",
+    "epoch_time",
+    "export",
+    "export_rows",
+    "given_id",
     "loads",
+    "memory_size",
+    "new_path",
+    "newest_release",
     "open",
+    "open_meta_node",
+    "open_tables",
+    "parse_share",
+    "paste_scaffold",
+    "plan_restore",
+    "query",
+    "release_named",
+    "release_of",
+    "require_fit",
+    "restore",
+    "restoring",
+    "scaffolded",
+    "schema_script",
+    "shown_text",
+    "shown_url",
+    "summarise_tables",
+    "tables_of",
+    "try_storage",
+    "url_of_options",
+    "verify",
 ]
-_MODULES = {
-    "errors": ("MetasnapshotError",),
-    "format.hummock_version": ("HummockVersion",),
-    "format.reader": ("SnapshotReader",),
-    "format.scalars": ("Blob", "Fixed", "Timestamp"),
-    "format.snapshot": ("MetaSnapshot", "dumps", "loads", "open"),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """A public name, from the module that has it."""
-    if name not in _HOMES:
+    if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
     globals()[name] = found
     return found
 

@@ -13,7 +13,7 @@ import goldens
 import pytest
 from shell import BACKUPS, STATE, STORE, TARGET, UNLOOKED, Shell
 
-from metasnapshot.operations import verify as verify_operation
+from metasnapshot.library import verifying
 from metasnapshot.version import VERSION
 
 TAG = goldens.SHIPPED / "v3.0.3"
@@ -251,10 +251,10 @@ def test_a_bug_is_70_and_an_interrupt_130(shell: Shell, monkeypatch: pytest.Monk
 
         return fail
 
-    monkeypatch.setattr(verify_operation, "verify", raising(ZeroDivisionError("oops")))
+    monkeypatch.setattr(verifying, "verify_snapshot", raising(ZeroDivisionError("oops")))
     code, _, err = shell.run("verify", *BACKUPS)
     assert (code, "ZeroDivisionError: oops" in err, "this is a bug" in err) == (70, True, True)
-    monkeypatch.setattr(verify_operation, "verify", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(verifying, "verify_snapshot", raising(KeyboardInterrupt()))
     assert shell.run("verify", *BACKUPS)[0] == 130
 
 

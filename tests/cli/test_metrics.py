@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from shell import BACKUPS, STATE_FOLDER, STORE, bare
 
+import metasnapshot
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import WATCHER_NAME, Watcher
 from metasnapshot.cli.app import main
 from metasnapshot.cli.metrics import LINE, Metrics
-from metasnapshot.cli.verbs import watch as verb
 from metasnapshot.errors import StorageError
 from metasnapshot.store.local import LocalStore
 
@@ -109,7 +110,7 @@ def test_watch_goes_on_after_a_round_that_failed(
     cluster: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told, with its code, and the next round comes."""
-    honest = verb.backup
+    honest = metasnapshot.backup
     checkpoint = cluster / "state" / "hummock_001" / "checkpoint" / "0"
     rounds = iter([True])
 
@@ -118,7 +119,7 @@ def test_watch_goes_on_after_a_round_that_failed(
             raise StorageError("the store was away")
         return honest(*arguments)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(verb, "backup", backup)
+    monkeypatch.setattr(metasnapshot, "backup", backup)
     assert checkpoint.exists()
     assert main([*WATCH, "--rounds", "2"]) == 0
     shown = capsys.readouterr()
@@ -129,7 +130,7 @@ def test_watch_goes_on_after_a_round_that_failed(
 def test_two_watchers_are_one_too_many(cluster: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second leaves with 11, and says who watches."""
     store = LocalStore(cluster / "backups")
-    Watcher(store, "backup", "another").renew(verb.timedelta(hours=1))
+    Watcher(store, "backup", "another").renew(timedelta(hours=1))
     assert main([*WATCH, "--rounds", "1"]) == 11
     assert "watches already" in capsys.readouterr().err
     assert store.head(f"backup/{WATCHER_NAME}") is not None

@@ -103,7 +103,7 @@ def test_whatever_fails_after_an_interrupt_is_130(
             raise eval(error, known) from None  # noqa: S307 - of the table above
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr("metasnapshot.cli.options.repository", broken)
+    monkeypatch.setattr("metasnapshot.cli.options.backups_at", broken)
     try:
         assert main(LIST) == 130
     finally:
@@ -135,7 +135,7 @@ def test_a_signal_in_a_callback_is_not_lost(
         lost.append(threading.Event().wait(10))
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr("metasnapshot.cli.options.repository", broken)
+    monkeypatch.setattr("metasnapshot.cli.options.backups_at", broken)
     try:
         assert main(LIST) == 130
     finally:

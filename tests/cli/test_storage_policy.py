@@ -8,7 +8,7 @@ import pytest
 from shell import BACKUPS
 
 from metasnapshot.cli.app import main
-from metasnapshot.store import url as urls
+from metasnapshot.library import directory
 from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.port import Store
 from metasnapshot.store.retry import RetryPolicy
@@ -46,13 +46,13 @@ def test_every_number_comes_through(
     found: list[RetryPolicy] = []
     monkeypatch.chdir(tmp_path)
 
-    open_store = urls.open_store
+    open_store = directory.open_store
 
     def noted(url: str, context: Context = PLAIN) -> Store:
         found.append(context.retry)
         return open_store(url, context)
 
-    monkeypatch.setattr(urls, "open_store", noted)
+    monkeypatch.setattr(directory, "open_store", noted)
     Path("metasnapshot.toml").write_text(file, encoding="utf-8")
     assert main([*line, "list", *BACKUPS]) == 0
     assert found == [expected]

@@ -240,6 +240,6 @@ def test_a_signal_that_a_driver_swallows_ends_it_too(
             time.sleep(0)
         raise StorageError("gone")
 
-    monkeypatch.setattr("metasnapshot.cli.verbs.watch.backup", fail)
+    monkeypatch.setattr("metasnapshot.backup", fail)
     ran = watch(*STATE, "--rounds", "3")
     assert (ran.code, ran.out, watch.pauses) == (0, "", [])

@@ -23,8 +23,7 @@ from metasnapshot.errors import (
 )
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.restore import state as state_module
-from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
-from metasnapshot.operations.restore.planner import OBJECTS_CHECK
+from metasnapshot.operations.restore.plan import OBJECTS_CHECK, RestoreOptions, RestorePlan
 from metasnapshot.operations.restore.restoration import RestoreResult, restoring
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.port import ObjectHead

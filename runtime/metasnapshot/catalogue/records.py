@@ -123,6 +123,11 @@ class Records:
         found = (self._sound_cluster(entry) for entry in self._newest_first())
         return next((cluster for cluster in found if cluster is not None), None)
 
+    def newest_recorded_cluster_id(self) -> str | None:
+        """The cluster of the newest snapshot of which it is recorded; no file is opened for it."""
+        found = (self.facts(entry) for entry in self._newest_first())
+        return next((item.cluster_id for item in found if item and item.cluster_id), None)
+
     def clocks(self, now: datetime | None = None) -> Clocks:
         """This host's clock, or the one that is given, and what is known of the store's."""
         times = [head.modified for head in self.heads.values() if head.modified is not None]

@@ -1,6 +1,6 @@
 """risectl's names: commands and options of RisingWave's own backup tools, translated into ours, so
 that scripts go on working. One table of commands, one of options, and the --sql-* family, which
-comes to one URL (sql_family.py).
+comes to one URL (metastore/risectl_url.py).
 
 Source: src/ctl/src/lib.rs and src/meta/src/backup_restore/restore.rs of 0.1.15 to 3.0.3.
 """
@@ -68,11 +68,11 @@ def translate(arguments: Sequence[str]) -> list[str]:
     sql: dict[str, str] = {}
     translated = list(_options(words, sql))
     if sql:
-        from metasnapshot.cli.sql_family import url_of  # noqa: PLC0415 - loads SQLAlchemy
+        from metasnapshot import url_of_options  # noqa: PLC0415 - loads SQLAlchemy
 
         if sql.get("--meta-store-type") == "etcd":
             raise _no_etcd("--meta-store-type etcd")
-        translated += ["--meta-store", url_of(sql)]
+        translated += ["--meta-store", url_of_options(sql)]
     return translated + _unsaid(command, translated)
 
 
@@ -105,7 +105,7 @@ def _unsaid(command: str, translated: Sequence[str]) -> list[str]:
         found += ["--via-meta", address]
         found += ["--yes"] * (command in UNASKED and "--yes" not in translated)
     if command == MAKES_SCHEMA and not any(word.startswith(WHICH_SCHEMA) for word in translated):
-        from metasnapshot.format.rules import newest_release  # noqa: PLC0415 - loads all releases
+        from metasnapshot import newest_release  # noqa: PLC0415 - loads all releases
 
         found += ["--release", newest_release()]
     return found

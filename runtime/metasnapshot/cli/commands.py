@@ -13,6 +13,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Group, Parameter
 
+from metasnapshot.cli.configuration import Configuration
 from metasnapshot.cli.global_options import GlobalOptions
 from metasnapshot.cli.help import HelpFormatter
 from metasnapshot.cli.parameters import FLAT
@@ -39,7 +40,7 @@ def run(named: str | None, words: Sequence[str]) -> object:
         named: the verb among the words.
         words: what was typed behind the name of the command.
     """
-    app = build(named)
+    app = build(named, current().configuration)
     if words and all(word in HELP for word in words):
         app.help_print([])
         return 0
@@ -50,19 +51,20 @@ def run(named: str | None, words: Sequence[str]) -> object:
     return app(words, exit_on_error=False, print_error=False)
 
 
-def build(named: str | None) -> cyclopts.App:
+def build(named: str | None, configuration: Configuration | None = None) -> cyclopts.App:
     """The application.
 
     Args:
         named: the verb that is to run, if one is named. Its help is its own docstring; of the
             others, which are not imported, the first line of their files.
+        configuration: fills options that nobody typed.
     """
     app = cyclopts.App(
         name="metasnapshot",
         help="Back up, verify and restore the metadata of RisingWave clusters.\n\n"
         "`metasnapshot VERB --help` says more of a verb, with an example.",
         version=VERSION,
-        config=current().configuration,
+        config=configuration or Configuration(),
         default_parameter=Parameter(negative=""),
         help_format="plaintext",
         help_formatter=HelpFormatter(),

@@ -8,17 +8,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from metasnapshot.catalogue.repository import Repository
+import metasnapshot
+from metasnapshot import Backups, RowChange, TableDiff, Where
 from metasnapshot.cli.options import AS_SAID, StateStore
 from metasnapshot.cli.parameters import FLAT
-from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, note, printable, say, say_json, table
 from metasnapshot.errors import SOME_FAILED, UsageError
-from metasnapshot.operations.diff.compare import ADDED, CHANGED, REMOVED
-from metasnapshot.operations.diff.data import DataSide, RowChange, TableDiff, diff_tables
-from metasnapshot.operations.read import Where, area_of, objects_of
 
-SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
+SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 PAIR = 2
 
 
@@ -37,9 +34,7 @@ class Data:
     state: Annotated[StateStore, FLAT] = AS_SAID
 
 
-def diff_data(
-    words: tuple[str, ...], found: Repository, url: str, options: Data, *, json: bool
-) -> int:
+def diff_data(words: tuple[str, ...], found: Backups, options: Data, *, json: bool) -> int:
     """Compare the rows of tables of two snapshots.
 
     Raises:
@@ -49,20 +44,13 @@ def diff_data(
         raise UsageError(
             f"{len(words)} words", hint="with --data two snapshot ids, and perhaps a table"
         )
-    with (
-        found.open(snapshot_id(words[0], found)) as before,
-        found.open(snapshot_id(words[1], found)) as after,
-    ):
-        one, other = (
-            DataSide(
-                reader,
-                area_of(found, reader.id, url, options.where)
-                or objects_of(reader, options.state.place(), found.context),
-            )
-            for reader in (before, after)
-        )
-        name = words[PAIR] if len(words) > PAIR else None
-        return _tell(diff_tables(one, other, name), json=json, with_rows=name is not None)
+    before, after, *rest = words
+    name = rest[0] if rest else None
+    state = options.state.place()
+    with metasnapshot.diff_data(
+        found, before, after, name, state=state, where=options.where
+    ) as diffs:
+        return _tell(diffs, json=json, with_rows=name is not None)
 
 
 def _tell(diffs: Iterator[TableDiff], *, json: bool, with_rows: bool) -> int:
@@ -122,33 +110,15 @@ def _row(item: TableDiff, change: RowChange) -> Document:
         "by": "data",
         "table": item.table.full_name,
         "change": change.change,
-        "key": _key(item, change),
-        "before": _values(item, change.before),
-        "after": _values(item, change.after),
-    }
-
-
-def _key(item: TableDiff, change: RowChange) -> str:
-    from metasnapshot.rows.names import shown_key  # noqa: PLC0415 - of the extra
-
-    assert item.pair is not None
-    return shown_key(change.key, item.pair.schema)
-
-
-def _values(item: TableDiff, values: list[Any] | None) -> Document | None:
-    from metasnapshot.rows.lines import plain  # noqa: PLC0415 - of the extra
-
-    if values is None:
-        return None
-    return {
-        name: plain(value, type_)
-        for (name, type_), value in zip(item.columns(), values, strict=True)
+        "key": item.shown_key(change),
+        "before": item.shown_values(change.before),
+        "after": item.shown_values(change.after),
     }
 
 
 def _line(item: TableDiff, change: RowChange) -> str:
-    before, after = _values(item, change.before), _values(item, change.after)
-    text = f"{SIGNS[change.change]} {printable(_key(item, change))}"
+    before, after = item.shown_values(change.before), item.shown_values(change.after)
+    text = f"{SIGNS[change.change]} {printable(item.shown_key(change))}"
     if before is None or after is None:
         return text
     parts = [

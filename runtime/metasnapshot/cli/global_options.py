@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import Context, RetryPolicy
 from metasnapshot.cli.parameters import duration
 from metasnapshot.cli.settings import CONFIG_VARIABLE, resolve
 from metasnapshot.errors import UsageError
-from metasnapshot.store.context import OURS, Context
-from metasnapshot.store.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from metasnapshot.cli.run import Run
 
 RETRIES_MAX = 100
+OURS = 0o600
 _EXECUTE_OR_UNREADABLE = 0o711
 """Bits of a mode that files of ours have as OURS has them."""
 

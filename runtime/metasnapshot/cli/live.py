@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.cli.options import OptionalDirectory, repository
-from metasnapshot.cli.snapshots import given_id
+from metasnapshot import backup_live, given_id, open_meta_node, shown_url
+from metasnapshot.cli.options import OptionalDirectory
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import confirm, note, say, say_json, table
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.spans import counted
-from metasnapshot.store.shown_url import shown_url
 
 if TYPE_CHECKING:
+    from metasnapshot import BackupOptions
     from metasnapshot.cli.meta_store import OptionalMetaStore
-    from metasnapshot.live.meta_node import MetaNode
-    from metasnapshot.operations.backup import BackupOptions
 
 ViaMeta = Annotated[
     str | None,
     Parameter("--via-meta", help="Let this meta node do it, such as http://host:5690."),
 ]
-
-
-@contextmanager
-def _meta_node(url: str) -> Generator[MetaNode]:
-    try:
-        from metasnapshot.live.meta_node import open_meta_node  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError(
-            f"--via-meta needs grpcio: {error}", hint="pip install 'metasnapshot[live]'"
-        ) from error
-    with open_meta_node(url) as node:
-        yield node
 
 
 def require_no_cluster(cluster: str | None) -> None:
@@ -73,12 +59,13 @@ def backup(
         raise UsageError(
             f"{', '.join(given)}: not with --via-meta", hint="the meta node has its own rules"
         )
-    from metasnapshot.operations.backup_live import Known, backup_live  # noqa: PLC0415 - SQL
-
-    with _meta_node(url) as node:
-        found = directory.open() if directory.backup_storage_url is not None else None
-        known = Known(found, _cluster_of(store))
-        made = backup_live(node, known, repository, options.remarks)
+    made = backup_live(
+        url,
+        options.remarks,
+        backups=None if directory.backup_storage_url is None else directory.backups(),
+        meta_store=None if store.meta_store is None else store.place(),
+        context=current().context,
+    )
     for text in made.warnings:
         note(text)
     if json:
@@ -86,16 +73,6 @@ def backup(
     else:
         say(f"backup {made.snapshot_id}, made and pinned by the meta node")
     return 0
-
-
-def _cluster_of(store: OptionalMetaStore) -> str | None:
-    """The cluster of the meta store, if one is given."""
-    if store.meta_store is None:
-        return None
-    from metasnapshot.contents.ownership import cluster_of  # noqa: PLC0415 - SQL
-
-    with store.open() as found, found.read_transaction() as connection:
-        return cluster_of(connection)
 
 
 def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
@@ -106,7 +83,7 @@ def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
     numbers = [given_id(text, hint) for text in ids]
     names = ", ".join(map(str, numbers))
     confirm(f"delete {names} by the meta node?", yes=yes)
-    with _meta_node(url) as node:
+    with open_meta_node(url) as node:
         known = {item.id for item in node.manifest()[1]}
         node.delete(numbers)
         left = {item.id for item in node.manifest()[1]}
@@ -125,7 +102,7 @@ def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
 
 def list_snapshots(url: str, *, json: bool) -> int:
     """What the meta node has in its memory."""
-    with _meta_node(url) as node:
+    with open_meta_node(url) as node:
         manifest_id, found = node.manifest()
     if json:
         fields = ("id", "hummock_version_id", "format_version", "state_tables", "rw_version")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,11 +13,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.argument import Token
 
+from metasnapshot import MetaStore
 from metasnapshot.cli.options import given
 from metasnapshot.cli.parameters import duration
 from metasnapshot.cli.settings import META_STORE_LOCK_WAIT, PASSWORD_VARIABLE
 from metasnapshot.errors import UsageError
-from metasnapshot.metastore.connect import MetaStore, open_meta_store
 
 
 @dataclass(frozen=True)
@@ -38,19 +37,15 @@ class OptionalMetaStore:
     meta_store_password_file: Path | None = None
     meta_store_lock_wait: str = META_STORE_LOCK_WAIT
 
-    def open(self, *, may_create: bool = False) -> AbstractContextManager[MetaStore]:
-        """Connect to it.
-
-        Args:
-            may_create: a SQLite file that is not there is made.
+    def place(self) -> MetaStore:
+        """It, not connected to yet.
 
         Raises:
             UsageError: it is not given.
         """
         url = given(self.meta_store, "--meta-store")
         password = meta_store_password(self.meta_store_password_file)
-        wait_s = duration(self.meta_store_lock_wait).total_seconds()
-        return open_meta_store(url, password, may_create=may_create, lock_wait_s=wait_s)
+        return MetaStore(url, password, duration(self.meta_store_lock_wait).total_seconds())
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from metasnapshot.errors import MetasnapshotError, StorageError
 
 if TYPE_CHECKING:
-    from metasnapshot.catalogue.repository import Repository
+    from metasnapshot import Backups
 
 LINE = re.compile(r"([a-z_]+(?:\{.*\})?) (\S+)")
 _LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
@@ -58,7 +58,7 @@ class Metrics:
         self.values: dict[str, float] = {}
         self.directory = ""
         """URL of the backup directory, without credentials; empty as long as none is named."""
-        self.found: Repository | None = None
+        self.found: Backups | None = None
         """It, once it is open."""
 
     @contextmanager
@@ -100,17 +100,12 @@ class Metrics:
         return {name: value for name, value in found.items() if value}
 
 
-def _cluster_of(found: Repository | None) -> str:
+def _cluster_of(found: Backups | None) -> str:
     """The cluster that the newest snapshot is recorded to be of; empty if nothing says so."""
-    from metasnapshot.catalogue.records import Records  # noqa: PLC0415 - seldom asked for
-    from metasnapshot.catalogue.times import newest_first  # noqa: PLC0415
-
-    if found is None:
+    if found is None or not found.is_read:
         return ""
     try:
-        records = Records(found)
-        facts = (records.facts(entry) for entry in newest_first(found.manifest().entries))
-        return next((item.cluster_id for item in facts if item and item.cluster_id), "")
+        return found.recorded_cluster_id() or ""
     except MetasnapshotError:  # what went wrong with the run is told elsewhere
         return ""
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from metasnapshot import ROUNDS, Pace
 from metasnapshot.errors import UsageError
-from metasnapshot.operations.crew import ROUNDS, Pace
 
 if TYPE_CHECKING:
-    from metasnapshot.operations.verify_content import ContentCheck
+    from metasnapshot import ContentCheck
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,9 @@ class ReadContent(Pace):
         """
         if self.content is None:
             return None
-        from metasnapshot.operations.verify_content import (  # noqa: PLC0415 - loads numpy
-            WHOLE,
-            ContentCheck,
-            parse_share,
-        )
+        from metasnapshot import ContentCheck, parse_share  # noqa: PLC0415 - loads numpy
 
-        share = WHOLE if self.sample is None else parse_share(self.sample)
+        share = 1.0 if self.sample is None else parse_share(self.sample)
         return ContentCheck(self.where, share, self, state, kind=self.content)
 
 

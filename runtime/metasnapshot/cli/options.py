@@ -5,17 +5,14 @@ options with `Annotated[Group, FLAT]`: names, defaults and help stand there and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import Backups, shown_url
 from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import BACKUP_DIRECTORY, or_variable
 from metasnapshot.errors import UsageError
-from metasnapshot.store.shown_url import shown_url
-
-if TYPE_CHECKING:
-    from metasnapshot.catalogue.repository import Repository
 
 Json = Annotated[bool, Parameter("--json", help="Print JSON, as docs/contract.md describes it.")]
 Yes = Annotated[bool, Parameter("--yes", help="Do not ask.")]
@@ -41,8 +38,8 @@ class _Place:
     backup_storage_url: str | None = None
     backup_storage_directory: str = BACKUP_DIRECTORY
 
-    def open(self) -> Repository:
-        """The snapshots in it.
+    def backups(self, cluster: str | None = None) -> Backups:
+        """The snapshots in it; nothing is read yet.
 
         Raises:
             UsageError: it is not given.
@@ -50,8 +47,18 @@ class _Place:
         url = given(self.backup_storage_url, "--backup-storage-url")
         metrics = current().metrics
         metrics.directory = f"{shown_url(url)}/{self.backup_storage_directory}"
-        metrics.found = repository(url, self.backup_storage_directory)
+        metrics.found = backups_at(url, self.backup_storage_directory, cluster)
         return metrics.found
+
+    def open(self) -> Backups:
+        """The same, its manifest read.
+
+        Raises:
+            MetasnapshotError: it is not given, or cannot be read.
+        """
+        found = self.backups()
+        found.manifest()
+        return found
 
 
 @dataclass(frozen=True)
@@ -71,11 +78,9 @@ class OptionalDirectory(_Place):
 
     cluster: str | None = None
 
-    def open(self) -> Repository:
+    def backups(self, cluster: str | None = None) -> Backups:
         """The snapshots in it. Raises as those of any place."""
-        found = super().open()
-        found.cluster = self.cluster
-        return found
+        return super().backups(cluster or self.cluster)
 
 
 @dataclass(frozen=True)
@@ -121,14 +126,9 @@ AS_SAID = StateStore()
 """The state store that the system parameters name."""
 
 
-def repository(url: str, directory: str) -> Repository:
-    """Open the backup directory that the options name."""
-    from metasnapshot.catalogue.repository import Repository  # noqa: PLC0415 - not for help
-    from metasnapshot.store.url import open_store  # noqa: PLC0415
-    from metasnapshot.store.watched import watched  # noqa: PLC0415
-
-    context = current().context
-    return Repository(watched(open_store(url, context), context), directory, context)
+def backups_at(url: str, directory: str, cluster: str | None = None) -> Backups:
+    """A backup directory, reached as the options say."""
+    return Backups(url, directory, cluster=cluster, context=current().context)
 
 
 def given(value: str | None, option: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
+from metasnapshot import Policy
 from metasnapshot.cli.parameters import DURATION
-from metasnapshot.operations.expire import Policy
 
 
 @dataclass(frozen=True)

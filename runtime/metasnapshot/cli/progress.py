@@ -10,9 +10,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Lock
 
+from metasnapshot import Progress
 from metasnapshot.cli.screen import printable
 from metasnapshot.cli.text import spelt_size
-from metasnapshot.store.context import Progress
 
 Listener = Callable[[Progress], None]
 

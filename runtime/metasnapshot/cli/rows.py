@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast, get_args
 
+from metasnapshot import Format, new_path
 from metasnapshot.cli.screen import printable
 from metasnapshot.errors import MetasnapshotError, UsageError
-from metasnapshot.operations.crew import MEMORY_MIN, parse_size
-from metasnapshot.operations.export import new_path
-from metasnapshot.operations.read import Format
 
 STDOUT = Path("-")
 
@@ -40,18 +38,6 @@ class Stdout(io.RawIOBase):
         except OSError as error:
             raise MetasnapshotError(f"cannot write the output: {error.strerror}") from error
         return len(found)
-
-
-def memory_size(text: str) -> int:
-    """Bytes of memory that a read may take.
-
-    Raises:
-        UsageError: it is no size, or too little.
-    """
-    size = parse_size(text)
-    if size < MEMORY_MIN:
-        raise UsageError(f"--memory {text} is too little", hint="at least 1M")
-    return size
 
 
 def form_of(given: Format | None, to: Path) -> Format:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from metasnapshot import Context
 from metasnapshot.cli.configuration import Configuration
 from metasnapshot.cli.metrics import Metrics
-from metasnapshot.store.context import PLAIN, Context
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Run:
 
     metrics: Metrics = field(default_factory=Metrics)
     configuration: Configuration = field(default_factory=Configuration)
-    context: Context = PLAIN
+    context: Context = field(default_factory=Context)
 
 
 _RUN: ContextVar[Run] = ContextVar("run")

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from metasnapshot import RetryPolicy
 from metasnapshot.errors import UsageError
-from metasnapshot.store.retry import DEFAULTS
 
+DEFAULTS = RetryPolicy()
 ENVIRONMENT_PREFIX = "METASNAPSHOT_"
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
 PASSWORD_VARIABLE = f"{ENVIRONMENT_PREFIX}META_STORE_PASSWORD"

@@ -18,7 +18,7 @@ from metasnapshot.cli.table import laid
 from metasnapshot.errors import MetasnapshotError, UsageError
 
 if TYPE_CHECKING:
-    from metasnapshot.contents.findings import Finding
+    from metasnapshot import Finding
 
 Document = dict[str, Any]
 """What --json prints: one object a command, as docs/contract.md says. Keys are only ever added."""
@@ -128,9 +128,9 @@ def lament(error: BaseException) -> None:
 
 def shown_text(text: str) -> str:
     """A text whose URLs show no secret."""
-    from metasnapshot.store import shown_url  # noqa: PLC0415 - only where something went wrong
+    from metasnapshot import shown_text as shown  # noqa: PLC0415 - only where something went wrong
 
-    return shown_url.shown_text(text)
+    return shown(text)
 
 
 def remark(*parts: Part, end: str = "\n") -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
+from metasnapshot import shown_text
 from metasnapshot.cli.text import Document, error_document, flush, remark, say, say_json
 from metasnapshot.errors import MetasnapshotError
-from metasnapshot.store.shown_url import shown_text
 
 Form = Literal["text", "json"]
 

@@ -94,6 +94,8 @@ class EtcdExport:
         keys: how many.
         largest: bytes of the largest key and its value.
         has_checkpoint: whether its releases keep the version in the state store (since 0.19).
+        load_name: the script that loads them, in the directory.
+        checkpoint_file: the checkpoint, if there is one.
     """
 
     snapshot_id: int
@@ -101,6 +103,8 @@ class EtcdExport:
     keys: int
     largest: int
     has_checkpoint: bool
+    load_name: str = LOAD_NAME
+    checkpoint_file: str = CHECKPOINT_FILE
 
 
 def export_etcd(repository: Repository, reader: SnapshotReader, path: Path) -> EtcdExport:

@@ -21,6 +21,7 @@ from metasnapshot.hummock.objects import NeededObject
 from metasnapshot.hummock.paths import DATA, is_prefixed
 from metasnapshot.hummock.scan import PHYSICAL_SHIFT, SstRef, committed_epoch, plan_scan
 from metasnapshot.hummock.table_blocks import MEMORY, ObjectStore
+from metasnapshot.operations.crew import MEMORY_MIN, parse_size
 from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.url import open_store
 
@@ -279,6 +280,18 @@ def _file_name(name: str) -> str:
         for char in name
     )
     return safe or "%"
+
+
+def memory_size(text: str) -> int:
+    """Bytes of memory that a read may take.
+
+    Raises:
+        UsageError: it is no size, or too little.
+    """
+    size = parse_size(text)
+    if size < MEMORY_MIN:
+        raise UsageError(f"--memory {text} is too little", hint="at least 1M")
+    return size
 
 
 def epoch_ms(epoch: int) -> int:

@@ -64,6 +64,7 @@ class VerifyResult:
         unknown_migrations: what it names that no known release has.
         findings: of the levels refs and objects.
         content: what was found in its objects, if they were to be read.
+        skipped: it was not looked at, for it was verified not long ago.
     """
 
     snapshot_id: int
@@ -77,6 +78,7 @@ class VerifyResult:
     unknown_migrations: tuple[str, ...] = ()
     findings: Findings = field(default_factory=Findings)
     content: ContentResult | None = None
+    skipped: bool = False
 
 
 @rare_collections()

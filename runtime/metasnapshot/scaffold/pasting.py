@@ -9,6 +9,7 @@ from pathlib import Path
 
 from metasnapshot.errors import StorageError, UsageError
 from metasnapshot.scaffold.block import Block
+from metasnapshot.scaffold.models import Scaffold
 from metasnapshot.scaffold.page import Item, Page
 
 CHECK = "# check: "
@@ -55,6 +56,11 @@ def write(folder: Path, release: str, layout: str, blocks: Sequence[Block]) -> P
     ]
     _replace({folder / name: page.text() for name, page in pages.items() if page.touched()})
     return Pasted({name: len(lines) for name, lines in touched.items() if lines}, tuple(checks))
+
+
+def paste_scaffold(folder: Path, scaffold: Scaffold) -> Pasted:
+    """Paste what makes a release known into schema/ of a checkout. Raises as write."""
+    return write(folder, scaffold.release, scaffold.layout, scaffold.blocks)
 
 
 def paste(pages: dict[str, Page], release: str, layout: str, blocks: Sequence[Block]) -> None:

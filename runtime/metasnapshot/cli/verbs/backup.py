@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
+import metasnapshot
+from metasnapshot import BackupOptions
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.meta_store import NOWHERE, OptionalMetaStore
@@ -23,11 +25,9 @@ from metasnapshot.cli.text import (
     spelt_size,
     tell,
 )
-from metasnapshot.operations import backup as operation
-from metasnapshot.operations.backup import BackupOptions, BackupResult
 
 if TYPE_CHECKING:
-    from metasnapshot.operations.backup_full import FullResult
+    from metasnapshot import BackupResult, FullResult
 
 DEFAULTS = BackupOptions()
 
@@ -52,15 +52,13 @@ def backup(
         live.require_no_cluster(directory.cluster)
         require_none(objects, "--via-meta")
         return live.backup(via_meta, options, directory, store, json=json)
-    opening, found = store.open(), directory.open()
+    meta_store, found = store.place(), directory.backups()
     if objects.with_objects:
-        from metasnapshot.operations.backup_full import backup_full  # noqa: PLC0415 - loads numpy
-
-        with opening as meta_store:
-            full = backup_full(meta_store, found, options, objects, rounds_max=objects.rounds)
+        full = metasnapshot.backup_full(
+            meta_store, found, options, objects, rounds_max=objects.rounds
+        )
         return _say_full(full, dry_run=options.dry_run, json=json)
-    with opening as meta_store:
-        result = operation.backup(meta_store, found, options)
+    result = metasnapshot.backup(meta_store, found, options)
     for text in result.warnings:
         note(text)
     if json:

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import export_rows
 from metasnapshot.cli.options import Directory, SnapshotId, WithSecrets
 from metasnapshot.cli.parameters import FLAT
-from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import say_json
-from metasnapshot.operations.export import export_rows
 
 
 def cat(
@@ -29,7 +28,7 @@ def cat(
     $ metasnapshot cat latest sources --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    with found.open(snapshot_id(id, found)) as reader:
+    with found.open(id) as reader:
         rows = export_rows(reader, section, with_secrets=with_secrets, messages=messages)
         for row in rows:
             say_json(row)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import Health
 from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.run import current
@@ -27,7 +28,6 @@ from metasnapshot.errors import (
     StaleBackups,
     UsageError,
 )
-from metasnapshot.operations import check as operation
 from metasnapshot.spans import counted
 
 Full = Annotated[
@@ -61,7 +61,7 @@ def check(
         if min_count < 0:
             raise UsageError("--min-count is less than none")
         found = directory.open()
-        health = operation.check(found, max_age, min_count, full=full)
+        health = found.check(max_age, min_count, full=full)
     except MetasnapshotError as error:
         if not nagios_line:
             raise
@@ -87,13 +87,13 @@ def check(
     return 0
 
 
-def _summary(health: operation.Health) -> str:
+def _summary(health: Health) -> str:
     newest = f"newest {health.newest_id}" if health.newest_id is not None else "no sound snapshot"
     when = f", taken {health.newest_at.isoformat(' ', 'seconds')}" if health.newest_at else ""
     return f"{counted(health.count, 'snapshot')}, {newest}{when}"
 
 
-def document(found: operation.Health) -> Document:
+def document(found: Health) -> Document:
     """What --json prints."""
     return {
         "ok": not found.problems,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import cyclopts
 
+from metasnapshot import shown_url
 from metasnapshot.cli.options import Json
 from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import Setting, Value, resolve
 from metasnapshot.cli.text import Document, say_json, table
-from metasnapshot.store.shown_url import shown_url
 
 config = cyclopts.App(name="config", help="Show the configuration.")
 

@@ -8,16 +8,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.catalogue.repository import Repository
+from metasnapshot import Backups, Copied
 from metasnapshot.cli.objects import UNCOPIED, CopyObjects
-from metasnapshot.cli.options import Directory, Json, SnapshotId, repository
+from metasnapshot.cli.options import Directory, Json, SnapshotId, backups_at
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
-from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import Document, complain, note, say, say_json, spelt_size
 from metasnapshot.errors import SOME_FAILED, DamageError, ObjectMissing, UnknownFormat
-from metasnapshot.operations import copy as copying
-from metasnapshot.operations.copy import Copied
 
 
 def copy(
@@ -37,15 +34,14 @@ def copy(
         --to fs:///mnt/safe
     """
     found = directory.open()
-    target = repository(to, to_directory)
-    wanted = snapshot_ids(ids, found)
+    target = backups_at(to, to_directory)
     if objects.with_objects:
         from metasnapshot.operations.copy_full import require_apart  # noqa: PLC0415 - loads numpy
 
-        require_apart(found, target)
-    copied = copying.copy(found, target, wanted)
+        require_apart(found.repository, target.repository)
+    copied = found.copy(target, ids)
     if objects.with_objects:
-        copied = [_with_objects(found, target, item, objects) for item in copied]
+        copied = tuple(_with_objects(found, target, item, objects) for item in copied)
     code = SOME_FAILED if any(item.error for item in copied) else 0
     if json:
         say_json(document(copied))
@@ -63,14 +59,16 @@ def copy(
     return code
 
 
-def _with_objects(found: Repository, target: Repository, item: Copied, pace: CopyObjects) -> Copied:
+def _with_objects(found: Backups, target: Backups, item: Copied, pace: CopyObjects) -> Copied:
     """The same with what came of its objects; damage is told, and ends no other's copy."""
     from metasnapshot.operations.copy_full import copy_full  # noqa: PLC0415 - loads numpy
 
     if item.error is not None:
         return item
     try:
-        return replace(item, objects=copy_full(found, target, item.snapshot_id, pace))
+        return replace(
+            item, objects=copy_full(found.repository, target.repository, item.snapshot_id, pace)
+        )
     except (DamageError, UnknownFormat, ObjectMissing) as error:
         return replace(item, error=error)
 

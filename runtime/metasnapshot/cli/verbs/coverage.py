@@ -8,17 +8,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import (
+    ADD_RELEASE,
+    Coverage,
+    Pasted,
+    Scaffold,
+    check_release,
+    paste_scaffold,
+    scaffolded,
+)
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.options import Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.text import Document, complain, releases, say, say_json, say_page
 from metasnapshot.errors import UnknownFormat, UsageError
-from metasnapshot.metastore.engines import engine_of
-from metasnapshot.operations.coverage import ADD_RELEASE, Coverage, cover
-from metasnapshot.scaffold import pasting
-from metasnapshot.scaffold.declarations import read_tables
-from metasnapshot.scaffold.models import Scaffold, check_release, scaffold
-from metasnapshot.scaffold.pasting import Pasted
 
 ScaffoldRelease = Annotated[
     str | None,
@@ -45,15 +48,10 @@ def coverage(
         check_release(scaffold_release)
     elif write is not None:
         raise UsageError("--write without --scaffold", hint="--scaffold 9.9.0 --write schema/")
-    made: Scaffold | None = None
-    with store.open() as meta_store, meta_store.read_transaction() as connection:
-        result = cover(connection)
-        if scaffold_release is not None:
-            engine = engine_of(connection).syntax.types
-            made = scaffold(scaffold_release, result, read_tables(connection), engine)
+    result, made = scaffolded(store.place(), scaffold_release)
     pasted = None
     if made is not None and write is not None:
-        pasted = pasting.write(write, made.release, made.layout, made.blocks)
+        pasted = paste_scaffold(write, made)
     if json:
         say_json(document(result, made.text if made else ()) | written(pasted))
     elif made is not None and pasted is not None:

@@ -6,14 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+import metasnapshot
+from metasnapshot import SchemaResult, release_named, release_of, schema_script
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
 from metasnapshot.cli.parameters import FLAT
-from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, say, say_json, say_page
 from metasnapshot.errors import UsageError
-from metasnapshot.metastore.url import parse_url
-from metasnapshot.operations import create_schema as operation
 
 
 def create_schema(
@@ -37,15 +36,14 @@ def create_schema(
     """
     found = _release(release, for_snapshot, directory)
     if only_print:
-        engine = parse_url(store.meta_store).get_backend_name()
-        text = operation.script(found, engine)
+        engine = store.place().engine
+        text = schema_script(found, engine)
         if json:
             say_json({"release": found, "engine": engine, "script": text})
         else:
             say_page(text.rstrip())
         return 0
-    with store.open(may_create=True) as meta_store:
-        result = operation.create_schema(meta_store, found)
+    result = metasnapshot.create_schema(store.place(), found)
     if json:
         say_json(document(result))
     elif result.tables:
@@ -67,15 +65,15 @@ def _release(release: str | None, snapshot: str | None, directory: OptionalDirec
     if (release is None) == (snapshot is None):
         raise UsageError("which tables?", hint="give either --release or --for-snapshot")
     if release is not None:
-        return operation.release_named(release)
+        return release_named(release)
     if directory.backup_storage_url is None or snapshot is None:
         raise UsageError("--for-snapshot needs --backup-storage-url", hint="where is the snapshot?")
     found = directory.open()
-    with found.open(snapshot_id(snapshot, found)) as reader:
-        return operation.release_of(reader)
+    with found.open(snapshot) as reader:
+        return release_of(reader)
 
 
-def document(result: operation.SchemaResult) -> Document:
+def document(result: SchemaResult) -> Document:
     """What --json prints."""
     return {
         "release": result.release,

@@ -8,9 +8,8 @@ from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory, SnapshotId, Yes
 from metasnapshot.cli.parameters import FLAT
-from metasnapshot.cli.snapshots import named_ids, snapshot_document
+from metasnapshot.cli.snapshots import require_named, snapshot_document
 from metasnapshot.cli.text import confirm, say, say_json
-from metasnapshot.operations import delete as operation
 from metasnapshot.spans import counted
 
 
@@ -29,11 +28,10 @@ def delete(
         live.require_no_cluster(directory.cluster)
         return live.delete(via_meta, ids, yes=yes, json=json)
     found = directory.open()
-    wanted = named_ids(ids, found)
-    entries = operation.plan_delete(found, wanted)
+    entries = found.delete(require_named(ids), dry_run=True)
     names = ", ".join(str(entry.id) for entry in entries)
     confirm(f"delete {names} of {counted(len(found.manifest().entries), 'snapshot')}?", yes=yes)
-    entries = operation.delete(found, wanted)
+    entries = found.delete([entry.id for entry in entries])
     if json:
         say_json({"deleted": [snapshot_document(entry) for entry in entries]})
     else:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import Change, Diff
+from metasnapshot import diff as compare
 from metasnapshot.cli.diff_data import Data, diff_data
 from metasnapshot.cli.meta_store import ComparedStore, Typed
 from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import Part, bad, doubtful, good
-from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, note, say, say_json, table
 from metasnapshot.errors import UsageError
-from metasnapshot.operations.diff import compare as operation
-from metasnapshot.operations.diff.compare import Change
-from metasnapshot.operations.diff.sides import MetaStoreSide, SnapshotSide
 
-SIGNS = {operation.ADDED: "+", operation.REMOVED: "-", operation.CHANGED: "~"}
-PAINTS = {operation.ADDED: good, operation.REMOVED: bad, operation.CHANGED: doubtful}
+SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+PAINTS = {"added": good, "removed": bad, "changed": doubtful}
 
 
 NOT_COMPARED = ComparedStore()
@@ -44,7 +41,7 @@ def diff(
     $ metasnapshot diff oldest latest --backup-storage-url fs:///srv/backups
     """
     if rows.data:
-        return diff_data(ids, directory.open(), directory.backup_storage_url, rows, json=json)
+        return diff_data(ids, directory.open(), rows, json=json)
     with_store = store.meta_store is not None
     if len(ids) != 1 and not isinstance(store.meta_store, Typed):
         with_store = False
@@ -53,57 +50,38 @@ def diff(
             f"{len(ids)} snapshot ids", hint="two, or one and --meta-store: before, then after"
         )
     found = directory.open()
-    with ExitStack() as stack:
-        sides = [
-            SnapshotSide(stack.enter_context(found.open(snapshot_id(text, found)))) for text in ids
-        ]
-        if not with_store:
-            before, after = sides
-            operation.align(before, after)
-            objects = operation.diff_objects(before, after)
-        else:
-            meta_store = stack.enter_context(store.open())
-            before, objects = sides[0], None
-            connection = stack.enter_context(meta_store.read_transaction())
-            after = MetaStoreSide(connection, before.reader)
-            operation.align(before, after)
-        for text in (*before.omitted(), *after.omitted()):
+    before, *others = ids
+    after = others[0] if others else store.place()
+    with compare(found, before, after) as result:
+        for text in result.omitted:
             note(f"not compared: {text}")
-        names = operation.diff_names(before, after)
-        changes = operation.diff_rows(before, after)
-        if json:
-            _say_json(names, changes, objects)
-        else:
-            _say_text(names, changes, objects)
+        (_say_json if json else _say_text)(result)
     return 0
 
 
-def _say_json(
-    names: Iterator[Change], rows: Iterator[Change], objects: operation.Objects | None
-) -> None:
+def _say_json(found: Diff) -> None:
     counts = Counter[tuple[str, str]]()
-    for change in names:
+    for change in found.names:
         say_json(change_document("name", change))
-    for change in rows:
+    for change in found.rows:
         counts[change.kind, change.change] += 1
         say_json(change_document("row", change))
-    say_json(summary_document(counts, objects))
+    say_json(summary_document(counts, found.objects))
 
 
-def _say_text(
-    names: Iterator[Change], rows: Iterator[Change], objects: operation.Objects | None
-) -> None:
+def _say_text(found: Diff) -> None:
     kind = ""
-    for change in names:
+    for change in found.names:
         if change.kind != kind:
             kind = change.kind
             say(f"{kind}:")
         say("  ", *_line(change))
     counts = Counter[tuple[str, str]]()
-    for change in rows:
+    for change in found.rows:
         counts[change.kind, change.change] += 1
-    if objects is not None:
-        say(f"objects of Hummock: {len(objects[0])} added, {len(objects[1])} removed")
+    if found.objects is not None:
+        added, removed = map(len, found.objects)
+        say(f"objects of Hummock: {added} added, {removed} removed")
     if not counts:
         say("no row differs")
         return
@@ -135,14 +113,12 @@ def change_document(by: str, found: Change) -> Document:
 
 
 def summary_document(
-    counts: Mapping[tuple[str, str], int], objects: operation.Objects | None
+    counts: Mapping[tuple[str, str], int], objects: tuple[Sequence[int], Sequence[int]] | None
 ) -> Document:
     """The last line of diff."""
     sections: dict[str, dict[str, int]] = {}
     for (section, word), count in counts.items():
-        sections.setdefault(
-            section, dict.fromkeys((operation.ADDED, operation.REMOVED, operation.CHANGED), 0)
-        )[word] = count
+        sections.setdefault(section, dict.fromkeys(SIGNS, 0))[word] = count
     document: Document = {"summary": True, "equal": not sections, "rows": sections}
     if objects is not None:
         document |= {"objects_added": objects[0], "objects_removed": objects[1]}

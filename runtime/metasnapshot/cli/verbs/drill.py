@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from metasnapshot import DrillResult
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import bad, good
-from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import DamageError
-from metasnapshot.operations.drill import DrillResult
-from metasnapshot.operations.drill import drill as run_drill
 
 
 def drill(
@@ -26,7 +24,7 @@ def drill(
     $ metasnapshot drill latest --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    result = run_drill(found, snapshot_id(id, found))
+    result = found.drill(id)
     if json:
         say_json(document(result))
     else:

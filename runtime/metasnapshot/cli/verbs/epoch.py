@@ -6,14 +6,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.catalogue.times import epoch_time
+from metasnapshot import epoch_time
 from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_document
 from metasnapshot.cli.text import say, say_json
-from metasnapshot.errors import UsageError
-from metasnapshot.format.scalars import U64_MAX
-from metasnapshot.operations.epoch import BackupReader
 
 
 def epoch(
@@ -33,10 +30,7 @@ def epoch(
     $ metasnapshot epoch 1001 7986098602508288 \
         --backup-storage-url fs:///srv/backups
     """
-    if not 0 <= epoch <= U64_MAX:
-        raise UsageError(f"not an epoch: {epoch}", hint="a number of 64 bits, without sign")
-    found = directory.open()
-    entry = BackupReader(found, release).find(table_id, epoch)
+    entry = directory.backups().serving(table_id, epoch, release)
     time = epoch_time(epoch)
     if json:
         text = time.isoformat(timespec="milliseconds")

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot import Judged, ManifestEntry
 from metasnapshot.cli.options import DRY, Commit, Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.screen import Part, doubtful, good
-from metasnapshot.cli.snapshots import warn_of_clocks
-from metasnapshot.cli.text import Document, say, say_json, table
-from metasnapshot.operations import expire as expiring
-from metasnapshot.operations.expire import Judged
+from metasnapshot.cli.text import Document, note, say, say_json, table
 from metasnapshot.spans import counted
 
 
@@ -30,9 +27,11 @@ def expire(
         --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    judged = expiring.judge(found, policy)
-    warn_of_clocks(found)
-    deleted = expiring.expire(found, judged) if commit else []
+    judgement = found.judge(policy)
+    judged = judgement.judged
+    for text in judgement.warnings:
+        note(text)
+    deleted = found.expire(judgement) if commit else ()
     if json:
         say_json(document(judged, deleted, committed=commit))
         return 0

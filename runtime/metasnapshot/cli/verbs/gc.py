@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import Stray, Strays
 from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.screen import Part, doubtful
 from metasnapshot.cli.text import Document, complain, say, say_json, spelt_size, table
 from metasnapshot.errors import SOME_FAILED
-from metasnapshot.operations import gc as collecting
-from metasnapshot.operations.gc import Stray, Strays
 from metasnapshot.spans import counted
 
 if TYPE_CHECKING:
-    from metasnapshot.catalogue.repository import Repository
+    from metasnapshot import Backups
     from metasnapshot.operations.gc_objects import Unneeded
 
 GRACE = timedelta(hours=24)
@@ -45,8 +44,8 @@ def gc(
     $ metasnapshot gc --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    strays = collecting.look(found, grace)
-    gone = collecting.collect(found, strays) if commit else []
+    collected = found.gc(grace, commit=commit)
+    strays, gone = collected.strays, collected.deleted
     unneeded = _objects(found, grace, commit=commit) if objects else None
     if json:
         more = {} if unneeded is None else {"objects": objects_document(unneeded)}
@@ -69,13 +68,17 @@ def gc(
     return SOME_FAILED if strays.lost else 0
 
 
-def _objects(found: Repository, grace: timedelta, *, commit: bool) -> Unneeded:
+def _objects(found: Backups, grace: timedelta, *, commit: bool) -> Unneeded:
     from metasnapshot.operations.gc_objects import (  # noqa: PLC0415 - loads numpy
         collect_objects,
         find_unneeded,
     )
 
-    return collect_objects(found, grace) if commit else find_unneeded(found, grace)
+    return (
+        collect_objects(found.repository, grace)
+        if commit
+        else find_unneeded(found.repository, grace)
+    )
 
 
 def _say_objects(found: Unneeded, *, committed: bool) -> None:
@@ -84,12 +87,12 @@ def _say_objects(found: Unneeded, *, committed: bool) -> None:
     say(f"{what} {fate}; {found.named} are needed, {found.young} too young")
 
 
-def _when(item: collecting.Stray) -> str:
+def _when(item: Stray) -> str:
     return item.modified.isoformat(" ", "seconds") if item.modified else "-"
 
 
-def _fate(item: collecting.Stray) -> Part:
-    if item.kind == collecting.FOREIGN:
+def _fate(item: Stray) -> Part:
+    if item.kind == "foreign":
         return "left alone"
     return doubtful("goes") if item.is_due else "too young"
 

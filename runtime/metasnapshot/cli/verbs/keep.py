@@ -8,9 +8,8 @@ from cyclopts import Parameter
 
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
-from metasnapshot.cli.snapshots import named_ids
+from metasnapshot.cli.snapshots import require_named
 from metasnapshot.cli.text import say, say_json
-from metasnapshot.operations import delete as operation
 
 
 def keep(
@@ -24,9 +23,9 @@ def keep(
     $ metasnapshot keep 4 --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    kept = operation.keep(found, named_ids(ids, found), release=release)
+    kept = found.keep(require_named(ids), release=release)
     if json:
-        say_json({"kept": kept})
+        say_json({"kept": list(kept)})
     else:
         say(f"kept: {', '.join(map(str, kept)) or 'none'}")
     return 0

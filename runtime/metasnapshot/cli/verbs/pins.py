@@ -7,13 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import Pins
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import FLAT
-from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import Document, say, say_json, tell
 from metasnapshot.errors import ObjectMissing
-from metasnapshot.operations import pins as operation
-from metasnapshot.operations.pins import Pins
 
 
 def pins(
@@ -30,8 +28,7 @@ def pins(
     """
     place = state.place() if missing else None
     found = directory.open()
-    wanted = snapshot_ids(ids, found)
-    result = operation.pins(found, wanted, state=place, look=missing)
+    result = found.pins(ids, state=place, look=missing)
     if json:
         say_json(document(result))
     else:

@@ -8,16 +8,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+import metasnapshot
+from metasnapshot import READING_SHARE, Format, Query, Where, Wish, memory_size
 from metasnapshot.cli.options import AS_SAID, Directory, Json, StateStore
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.progress import counted
-from metasnapshot.cli.rows import STDOUT, form_of, memory_size, refuse_stdout, row_file
-from metasnapshot.cli.snapshots import snapshot_id
+from metasnapshot.cli.rows import STDOUT, form_of, refuse_stdout, row_file
 from metasnapshot.cli.text import Document, note, say, say_json
 from metasnapshot.errors import UsageError
-from metasnapshot.operations.query.query import READING_SHARE, Query, plan_query, sections_of
-from metasnapshot.operations.query.tables import TableRelations
-from metasnapshot.operations.read import Format, Where, Wish, area_of, objects_of
 from metasnapshot.spans import counted as counted_rows
 
 
@@ -84,19 +82,14 @@ def query(
     if (second is None) != all_snapshots:
         raise UsageError("a snapshot and a query, or --all and a query", hint='query latest "…"')
     found = directory.open()
-    if second is None:
-        sections = sections_of(found, None, with_secrets=asking.with_secrets)
-        with plan_query(None, sections, first, size) as planned:
-            return _write(planned, form, to, {}, json=json)
-    wish = asking.wish(size)
-    with found.open(snapshot_id(first, found)) as reader:
-        area = area_of(found, reader.id, directory.backup_storage_url, where)
-        objects = objects_of(reader, state.place(), found.context) if area is None else area
-        sections = sections_of(found, reader, with_secrets=asking.with_secrets)
-        facts = {"metasnapshot.snapshot_id": str(reader.id)}
-        tables = TableRelations(reader, objects, wish)
-        with plan_query(tables, sections, second, size) as planned:
-            return _write(planned, form, to, facts, json=json)
+    number = None if second is None else found.id_of(first)
+    facts = {} if number is None else {"metasnapshot.snapshot_id": str(number)}
+    text, wish, place = second or first, asking.wish(size), state.place()
+    secrets = asking.with_secrets
+    with metasnapshot.query(
+        found, number, text, wish, memory=size, with_secrets=secrets, state=place, where=where
+    ) as planned:
+        return _write(planned, form, to, facts, json=json)
 
 
 def _write(planned: Query, form: Format, to: Path, facts: dict[str, str], *, json: bool) -> int:

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal, cast
 
 from cyclopts import Parameter
 
+from metasnapshot import JOBS_MAX, Format, TableFile, Tables, Where, Wish, memory_size, tables_of
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.progress import counted
-from metasnapshot.cli.rows import STDOUT, form_of, memory_size, refuse_stdout, row_file
-from metasnapshot.cli.snapshots import snapshot_id
+from metasnapshot.cli.rows import STDOUT, Stdout, form_of, refuse_stdout
 from metasnapshot.cli.text import Document, complain, error_document, say, say_json
-from metasnapshot.contents.data_tables import find_table
 from metasnapshot.errors import SOME_FAILED, UsageError
-from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.hummock.table_blocks import ObjectStore
-from metasnapshot.operations.crew import JOBS_MAX
-from metasnapshot.operations.export import new_path
-from metasnapshot.operations.read import (
-    Format,
-    Where,
-    Wish,
-    area_of,
-    facts_of,
-    objects_of,
-    plan_read,
-    write_rows,
-)
-from metasnapshot.operations.read_all import TableFile, read_all
 
 
 @dataclass(frozen=True)
@@ -126,14 +110,11 @@ def read(
     form = "parquet" if all_tables and format is None else form_of(format, to)
     _check(table, to, form, jobs, all_tables=all_tables, json=json)
     wish, place = rows.wish(), state.place()
-    found = directory.open()
-    with found.open(snapshot_id(id, found)) as reader:
-        area = area_of(found, reader.id, directory.backup_storage_url, where)
-        objects = objects_of(reader, place, found.context) if area is None else area
+    with tables_of(directory.open(), id, state=place, where=where) as tables:
         if all_tables:
-            return _read_all(reader, objects, wish, form, to, jobs, json=json)
+            return _read_all(tables, wish, form, to, jobs, json=json)
         assert table is not None
-        return _read_one(reader, objects, replace(wish, jobs=jobs), form, to, table, json=json)
+        return _read_one(tables, replace(wish, jobs=jobs), form, to, table, json=json)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -159,52 +140,28 @@ def _check(
         raise UsageError(f"not a number of jobs: {jobs}", hint=f"from 1 to {JOBS_MAX}")
 
 
-def _read_one(
-    reader: SnapshotReader,
-    objects: ObjectStore,
-    wish: Wish,
-    form: Format,
-    to: Path,
-    name: str,
-    *,
-    json: bool,
-) -> int:
-    table = find_table(reader, name)
-    planned = plan_read(reader, table, objects, wish)
-    facts = facts_of(reader, table, planned)
-    with counted(f"reading {table.full_name}") as step:
-        is_stream = to == STDOUT
-        with row_file(to) as file:
-            count = write_rows(
-                planned, facts, form, file, step, stream=is_stream, dictionary=wish.dictionary
-            )
+def _read_one(tables: Tables, wish: Wish, form: Format, to: Path, name: str, *, json: bool) -> int:
+    with counted(f"reading {name}") as step:
+        target = cast("BinaryIO", Stdout()) if to == STDOUT else to
+        result = tables.write(name, target, form, wish, step)
     if to == STDOUT:
         return 0
-    epoch = planned.scan.epoch
+    table, number = result.table, tables.snapshot_id
     if json:
-        shown: Document = {"snapshot_id": reader.id, "table": table.full_name, "id": table.id}
-        shown |= {"format": form, "path": str(to), "rows": count, "epoch": epoch}
-        say_json(shown | {"columns": list(planned.names)})
+        shown: Document = {"snapshot_id": number, "table": table.full_name, "id": table.id}
+        shown |= {"format": form, "path": str(to), "rows": result.rows, "epoch": result.epoch}
+        say_json(shown | {"columns": list(result.columns)})
     else:
-        say(f"{to}: {count} rows of {table.full_name}, snapshot {reader.id}, epoch {epoch}")
+        name = table.full_name
+        say(f"{to}: {result.rows} rows of {name}, snapshot {number}, epoch {result.epoch}")
     return 0
 
 
-def _read_all(
-    reader: SnapshotReader,
-    objects: ObjectStore,
-    wish: Wish,
-    form: Format,
-    to: Path,
-    jobs: int,
-    *,
-    json: bool,
-) -> int:
-    with counted("reading tables") as step, new_path(to) as path:
-        path.mkdir()
-        results = list(read_all(reader, objects, wish, form, path, jobs=jobs, step=step))
+def _read_all(tables: Tables, wish: Wish, form: Format, to: Path, jobs: int, *, json: bool) -> int:
+    with counted("reading tables") as step:
+        results = tables.write_all(to, form, wish, jobs=jobs, step=step)
     if json:
-        shown: Document = {"snapshot_id": reader.id, "format": form, "path": str(to)}
+        shown: Document = {"snapshot_id": tables.snapshot_id, "format": form, "path": str(to)}
         say_json(shown | {"tables": [_document(item) for item in results]})
     else:
         for item in results:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from metasnapshot.catalogue.rebuilder import Rebuilder
-from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
+from metasnapshot import Rebuilt
+from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory, backups_at
 from metasnapshot.cli.parameters import FLAT
-from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import SOME_FAILED
-from metasnapshot.operations import rebuild as rebuilding
-from metasnapshot.operations.rebuild import Rebuilt
-from metasnapshot.store.url import open_store
 
 
 def rebuild_manifest(
@@ -26,12 +22,10 @@ def rebuild_manifest(
 
     $ metasnapshot rebuild-manifest --backup-storage-url fs:///srv/backups
     """
-    context, url = current().context, directory.backup_storage_url
-    found = Rebuilder(open_store(url, context), directory.backup_storage_directory, context)
-    rebuilt = rebuilding.rebuild(found)
+    rebuilt = backups_at(
+        directory.backup_storage_url, directory.backup_storage_directory
+    ).rebuild_manifest(commit=commit)
     writes = commit and not rebuilt.is_same
-    if writes:
-        rebuilding.write(found, rebuilt)
     if json:
         say_json(document(rebuilt, committed=writes))
     else:

@@ -7,19 +7,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import (
+    OBJECTS_CHECK,
+    Pace,
+    RestoreOptions,
+    RestorePlan,
+    RestoreResult,
+    restoring,
+)
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.objects import require_default
 from metasnapshot.cli.options import Directory, Json, SnapshotId, Yes
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import bad, doubtful, good
-from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size
-from metasnapshot.metastore.load import some_tables
-from metasnapshot.operations.crew import Pace
-from metasnapshot.operations.restore import restoration as operation
-from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
-from metasnapshot.operations.restore.planner import OBJECTS_CHECK
-from metasnapshot.operations.restore.restoration import RestoreResult
 
 DEFAULT_PACE = Pace()
 INTEGRITY = {"ok": "Succeed integrity validation.", "failed": "Fail integrity validation."}
@@ -55,11 +56,8 @@ def restore(
     if not options.with_objects:
         require_default(pace, "--with-objects")
     found = directory.open()
-    number = snapshot_id(id, found)
-    with (
-        store.open(may_create=options.create_schema) as meta_store,
-        operation.restoring(found, meta_store, number, options, pace=pace) as run,
-    ):
+    number = found.id_of(id)
+    with restoring(found, number, store.place(), options, pace) as run:
         planned = run.plan(is_load=not plan)
         if plan and json:
             say_json(plan_document(planned))
@@ -71,7 +69,7 @@ def restore(
             say("nothing was written")
             return 0
         if planned.empties and options.clean:
-            confirm(f"empty the tables {some_tables(planned.empties)}?", yes=yes)
+            confirm(f"empty the tables {planned.fullest}?", yes=yes)
         result = run.load()
     if json:
         say_json(document(result, number))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from metasnapshot.catalogue.times import epoch_time
+from metasnapshot import Summary, epoch_time
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import doubtful, good
-from metasnapshot.cli.snapshots import full_document, snapshot_document, snapshot_id
+from metasnapshot.cli.snapshots import full_document, snapshot_document
 from metasnapshot.cli.text import (
     Document,
     beyond,
@@ -18,7 +18,6 @@ from metasnapshot.cli.text import (
     spelt_size,
     table,
 )
-from metasnapshot.operations.show import Summary, summarise
 
 NAMES_SHOWN_MAX = 10
 
@@ -35,7 +34,7 @@ def show(
     $ metasnapshot show latest --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    summary = summarise(found, snapshot_id(id, found))
+    summary = found.show(id)
     if json:
         say_json(document(summary))
     else:

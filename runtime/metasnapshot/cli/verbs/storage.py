@@ -6,15 +6,13 @@ from typing import Annotated
 
 import cyclopts
 
+import metasnapshot
 from metasnapshot.cli.options import Json, WholeDirectory
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import bad, good
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError
-from metasnapshot.store.lease import LeasedStore
-from metasnapshot.store.trial import is_reliable, needs_lease, try_store
-from metasnapshot.store.url import open_plain
 
 storage = cyclopts.App(name="storage", help="Look at an object store.")
 
@@ -30,26 +28,26 @@ def try_storage(
 
     $ metasnapshot storage test --backup-storage-url s3://bucket
     """
-    store = open_plain(directory.backup_storage_url, current().context)
-    found = try_store(store, directory.backup_storage_directory)
-    reliable = is_reliable(found)
-    leased = isinstance(store, LeasedStore) or (reliable and needs_lease(found))
+    found = metasnapshot.try_storage(
+        directory.backup_storage_url, directory.backup_storage_directory, current().context
+    )
     if json:
         say_json(
             {
-                "url": store.url,
+                "url": found.url,
                 "promises": [
-                    {"name": item.name, "held": item.held, "found": item.found} for item in found
+                    {"name": item.name, "held": item.held, "found": item.found}
+                    for item in found.promises
                 ],
-                "lease": leased,
+                "lease": found.is_leased,
             }
         )
     else:
-        for item in found:
+        for item in found.promises:
             if item.held:
                 say(good("ok"), f"  {item.name}")
             else:
                 say(bad("failed"), f"  {item.name}: {item.found}")
-        if leased:
+        if found.is_leased:
             say("its conditional writes are made under a lease")
-    return 0 if reliable else StorageError.exit_code
+    return 0 if found.is_reliable else StorageError.exit_code

@@ -7,13 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from metasnapshot import TableSummary, epoch_ms, summarise_tables
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import Part, doubtful
-from metasnapshot.cli.snapshots import snapshot_id
 from metasnapshot.cli.text import Document, note, say_json, spelt_size, table
-from metasnapshot.operations.read import epoch_ms
-from metasnapshot.operations.tables import TableSummary, summarise_tables
 
 HEAD = ("name", "kind", "at most", "keys", "rows as of", "encoding", "id")
 
@@ -36,7 +34,7 @@ def tables(
     $ metasnapshot tables latest --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    with found.open(snapshot_id(id, found)) as reader:
+    with found.open(id) as reader:
         summaries = list(summarise_tables(reader, internal=internal))
         number = reader.id
     if json:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot.catalogue.records import Records
-from metasnapshot.catalogue.repository import Repository
+from metasnapshot import Level, VerifyResult
 from metasnapshot.cli.objects import UNREAD, ReadContent
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.screen import good
-from metasnapshot.cli.snapshots import snapshot_ids
 from metasnapshot.cli.text import (
     Document,
     beyond,
@@ -28,11 +25,9 @@ from metasnapshot.cli.text import (
     tell,
 )
 from metasnapshot.errors import SOME_FAILED, DamageError, UsageError
-from metasnapshot.operations import verify as operation
-from metasnapshot.operations.verify import Level, VerifyResult
 
 if TYPE_CHECKING:
-    from metasnapshot.operations.verify_content import ContentCheck, ContentResult
+    from metasnapshot import ContentResult
 
 
 def verify(
@@ -67,47 +62,23 @@ def verify(
     place = state.place() if is_state_read else None  # nothing else looks into the state store
     check = content.check(place)
     found = directory.open()
-    wanted = snapshot_ids(ids, found)
-    if not wanted:
-        note(f"no snapshot in {found.url}: nothing was verified")
-    for number in wanted:
-        found.entry(number)
-    results: list[tuple[VerifyResult, bool]] = []
-    for result, skipped in _verify_each(found, wanted, level, if_older_than, place, check):
-        results.append((result, skipped))
+    if not ids and not found.ids():
+        note(f"no snapshot in {found.place}: nothing was verified")
+    results: list[VerifyResult] = []
+    for result in found.verify(ids, level, state=place, content=check, if_older_than=if_older_than):
+        results.append(result)
         if not json:
-            _print(result, skipped=skipped)
+            _print(result)
     if json:
-        say_json({"snapshots": [document(item, skipped=s) for item, s in results]})
-    codes = [0 if item.error is None else item.error.exit_code for item, _ in results]
+        say_json({"snapshots": [document(item) for item in results]})
+    codes = [0 if item.error is None else item.error.exit_code for item in results]
     if all(codes):
         return DamageError.exit_code if DamageError.exit_code in codes else max(codes, default=0)
     return SOME_FAILED if any(codes) else 0
 
 
-def _verify_each(
-    found: Repository,
-    wanted: list[int],
-    level: Level,
-    age_max: timedelta | None,
-    state: tuple[str, str | None] | None,
-    content: ContentCheck | None,
-) -> Iterator[tuple[VerifyResult, bool]]:
-    """Results, as they come, and whether each was skipped because it was verified not long ago."""
-    records = Records(found)
-    for text in records.problems:
-        note(text)
-    verified = records.ledger.verified
-    for number in dict.fromkeys(wanted):
-        known = verified.get(number)
-        if age_max is not None and operation.is_fresh(known, level, age_max, content):
-            yield VerifyResult(number, level), True
-        else:
-            yield operation.verify(found, number, level, state, content), False
-
-
-def _print(result: VerifyResult, *, skipped: bool) -> None:
-    if skipped:
+def _print(result: VerifyResult) -> None:
+    if result.skipped:
         say(f"snapshot {result.snapshot_id}: skipped, verified recently")
         return
     of_objects = result.content.findings.kept if result.content else []
@@ -143,13 +114,13 @@ def _content(result: VerifyResult) -> str:
     return f"; {found.objects} objects in {place} ({spelt_size(found.bytes)}) read{known}{sample}"
 
 
-def document(result: VerifyResult, *, skipped: bool = False) -> Document:
+def document(result: VerifyResult) -> Document:
     """What --json prints."""
     document: Document = {
         "id": result.snapshot_id,
         "level": result.level,
         "ok": result.error is None,
-        "skipped": skipped,
+        "skipped": result.skipped,
         "bytes": result.size,
         "rows": result.rows,
         "layout": result.layout,

@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import TIMEOUT_MAX
 from typing import Annotated
-from uuid import uuid4
 
 from cyclopts import Parameter
 
-from metasnapshot.catalogue.clusters import entries_of
-from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.catalogue.records import Records
-from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.watcher import Watcher
+import metasnapshot
+from metasnapshot import BackupOptions, BackupResult, Backups, Level, ManifestEntry, Policy
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.objects import UNCOPIED, CopyObjects
 from metasnapshot.cli.options import AS_SAID, Directory, StateStore
@@ -27,11 +23,6 @@ from metasnapshot.cli.process import interrupts
 from metasnapshot.cli.run import current
 from metasnapshot.cli.watch_log import Form, WatchLog
 from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
-from metasnapshot.metastore.connect import MetaStore
-from metasnapshot.operations import expire as expiring
-from metasnapshot.operations.backup import BackupOptions, BackupResult, backup
-from metasnapshot.operations.expire import Policy
-from metasnapshot.operations.verify import Level, verify
 
 RW_VERSION = Parameter(help="The cluster's release, as for backup.")
 
@@ -81,7 +72,7 @@ def watch(
 
 def _keep_watch(round_: Round, every: timedelta, rounds: int | None) -> int:
     """Round after round; returns the exit code of the last."""
-    watcher = Watcher(round_.found.store, round_.found.directory, uuid4().hex)
+    watcher = round_.found.watcher()
     code = number = 0
     try:
         while True:
@@ -117,7 +108,7 @@ class Round:
         objects: whether objects are copied too.
     """
 
-    found: Repository
+    found: Backups
     store: MetaStoreAt
     options: BackupOptions
     policy: Policy
@@ -137,11 +128,11 @@ class Round:
         """
         try:
             renew()
-            entries_of(self.found)  # stops where nobody knows which are to be counted
-            with self.store.open() as meta_store:
-                result = self._back_up(meta_store)
+            self.found.require_one_cluster()  # stops where nobody knows which are to be counted
+            result = self._back_up()
             renew()
-            verified = verify(self.found, result.entry.id, self.level, self.state)
+            number = result.entry.id
+            verified = metasnapshot.verify(self.found, number, self.level, state=self.state)
             if verified.error is not None:
                 raise verified.error
             renew()
@@ -156,15 +147,14 @@ class Round:
         self.log.success(result.entry.id, result.size, [entry.id for entry in gone])
         return 0
 
-    def _back_up(self, meta_store: MetaStore) -> BackupResult:
+    def _back_up(self) -> BackupResult:
         """One snapshot; with objects it is full, or an error says why not."""
+        meta_store = self.store.place()
         if not self.objects.with_objects:
-            result = backup(meta_store, self.found, self.options)
+            result = metasnapshot.backup(meta_store, self.found, self.options)
             warnings = result.warnings
         else:
-            from metasnapshot.operations.backup_full import backup_full  # noqa: PLC0415 - numpy
-
-            full = backup_full(meta_store, self.found, self.options, self.objects)
+            full = metasnapshot.backup_full(meta_store, self.found, self.options, self.objects)
             result, warnings = full.backup, full.warnings
             if full.error is not None:
                 raise full.error
@@ -172,10 +162,10 @@ class Round:
             self.log.warning(text)
         return result
 
-    def _expire(self) -> list[ManifestEntry]:
+    def _expire(self) -> tuple[ManifestEntry, ...]:
         if self.policy.is_empty:
-            return []
-        records = Records(self.found)
-        for text in records.ahead(records.clocks()):
+            return ()
+        judgement = self.found.judge(self.policy)
+        for text in judgement.warnings:
             self.log.warning(text)
-        return expiring.expire(self.found, expiring.judge(self.found, self.policy))
+        return self.found.expire(judgement)

@@ -73,6 +73,22 @@ class TableDiff:
             for found in self._differing:
                 yield from self.pair.changes(found)
 
+    def shown_key(self, change: RowChange) -> str:
+        """What tells a row from others, as people read it."""
+        from metasnapshot.rows.names import shown_key  # noqa: PLC0415 - of the extra
+
+        assert self.pair is not None
+        return shown_key(change.key, self.pair.schema)
+
+    def shown_values(self, values: list[Any] | None) -> dict[str, Any] | None:
+        """The values of a row by their names, ready for JSON; None of a row that is not there."""
+        from metasnapshot.rows.lines import plain  # noqa: PLC0415 - of the extra
+
+        if values is None:
+            return None
+        pairs = zip(self.columns(), values, strict=True)
+        return {name: plain(value, type_) for (name, type_), value in pairs}
+
     def columns(self) -> list[tuple[str, Type]]:
         """Names and types of the columns that rows have."""
         assert self.pair is not None

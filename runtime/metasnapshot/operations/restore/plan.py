@@ -120,6 +120,10 @@ class NotChecked(Warned):
     result = "not checked"
 
 
+OBJECTS_CHECK = "hummock objects"
+"""Name of the check that looks for them."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One check: ok, warning, failed or not checked, and why."""
@@ -163,6 +167,13 @@ class RestorePlan:
     done: bool = False
     replaces_checkpoint: bool = False
     objects: ObjectPlan | None = None
+
+    @property
+    def fullest(self) -> str:
+        """The tables that are emptied, in words: the fullest few with their rows."""
+        from metasnapshot.metastore.load import some_tables  # noqa: PLC0415 - for a question only
+
+        return some_tables(self.empties)
 
     def require(self) -> None:
         """Go on only if every check passed.

@@ -37,6 +37,7 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME, holds_checkpoint, plain_checkpoint
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.operations.restore.plan import (
+    OBJECTS_CHECK,
     Check,
     RestoreOptions,
     RestorePlan,
@@ -52,7 +53,6 @@ from metasnapshot.store.port import Store, join
 from metasnapshot.store.shown_url import shown_url
 from metasnapshot_models.models import HummockSequence
 
-OBJECTS_CHECK = "hummock objects"
 Step = Callable[[], str | Warned]
 
 

@@ -28,8 +28,13 @@ from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.cycles import rare_collections
 from metasnapshot.operations.restore.load import load
-from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan, StatePlace
-from metasnapshot.operations.restore.planner import OBJECTS_CHECK, RestorePlanner
+from metasnapshot.operations.restore.plan import (
+    OBJECTS_CHECK,
+    RestoreOptions,
+    RestorePlan,
+    StatePlace,
+)
+from metasnapshot.operations.restore.planner import RestorePlanner
 from metasnapshot.operations.restore.sound import opened
 from metasnapshot.operations.restore.source import Source
 from metasnapshot.operations.restore.state import UNSEEN, require_said, state_place

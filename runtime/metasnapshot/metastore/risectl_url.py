@@ -13,7 +13,7 @@ IPV6 = re.compile(r"\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]+(?:%\w+)?)\](?::([^:]*))?")
 PORT_MAX = 65535
 
 
-def url_of(sql: dict[str, str]) -> str:
+def url_of_options(sql: dict[str, str]) -> str:
     """One URL, with user and password percent-encoded, which upstream forgets.
 
     Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from metasnapshot.cli.sql_family import url_of
 from metasnapshot.errors import UsageError
+from metasnapshot.metastore.risectl_url import url_of_options
 
 
 @pytest.mark.parametrize("engine", ["postgres", "mysql"])
@@ -26,7 +26,7 @@ from metasnapshot.errors import UsageError
 def test_hosts_and_ports(engine: str, endpoint: str, host: str, port: int | None) -> None:
     """An IPv6 address keeps its colons, and loses its brackets."""
     sql = {"--meta-store-type": engine, "--sql-endpoint": endpoint, "--sql-database": "meta"}
-    url = sa.make_url(url_of(sql))
+    url = sa.make_url(url_of_options(sql))
     assert (url.host, url.port, url.database) == (host, port, "meta")
 
 
@@ -37,5 +37,5 @@ def test_what_is_no_host_and_port(endpoint: str) -> None:
     """A usage error that shows how an IPv6 address is written."""
     sql = {"--meta-store-type": "postgres", "--sql-endpoint": endpoint}
     with pytest.raises(UsageError, match="is no host:port") as caught:
-        url_of(sql)
+        url_of_options(sql)
     assert "[::1]:5432" in caught.value.hint

@@ -1,0 +1,189 @@
+"""A backup directory by its URL, and what can be read of it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from metasnapshot.catalogue.clusters import entries_of
+from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
+from metasnapshot.catalogue.records import Records
+from metasnapshot.catalogue.repository import Repository
+from metasnapshot.library import listing, picking
+from metasnapshot.library.listing import Listing
+from metasnapshot.library.picking import SnapshotId
+from metasnapshot.store.context import PLAIN, Context
+from metasnapshot.store.shown_url import shown_url
+from metasnapshot.store.url import open_store
+from metasnapshot.store.watched import watched
+
+if TYPE_CHECKING:
+    from metasnapshot.format.reader import SnapshotReader
+    from metasnapshot.format.snapshot import MetaSnapshot
+    from metasnapshot.operations.check import Health
+    from metasnapshot.operations.show import Summary
+
+DIRECTORY = "backup"
+"""Upstream's default. A server's own default is {data_directory}/backup since 1.7."""
+
+
+class BackupDirectory:
+    """A backup directory: what is in it.
+
+    Making one reads nothing. The manifest is read when it is first needed, and again when this
+    object changes it; `refresh` reads what others have changed.
+
+    Wherever a snapshot is named, an id, `"latest"` and `"oldest"` will do.
+
+    Args:
+        url: object store of the backups, as `fs:///srv/backups` or `s3://bucket`.
+        directory: directory in it that holds manifest.json.
+        cluster: where snapshots of several clusters lie, look at those of this one.
+        context: tries, times, authorities, and who is told of progress.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        directory: str = DIRECTORY,
+        *,
+        cluster: str | None = None,
+        context: Context = PLAIN,
+    ) -> None:
+        self.url = url
+        self.directory = directory
+        self.cluster = cluster
+        self.context = context
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({shown_url(self.url)!r}, {self.directory!r})"
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The catalogue behind it, for the operations; it reads the manifest.
+
+        Raises:
+            ManifestMissing: the directory has snapshots but no manifest.
+            DamageError: the manifest is none.
+            StorageError: the store cannot be read.
+        """
+        store = watched(open_store(self.url, self.context), self.context)
+        found = Repository(store, self.directory, self.context)
+        found.cluster = self.cluster
+        return found
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the manifest was read, by whatever needed it."""
+        return "repository" in vars(self)
+
+    @property
+    def place(self) -> str:
+        """URL, without credentials, and directory, as messages show them."""
+        return self.repository.url
+
+    def refresh(self) -> Manifest:
+        """Read the manifest again; like RisingWave, take it only if its id is greater."""
+        return self.repository.refresh_manifest()
+
+    def manifest(self) -> Manifest:
+        """The manifest as it was when it was last read or written: all its snapshots, whichever
+        clusters they are of.
+        """
+        return self.repository.manifest()
+
+    def ids(self) -> tuple[int, ...]:
+        """Ids of all snapshots, or of those of the cluster that is asked for."""
+        return tuple(entry.id for entry in picking.listed(self.repository))
+
+    def id_of(self, wanted: SnapshotId) -> int:
+        """The id that is meant.
+
+        Raises:
+            UsageError: it is no id.
+            SnapshotNotFound: there is no snapshot at all, or this one is another cluster's.
+            ConflictError: latest or oldest, and the snapshots are of more than one cluster.
+        """
+        return picking.snapshot_id(wanted, self.repository)
+
+    def require_one_cluster(self) -> None:
+        """See that snapshots may be counted and picked among.
+
+        Raises:
+            ConflictError: they are of more than one cluster, and nobody said which.
+        """
+        entries_of(self.repository)
+
+    def recorded_cluster_id(self) -> str | None:
+        """The cluster that the newest snapshot is recorded to be of; None if nothing says so."""
+        return Records(self.repository).newest_recorded_cluster_id()
+
+    def list(self) -> Listing:
+        """Every snapshot with what is known of it: when it was taken, verified, kept, its size."""
+        return listing.listing(self.repository, picking.listed(self.repository))
+
+    def latest(self) -> ManifestEntry:
+        """The newest snapshot.
+
+        Raises:
+            SnapshotNotFound: there is none.
+            ConflictError: they are of more than one cluster, and nobody said which.
+        """
+        return self.entry("latest")
+
+    def entry(self, snapshot_id: SnapshotId) -> ManifestEntry:
+        """A snapshot's entry in the manifest.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+        """
+        return self.repository.entry(self.id_of(snapshot_id))
+
+    def get(self, snapshot_id: SnapshotId) -> MetaSnapshot:
+        """A snapshot, verified and decoded as a whole.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+            DamageError: it is damaged.
+            UnknownFormat: it is of a release that is not known.
+        """
+        return self.repository.get(self.id_of(snapshot_id))
+
+    def open(self, snapshot_id: SnapshotId) -> AbstractContextManager[SnapshotReader]:
+        """A snapshot for the block, its checksum verified, to be read one row at a time.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+            DamageError: it is damaged.
+        """
+        return self.repository.open(self.id_of(snapshot_id))
+
+    def show(self, snapshot_id: SnapshotId) -> Summary:
+        """What a snapshot holds, on a page, without secrets.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+            DamageError: it is damaged.
+        """
+        from metasnapshot.operations.show import summarise
+
+        return summarise(self.repository, self.id_of(snapshot_id))
+
+    def check(
+        self, max_age: timedelta | None = None, min_count: int = 1, *, full: bool = False
+    ) -> Health:
+        """Say whether there is a sound snapshot that is young enough.
+
+        Args:
+            max_age: how old the newest sound one may be.
+            min_count: how many there must be.
+            full: count only snapshots whose objects are in the backup.
+
+        Raises:
+            ConflictError: they are of more than one cluster, and nobody said which.
+        """
+        from metasnapshot.operations.check import check
+
+        return check(self.repository, max_age, min_count, full=full)

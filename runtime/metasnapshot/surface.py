@@ -1,0 +1,185 @@
+"""Where the public names of this package are defined: nothing of it is loaded for this table."""
+
+from __future__ import annotations
+
+MODULES = {
+    "catalogue.full_header": ("Header",),
+    "catalogue.manifest": (
+        "Manifest",
+        "ManifestEntry",
+    ),
+    "catalogue.records": ("Taken",),
+    "catalogue.times": ("epoch_time",),
+    "catalogue.watcher": ("Watcher",),
+    "contents.findings": (
+        "Finding",
+        "Findings",
+    ),
+    "data": ("open_tables",),
+    "errors": ("MetasnapshotError",),
+    "format.hummock_version": ("HummockVersion",),
+    "format.reader": ("SnapshotReader",),
+    "format.rules": ("newest_release",),
+    "format.scalars": (
+        "Blob",
+        "Fixed",
+        "Timestamp",
+    ),
+    "format.snapshot": (
+        "MetaSnapshot",
+        "dumps",
+        "loads",
+        "open",
+    ),
+    "library.backups": ("Backups",),
+    "library.comparing": (
+        "Diff",
+        "diff",
+        "diff_data",
+    ),
+    "library.exporting": (
+        "ExportFormat",
+        "Exported",
+        "export",
+        "require_fit",
+    ),
+    "library.housekeeping": (
+        "Collected",
+        "Judgement",
+    ),
+    "library.listing": (
+        "ListedSnapshot",
+        "Listing",
+    ),
+    "library.live": (
+        "open_meta_node",
+        "backup_live",
+    ),
+    "library.making": (
+        "backup",
+        "backup_full",
+        "plan_restore",
+        "restore",
+        "restoring",
+    ),
+    "library.meta_stores": ("MetaStore",),
+    "library.picking": (
+        "SnapshotId",
+        "given_id",
+    ),
+    "library.querying": ("query",),
+    "library.reading": (
+        "Tables",
+        "tables_of",
+    ),
+    "library.schema": (
+        "coverage",
+        "create_schema",
+        "release_named",
+        "release_of",
+        "scaffolded",
+        "schema_script",
+    ),
+    "library.state": ("StateStore",),
+    "library.storage": (
+        "StorageTrial",
+        "try_storage",
+    ),
+    "library.verifying": ("verify",),
+    "live.meta_node": ("MetaNode",),
+    "metastore.risectl_url": ("url_of_options",),
+    "operations.backup": ("BackupResult",),
+    "operations.backup_full": ("FullResult",),
+    "operations.backup_live": ("LiveBackup",),
+    "operations.backup_options": ("BackupOptions",),
+    "operations.check": ("Health",),
+    "operations.copy": ("Copied",),
+    "operations.coverage": (
+        "ADD_RELEASE",
+        "Coverage",
+    ),
+    "operations.create_schema": ("SchemaResult",),
+    "operations.crew": (
+        "Pace",
+        "JOBS_MAX",
+        "ROUNDS",
+    ),
+    "operations.diff.compare": ("Change",),
+    "operations.diff.data": (
+        "RowChange",
+        "TableDiff",
+    ),
+    "operations.drill": ("DrillResult",),
+    "operations.expire": (
+        "Judged",
+        "Policy",
+    ),
+    "operations.export": (
+        "export_rows",
+        "new_path",
+    ),
+    "operations.export_etcd": ("EtcdExport",),
+    "operations.gc": (
+        "Stray",
+        "Strays",
+    ),
+    "operations.pins": ("Pins",),
+    "operations.query.query": (
+        "READING_SHARE",
+        "Query",
+    ),
+    "operations.read": (
+        "Format",
+        "Where",
+        "Wish",
+        "ReadResult",
+        "memory_size",
+        "epoch_ms",
+    ),
+    "operations.read_all": ("TableFile",),
+    "operations.rebuild": ("Rebuilt",),
+    "operations.restore.plan": (
+        "Check",
+        "RestoreOptions",
+        "RestorePlan",
+        "OBJECTS_CHECK",
+    ),
+    "operations.restore.restoration": (
+        "RestoreResult",
+        "Restoring",
+    ),
+    "operations.show": ("Summary",),
+    "operations.tables": (
+        "TableSummary",
+        "summarise_tables",
+    ),
+    "operations.verify": (
+        "Level",
+        "VerifyResult",
+    ),
+    "operations.verify_content": (
+        "ContentCheck",
+        "ContentResult",
+        "parse_share",
+    ),
+    "scaffold.models": (
+        "Scaffold",
+        "check_release",
+    ),
+    "scaffold.pasting": (
+        "Pasted",
+        "paste_scaffold",
+    ),
+    "store.context": (
+        "Context",
+        "Progress",
+    ),
+    "store.retry": ("RetryPolicy",),
+    "store.shown_url": (
+        "shown_text",
+        "shown_url",
+    ),
+    "store.trial": ("Promise",),
+}
+HOMES = {name: module for module, names in MODULES.items() for name in names}
+"""The module of each name."""
