@@ -22,6 +22,8 @@ NUMBER = re.compile(r"v?\d+\.\d+(\.\d+)?")
 PARTS, MAJOR_END, PART_END = 3, 10, 100
 HTTP = {"HEAD"}
 """Also a word of another trade."""
+DUCKDB = {"operations/query/sections.py:main", "rows/views.py:main"}
+"""Where it is the name of DuckDB's first catalog or schema."""
 
 
 def literals(source: str) -> Iterator[tuple[int, object]]:
@@ -50,6 +52,7 @@ def test_the_runtime_names_no_release() -> None:
         for path in sorted(RUNTIME.rglob("*.py"))
         if path != OUR_OWN
         for line, literal in literals(path.read_text())
+        if f"{path.relative_to(RUNTIME)}:{literal}" not in DUCKDB
     ]
     assert found == []
 

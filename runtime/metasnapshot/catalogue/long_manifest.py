@@ -185,7 +185,8 @@ def _parse(data: bytes, rest: bytes, lists: list[_Ids]) -> Manifest | None:
         return None
     view = memoryview(data)
     entries: dict[int, ManifestEntry] = {}
-    keys, position, cut = 2, 0, 0
+    keys = 2
+    position = cut = 0
     for number, (raw, ids) in enumerate(zip(raws, lists, strict=True)):
         text = bytes(raw)
         entry = _entry_decoder.decode(text)
