@@ -16,8 +16,8 @@ from metasnapshot.format.codec import FAILURES, RowCodec, is_blob
 from metasnapshot.format.columns import Columns, checked_lines, decode_columns
 
 _encoder = msgspec.json.Encoder()
-SHORT_BLOBS = 64
-"""Bytes of a row's blobs, on average, up to which they are encoded with it."""
+SHORT_BLOBS = 1024
+"""Bytes of a row's blobs, on average, up to which they are encoded with it and decoded again."""
 SHORT_ROW = 4096
 """The same, up to which rows are held together."""
 

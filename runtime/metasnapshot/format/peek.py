@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,7 +21,9 @@ from metasnapshot.format.framing import (
     ReadableFile,
 )
 from metasnapshot.format.layout import CLUSTERS_SECTION, candidates, section_names
-from metasnapshot_models.v1 import V1_LAYOUTS, V1Layout
+
+if TYPE_CHECKING:
+    from metasnapshot_models.v1 import V1Layout
 
 ROWS_MAX = 10_000
 """Of a section that stands before the clusters; they have one to some hundred."""
@@ -57,6 +60,8 @@ def _peek_v1(file: ReadableFile) -> str | None:
         end = file.seek(0, os.SEEK_END) - CHECKSUM_SIZE
     except OSError:
         return None
+    from metasnapshot_models.v1 import V1_LAYOUTS  # noqa: PLC0415 - old files alone need them
+
     for layout in V1_LAYOUTS.values():
         try:
             found.add(_cluster_of_layout(file, layout, end))
