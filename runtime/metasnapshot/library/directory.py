@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from metasnapshot.catalogue.clusters import entries_of
@@ -56,11 +55,12 @@ class BackupDirectory:
         self.directory = directory
         self.cluster = cluster
         self.context = context
+        self._repository: Repository | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({shown_url(self.url)!r}, {self.directory!r})"
 
-    @cached_property
+    @property
     def repository(self) -> Repository:
         """The catalogue behind it, for the operations; it reads the manifest.
 
@@ -69,15 +69,16 @@ class BackupDirectory:
             DamageError: the manifest is none.
             StorageError: the store cannot be read.
         """
-        store = watched(open_store(self.url, self.context), self.context)
-        found = Repository(store, self.directory, self.context)
-        found.cluster = self.cluster
-        return found
+        if self._repository is None:  # no cached_property: its lock is one for all directories
+            store = watched(open_store(self.url, self.context), self.context)
+            self._repository = Repository(store, self.directory, self.context)
+            self._repository.cluster = self.cluster
+        return self._repository
 
     @property
     def is_read(self) -> bool:
         """Whether the manifest was read, by whatever needed it."""
-        return "repository" in vars(self)
+        return self._repository is not None
 
     @property
     def place(self) -> str:
