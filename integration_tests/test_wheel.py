@@ -113,6 +113,13 @@ def test_the_examples_run(commands: Path, tmp_path: Path) -> None:
     assert place.startswith(f"of: {commands.parent}/lib/")
 
 
+def test_the_generator_names_its_extra(commands: Path, tmp_path: Path) -> None:
+    """The wheel without extras has the command, which says what to install; it is a usage error."""
+    told = run(tmp_path, commands / "metasnapshot-codegen", "--check")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.splitlines()[1:] == ["hint: pip install 'metasnapshot[codegen]'"]
+
+
 def test_types_are_seen_from_outside(commands: Path, tmp_path: Path) -> None:
     """A strict checker knows every type in another's program, and each of its mistakes."""
     (tmp_path / "sound.py").write_text(SOUND, encoding="utf-8")
