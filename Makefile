@@ -10,13 +10,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Other people's tools, which the guide reads tables with, for make integration.
 TOOLS := $(VENV)/.tools
 
+# What builds and checks packages, for make release.
+RELEASE := $(VENV)/.release
+
 # Azure's emulator, for make integration. Node comes with basedpyright; what the emulator needs
 # is what there was on that day.
 AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-alternatives lock clean
+.PHONY: demo test check integration azurite stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-alternatives reference release lock clean
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -116,6 +119,15 @@ reference: $(READY)
 bench-docs: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/docs.py $(BLOCKS)
 
+# The sdist, and the wheel that is built from it, in dist/. Both are looked at, and the wheel is tried
+# alone in a fresh environment. Nothing is uploaded.
+release: $(RELEASE)
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null
+	@$(BIN)/python -m twine check --strict dist/*
+	@WHEEL=$$(echo dist/*.whl) $(BIN)/python -m pytest -q integration_tests/test_wheel.py
+	@ls -l dist
+
 # Pins every dependency with hashes; needs uv.
 lock:
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
@@ -154,6 +166,11 @@ $(READY): requirements.lock $(CORE)
 $(TOOLS): requirements.tools.lock $(READY)
 	@echo "preparing the guide's tools (once)"
 	@$(PIP) --require-hashes -r requirements.tools.lock
+	@touch $@
+
+$(RELEASE): requirements.release.lock $(READY)
+	@echo "preparing the tools of a release (once)"
+	@$(PIP) --require-hashes -r requirements.release.lock
 	@touch $@
 
 $(AZURITE)/.ready: $(READY)
