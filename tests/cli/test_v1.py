@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import goldens
 import pytest
@@ -48,9 +49,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def write_v2(number: int) -> None:
-    """A V2 snapshot joins the V1 ones."""
+    """A V2 snapshot joins the V1 ones; a cluster that moves to SQL keeps its id."""
     snapshot = metasnapshot.loads(goldens.SMALL.read_bytes())
     snapshot.id = number
+    for row in snapshot.sections["clusters"]:
+        row.cluster_id = UUID(CLUSTER_ID)
     for row in snapshot.sections["hummock_sequences"]:
         row.seq = 1000
     changes.create(Repository(LocalStore(Path("backups")), "backup"), snapshot, "of SQL", "3.0.3")

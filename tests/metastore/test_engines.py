@@ -22,7 +22,7 @@ RUNTIME = Path(__file__).parents[2] / "runtime" / "metasnapshot"
 HOME = RUNTIME / "metastore" / "engines"
 NAMES = {scheme for engine in ENGINES for scheme in engine.schemes}
 ASKS = re.compile(rf"({'|'.join(sorted(NAMES))})(\+\w+)?[:_]?")
-NO_META_STORE = {RUNTIME / "cli/verbs/export.py"}
+NO_META_STORE = {RUNTIME / "cli/verbs/export.py", RUNTIME / "library/exporting.py"}
 """A file of SQLite's is also a form of export."""
 
 
