@@ -4,7 +4,6 @@ stand twice are refused."""
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -13,21 +12,21 @@ from typing import Any
 import goldens
 import pytest
 from exhaustive import thin
+from meter import Meter
 
 import metasnapshot
 from metasnapshot.catalogue import changes
 from metasnapshot.cli.app import main
 from metasnapshot.contents.unique_keys import keys_of
 from metasnapshot.errors import DamageError, InconsistentStore, UnknownFormat
-from metasnapshot.format.framing import FrameReader
 from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.metastore.engines.sqlite import Sqlite
 from metasnapshot.operations.check import check
 from metasnapshot.operations.restore import load as loading
+from metasnapshot.operations.restore import source
 from metasnapshot.operations.restore.plan import RestoreOptions, RestorePlan
 from metasnapshot.operations.restore.restoration import plan_restore, restore
 from metasnapshot.operations.verify import verify
-from metasnapshot.store.local import LocalStore
 from metasnapshot_models.layouts import LAYOUTS
 
 TAG = goldens.SHIPPED / "v3.0.3"
@@ -89,27 +88,6 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-class Meter:
-    """Counts how often each file is opened, and the bytes that are hashed in all."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.opened: Counter[str] = Counter()
-        self.total = 0
-        frame_reader: Any = FrameReader
-        honest_open, honest_pass = LocalStore.open_reader, frame_reader._pass  # noqa: SLF001
-
-        def open_reader(store: LocalStore, path: str) -> Any:
-            self.opened[path] += 1
-            return honest_open(store, path)
-
-        def count(frames: FrameReader, size: int) -> None:
-            self.total += size
-            honest_pass(frames, size)
-
-        monkeypatch.setattr(LocalStore, "open_reader", open_reader)
-        monkeypatch.setattr(FrameReader, "_pass", count)
-
-
 @pytest.mark.parametrize("extra", [(), ("--clean", "--yes"), ("--cut-timestamps",), ("--json",)])
 @pytest.mark.parametrize("tag", thin(goldens.STORES), ids=lambda tag: tag.name)
 def test_plan_and_load_hash_the_file_twice(
@@ -123,6 +101,38 @@ def test_plan_and_load_hash_the_file_twice(
     assert world.command(*extra) == 0
     assert meter.opened["backup/2.snapshot"] == 1
     assert size < meter.total <= 2 * size
+
+
+OTHER_ROWS = [
+    "UPDATE object SET created_at = '2001-01-01 00:00:00'",
+    "UPDATE hummock_version_stats SET id = id + 1",
+    "UPDATE catalog_version SET version = version + 1",
+    "UPDATE \"user\" SET name = name || 'x'",
+]
+
+
+@pytest.mark.parametrize(("room", "times"), [(None, 2), (0, 3)])
+@pytest.mark.parametrize("statement", OTHER_ROWS)
+def test_other_rows_cost_no_third_look(
+    world: World,
+    statement: str,
+    room: int | None,
+    times: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many rows as the restore would load are compared with it first; what memory holds of it
+    then is loaded from there, the rest is hashed once more. All of it arrives."""
+    if room is not None:
+        monkeypatch.setattr(source, "LOOKED_AT_MAX", room)
+    changes.delete(world.backups, [7])
+    assert world.command() == 0
+    world.execute(statement)
+    size = (world.path / "backup" / "2.snapshot").stat().st_size
+    meter = Meter(monkeypatch)
+    assert world.command("--clean", "--yes") == 0
+    assert meter.opened["backup/2.snapshot"] == 1
+    assert size < meter.total <= times * size
+    assert world.plan(2).done
 
 
 @pytest.mark.parametrize("tag", thin(goldens.STORES), ids=lambda tag: tag.name)

@@ -29,6 +29,7 @@ from metasnapshot.format.framing import (
     FrameReader,
     ReadableFile,
 )
+from metasnapshot.format.kept_rows import KeptRows
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.places import SectionPlace, compare, raw_rows
 from metasnapshot.format.v2 import V2Contents, read_v2
@@ -267,6 +268,15 @@ class SnapshotReader:
         if self._v1 is not None and self._v1.lacks(section):
             return iter(())
         return self._contents.rows(self.place(section))
+
+    def keep_rows(self, size_max: int) -> None:
+        """Keep rows of a V2 snapshot from now on when they are read and checked, up to so many
+        bytes in memory, for the next who reads them.
+
+        Raises:
+            UnknownFormat: it is a V1 snapshot.
+        """
+        self._contents = replace(self._v2, batches=KeptRows(size_max).batches)
 
     def columns(self, section: str) -> Iterator[Columns]:
         """The rows of a V2 section as columns of plain values, some rows at a time: several times

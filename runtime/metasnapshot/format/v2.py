@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from metasnapshot.format.hummock_version import HummockVersion
 
 
+Batches = Callable[[ReadableFile, SectionPlace], Iterator[Batch]]
+
+
 @dataclass(frozen=True)
 class V2Contents:
     """What a V2 file holds, and how its rows are decoded."""
@@ -38,6 +41,8 @@ class V2Contents:
     places: tuple[SectionPlace, ...]
     migrations: tuple[Any, ...]
     format_version: int = V2
+    batches: Batches = batches
+    """What reads the rows of a section."""
 
     @property
     def layout(self) -> str:
@@ -57,7 +62,7 @@ class V2Contents:
     def rows(self, place: SectionPlace) -> Iterator[Any]:
         """The rows of a section as models."""
         codec = self.codec(place.name)
-        for batch in batches(self.file, place):
+        for batch in self.batches(self.file, place):
             yield from self._models(codec, place, batch)
 
     def columns(self, place: SectionPlace) -> Iterator[Columns]:
@@ -68,7 +73,7 @@ class V2Contents:
         )
 
         codec = self.codec(place.name)
-        for batch in batches(self.file, place):
+        for batch in self.batches(self.file, place):
             found = decode_columns(codec, batch.rows)
             yield found or columns_of(codec, self._models(codec, place, batch))
 

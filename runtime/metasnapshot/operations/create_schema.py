@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metasnapshot.errors import TargetNotEmpty, UnknownFormat
-from metasnapshot.format.layout import MIGRATIONS_SECTION, candidates
+from metasnapshot.format.layout import candidates
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.metastore.create import applied_migrations, make_tables, write_migrations
@@ -48,7 +48,7 @@ def release_of(reader: SnapshotReader) -> str:
         UnknownFormat: no known release has them.
     """
     layout = reader.definition
-    found = candidates(row.version for row in reader.rows(MIGRATIONS_SECTION))
+    found = candidates(row.version for row in reader.migrations)
     return found.releases_of(layout)[-1]
 
 

@@ -1,6 +1,7 @@
 """What a restore loads: the rows of a verified snapshot, with those that the plan puts in the place
 of its own. The file was hashed once when it was opened; every section is read, and hashed, once
-more, and what is needed more often than that is kept.
+more, and what is needed more often than that is kept. Where all rows are looked at before they are
+loaded, they are kept too, as far as LOOKED_AT_MAX goes: what is beyond it is hashed a third time.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from metasnapshot_models.definitions import Layout
 from metasnapshot_models.layouts import LOAD_ORDER
 
 PARAMETERS_SECTION = "system_parameters"
+LOOKED_AT_MAX = 64 << 20
+"""Bytes of rows that are kept in memory from the first look at them to the load."""
 
 
 class Source:
@@ -31,6 +34,7 @@ class Source:
         snapshot_id: the snapshot that was asked for.
         reader: it, which stays open.
         layout: the one that it is in.
+        fitting: engines that were found to hold every value of it.
     """
 
     def __init__(self, snapshot_id: int, reader: SnapshotReader) -> None:
@@ -44,6 +48,8 @@ class Source:
         self.layout: Layout = reader.definition
         self._kept: dict[str, list[Any]] = {MIGRATIONS_SECTION: list(reader.migrations)}
         self._digests: dict[tuple[str, Fit], TableDigest] = {}
+        self._keeps_rows = False
+        self.fitting: set[Fit] = set()
 
     @cached_property
     def version(self) -> HummockVersion:
@@ -93,6 +99,12 @@ class Source:
         kept = self._kept.get(section)
         return self.reader.rows(section) if kept is None else iter(kept)
 
+    def look_first(self) -> None:
+        """Rows that are read from now on are read again, to be loaded."""
+        if not self._keeps_rows:
+            self._keeps_rows = True
+            self.reader.keep_rows(LOOKED_AT_MAX)
+
     def columns(self, section: str) -> Iterator[Columns]:
         """The same rows as columns of plain values, some rows at a time."""
         kept = self._kept.get(section)
@@ -105,5 +117,6 @@ class Source:
         """What the digest of a table with these rows would be; taken once."""
         key = section, target.fit
         if key not in self._digests:
+            self.look_first()
             self._digests[key] = digest_rows(target, self.model(section), self.rows(section))
         return self._digests[key]
