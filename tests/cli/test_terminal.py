@@ -14,11 +14,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 
 from metasnapshot.cli import text
 from metasnapshot.cli.app import main
+from metasnapshot.cli.rows import STDOUT, row_file
 from metasnapshot.contents.findings import ERROR, Finding
+from metasnapshot.rows.lines import Form
+from metasnapshot.rows.shown import write_result
 
 STORE = ("--meta-store", "sqlite:///meta.db")
 BACKUPS = ("--backup-storage-url", "fs://backups")
@@ -146,6 +150,36 @@ def test_a_csv_export_to_a_terminal_is_harmless(
     assert main((*export, *words)) == 0
     shown = capsys.readouterr().out
     assert (BAD.search(shown), shown.count("\n")) == (None, len(rows) + 1)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("evil", [*EVIL, 'a"\n"b', '"\n', '","\nx', "\n\n", '""\r\n""'])
+def test_rows_on_a_terminal_are_harmless(
+    evil: str,
+    form: Form,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of `read` and `query`: a line a row, whatever cells and names of columns hold; elsewhere
+    they go as they are."""
+    result = pa.table({"plain": ["x", None], evil: [evil, "y"]})
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
+    monkeypatch.setattr(sys, "stdout", stream)
+    for is_terminal in (False, True):
+        monkeypatch.setattr(stream, "isatty", lambda it=is_terminal: it)
+        stream.truncate(stream.seek(0))
+        with row_file(STDOUT, form) as file:
+            write_result(result.to_reader(), form, file, {}, lambda _: None)
+        stream.flush()
+        shown = stream.buffer.getvalue().decode()
+        if is_terminal:
+            assert (BAD.search(shown), shown.count("\n")) == (None, 2 + (form == "csv"))
+        elif form == "csv":
+            assert list(csv.reader(io.StringIO(shown, newline="")))[1] == ["x", evil]
+        else:
+            assert json.loads(shown.split("\n")[0]) == {"plain": "x", evil: evil}
+    monkeypatch.undo()
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "sqlite"])

@@ -11,14 +11,20 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast, get_args
 
 from metasnapshot import Format, new_path
-from metasnapshot.cli.screen import printable
+from metasnapshot.cli.screen import printable_rows
 from metasnapshot.errors import MetasnapshotError, UsageError
 
 STDOUT = Path("-")
 
 
 class Stdout(io.RawIOBase):
-    """Standard output for bytes. On a terminal no character moves the cursor."""
+    """Standard output for whole rows. On a terminal no character moves the cursor, and no cell
+    begins a line.
+    """
+
+    def __init__(self, form: Format) -> None:
+        super().__init__()
+        self._is_quoted = form == "csv"
 
     def writable(self) -> bool:
         """It is."""
@@ -30,7 +36,7 @@ class Stdout(io.RawIOBase):
         try:
             if sys.stdout.isatty():
                 text = found.decode("utf-8", "backslashreplace")
-                sys.stdout.write("".join(c if c == "\n" else printable(c) for c in text))
+                sys.stdout.write(printable_rows(text, quoted=self._is_quoted))
             else:
                 sys.stdout.buffer.write(found)
         except BrokenPipeError:
@@ -61,7 +67,7 @@ def refuse_stdout(to: Path, form: Format, *, json: bool) -> None:
 
 
 @contextmanager
-def row_file(to: Path) -> Generator[BinaryIO]:
+def row_file(to: Path, form: Format) -> Generator[BinaryIO]:
     """A file for rows: standard output, or a new one that appears when the block ends well.
 
     Raises:
@@ -69,7 +75,7 @@ def row_file(to: Path) -> Generator[BinaryIO]:
         MetasnapshotError: it cannot be written.
     """
     if to == STDOUT:
-        yield cast("BinaryIO", Stdout())
+        yield cast("BinaryIO", Stdout(form))
         return
     with new_path(to) as path, path.open("wb") as file:
         yield file

@@ -62,6 +62,19 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
+def printable_rows(text: str, *, quoted: bool) -> str:
+    """Lines whose cells begin no other line.
+
+    Args:
+        text: whole rows, each ended by a line break.
+        quoted: whether a line break between quotes is a cell's, as in CSV.
+    """
+    parts = text.split('"') if quoted else [text]
+    parts[::2] = ["\n".join(map(printable, part.split("\n"))) for part in parts[::2]]
+    parts[1::2] = map(printable, parts[1::2])
+    return '"'.join(parts)
+
+
 def is_coloured(stream: TextIO) -> bool:
     """Whether colours are sent: to a terminal, unless NO_COLOR or TERM is against it; elsewhere
     only with FORCE_COLOR.

@@ -95,7 +95,7 @@ def query(
 def _write(planned: Query, form: Format, to: Path, facts: dict[str, str], *, json: bool) -> int:
     for remark in planned.remarks:
         note(remark)
-    with counted("asking") as step, row_file(to) as file:
+    with counted("asking") as step, row_file(to, form) as file:
         count = planned.write(form, file, facts, step, stream=to == STDOUT)
     if to == STDOUT:
         return 0

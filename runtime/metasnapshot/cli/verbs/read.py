@@ -142,7 +142,7 @@ def _check(
 
 def _read_one(tables: Tables, wish: Wish, form: Format, to: Path, name: str, *, json: bool) -> int:
     with counted(f"reading {name}") as step:
-        target = cast("BinaryIO", Stdout()) if to == STDOUT else to
+        target = cast("BinaryIO", Stdout(form)) if to == STDOUT else to
         result = tables.write(name, target, form, wish, step)
     if to == STDOUT:
         return 0
