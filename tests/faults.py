@@ -113,9 +113,9 @@ class FaultyStore:
         self._begin("head", path)
         return self.inner.head(path)
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         fault = self._begin("read", path)
-        found = self.inner.read(path)
+        found = self.inner.read(path, size_max)
         if fault is Fault.SHORT:
             return StoredObject(found.data[: self._part(len(found.data))], found.etag)
         return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lz4.frame  # pyright: ignore[reportMissingTypeStubs]
@@ -24,8 +26,7 @@ from metasnapshot.hummock.checkpoint import (
     decode_checkpoint,
     read_checkpoint_bytes,
 )
-from metasnapshot.store.memory import MemoryStore
-from metasnapshot.store.port import ObjectHead
+from metasnapshot.store.local import LocalStore
 
 MIB = 1 << 20
 MEMORY_MAX = SIZE_MIN + 48 * MIB
@@ -122,15 +123,14 @@ def test_a_frame_that_is_cut_is_damage(algorithm: int, *, claims: bool) -> None:
             decode_checkpoint(envelope(payload[:end], algorithm), "v3.0.3")
 
 
-def test_a_checkpoint_that_is_too_large_is_not_read() -> None:
+def test_a_checkpoint_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     """Its size is looked at before."""
-
-    class Large(MemoryStore):
-        def head(self, path: str) -> ObjectHead | None:
-            return ObjectHead(path, SIZE_MAX + 1)
-
+    path = tmp_path / "hummock_001/checkpoint/0"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    os.truncate(path, SIZE_MAX + 1)
     with pytest.raises(DamageError, match=r"checkpoint/0 is damaged: it has 2147483648 bytes"):
-        read_checkpoint_bytes(Large(), "hummock_001")
+        read_checkpoint_bytes(LocalStore(tmp_path), "hummock_001")
 
 
 def test_nothing_compressed_is_as_large_as_it_is() -> None:

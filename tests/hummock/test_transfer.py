@@ -147,8 +147,8 @@ class _Flipping(MemoryStore):
         super().__init__()
         self.flips = flips
 
-    def read(self, path: str) -> Any:
-        found = super().read(path)
+    def read(self, path: str, size_max: int | None = None) -> Any:
+        found = super().read(path, size_max)
         if not self.flips:
             return found
         self.flips -= 1

@@ -124,7 +124,7 @@ def test_a_reservation_that_goes_meanwhile_holds_nothing(
     """Its holder ended while it was read."""
     reserve(backups, msgspec.structs.replace(this_holder(), pid=living))
 
-    def read(path: str) -> StoredObject:
+    def read(path: str, _size_max: int | None = None) -> StoredObject:
         raise ObjectMissing(path)
 
     monkeypatch.setattr(backups.store, "read", read)

@@ -104,8 +104,8 @@ class Interrupted(LocalStore):
         self.reads = 0
         self._happen = happen
 
-    def read(self, path: str) -> StoredObject:
-        found = super().read(path)
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+        found = super().read(path, size_max)
         if path == f"{goldens.DATA_DIRECTORY}/{CHECKPOINT_NAME}":
             self.reads += 1
             self._happen(self.reads)

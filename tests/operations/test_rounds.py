@@ -37,10 +37,10 @@ class Disturbed(Through):
         super().__init__(inner)
         self._act = act
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         if path.endswith((".data", ".vector", ".hnsw_graph")):
             self._act()
-        return super().read(path)
+        return super().read(path, size_max)
 
 
 class Living(ObjectWorld):

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from metasnapshot.errors import ConflictError, NoObject, ObjectMissing, StorageError, UsageError
+from metasnapshot.errors import (
+    ConflictError,
+    DamageError,
+    NoObject,
+    ObjectMissing,
+    StorageError,
+    UsageError,
+)
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
@@ -41,6 +48,20 @@ class StoreSuite:
         assert store.read("a/b/1.snapshot").data == b"hello"
         assert store.head("a/b/1.snapshot") == ObjectHead("a/b/1.snapshot", 5)
         assert list(store.list("a/")) == [ObjectHead("a/b/1.snapshot", 5)]
+
+    @pytest.mark.parametrize("size", [0, 1, 1000, 100_000])
+    def test_a_read_is_bounded(self, store: Store, size: int) -> None:
+        """An object as large as it may be is read whole; a larger one is refused with its size."""
+        data = bytes(size)
+        etag = store.put_if_absent("b/1", data)
+        for size_max in (None, size, size + 1, 1 << 30):
+            assert store.read("b/1", size_max).data == data
+        assert store.put_if_match("b/1", data + b"x", store.read("b/1", size).etag) != etag
+        for size_max in {0, size // 2, size}:
+            with pytest.raises(DamageError, match=f"b/1 is damaged: it has {size + 1} bytes, more"):
+                store.read("b/1", size_max)
+        with pytest.raises(ObjectMissing):
+            store.read("b/2", size)
 
     def test_a_writer_makes_an_object_at_the_end(
         self, store: Store, raw: Callable[[str], bytes]

@@ -32,18 +32,23 @@ from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, U
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot, dumps
 from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, object_ids
-from metasnapshot.store.port import join
+from metasnapshot.store.port import Names, join
 from metasnapshot.store.tidying import tidied
 
 RESERVE_ATTEMPTS_MAX = 1000
 
 
-def next_id(repository: Repository, sequence: int) -> int:
+def next_id(repository: Repository, sequence: int, found: Names | None = None) -> int:
     """The id of a new snapshot: the sequence meta_backup, or one more than the largest id that
     is or was taken: by the manifest, a file, a backup at work, or a snapshot deleted here.
+
+    Args:
+        repository: the directory.
+        sequence: meta_backup of the meta store.
+        found: what lies in the directory, if that is known.
     """
     deleted = read_ledger(repository.store, repository.directory).last_deleted
-    found = repository.store.names(repository.directory)
+    found = repository.store.names(repository.directory) if found is None else found
     taken = {
         MANIFEST_NAME: repository.manifest().ids,
         "a snapshot file": ids_among(found, SNAPSHOT),
@@ -59,30 +64,34 @@ def next_id(repository: Repository, sequence: int) -> int:
 def reserve(repository: Repository, sequence: int) -> Generator[int]:
     """Take the next id for the block, so that no other backup gets it.
 
-    Whoever dies in the block wastes an id, nothing more.
+    Whoever dies in the block wastes an id, nothing more. What is taken since the manifest was read
+    and the directory listed is found once the id is reserved: then it is the next one's turn.
 
     Args:
         repository: the directory.
         sequence: meta_backup of the meta store.
     """
-    repository.refresh_manifest()
-    drop_stale(repository.store, repository.directory)
-    first = next_id(repository, sequence)
-    for number in range(first, first + RESERVE_ATTEMPTS_MAX):
-        with reservation(repository.store, repository.directory, number) as got_it:
+    store, directory = repository.store, repository.directory
+    found: Names | None = store.names(directory)
+    if drop_stale(store, directory, ids_among(found, RESERVED)):
+        found = None
+    number = first = next_id(repository, sequence, found)
+    for _ in range(RESERVE_ATTEMPTS_MAX):
+        with reservation(store, directory, number) as got_it:
             if got_it and not _was_taken(repository, number):
                 yield number
                 return
+        number = max(number + 1, next_id(repository, sequence))
     raise ConflictError(f"no id from {first} on could be reserved in {repository.url}")
 
 
 def _was_taken(repository: Repository, number: int) -> bool:
-    """Whether a backup that held this id ended since we looked; ours is the reservation now, so
-    it left its traces by now.
+    """Whether a backup that held this id, or a later one, ended since we looked; ours is the
+    reservation now, so it left its traces by now.
     """
     return (
         repository.store.head(repository.path(number)) is not None
-        or number in repository.refresh_manifest().ids
+        or number <= max(repository.refresh_manifest().ids, default=0)
         or number <= read_ledger(repository.store, repository.directory).last_deleted
     )
 

@@ -6,6 +6,7 @@ Notes that cannot be read are told and stop nothing: they are taken as empty.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,13 @@ from metasnapshot.catalogue.ledger import Ledger, read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import Clocks, newest_first, shown, taken_at
-from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, UnknownFormat
+from metasnapshot.errors import (
+    DamageError,
+    MetasnapshotError,
+    NoObject,
+    ObjectMissing,
+    UnknownFormat,
+)
 from metasnapshot.store.port import ObjectHead
 
 T = TypeVar("T")
@@ -50,22 +57,28 @@ class Taken:
 
 
 class Records:
-    """What is known of the snapshots of a directory, as it was when this was made.
-
-    Attributes:
-        ledger: the notes; empty if there are none or they cannot be read.
-        problems: which notes cannot be read, and why.
-    """
+    """What is known of the snapshots of a directory, as it was when it was first asked for."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self.problems: list[str] = []
+        self._problems: list[str] = []
         store, directory = repository.store, repository.directory
-        self.ledger = self._tolerate(lambda: read_ledger(store, directory), Ledger())
         self._recorded = self._tolerate(lambda: read_facts(store, directory), {})
         self._bound: dict[int, Facts | None] = {}
         self._clusters: dict[int, str | None] = {}
         self._full: dict[int, Header | None] = {}
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The notes; empty if there are none or they cannot be read."""
+        store, directory = self._repository.store, self._repository.directory
+        return self._tolerate(lambda: read_ledger(store, directory), Ledger())
+
+    @property
+    def problems(self) -> list[str]:
+        """Which notes cannot be read, and why; those of the ledger are read for it."""
+        _ = self.ledger
+        return self._problems
 
     def facts(self, entry: ManifestEntry) -> Facts | None:
         """What is recorded of this very snapshot; None if nothing is, or only of another one of
@@ -160,21 +173,19 @@ class Records:
 
     def _find(self, entry: ManifestEntry) -> Facts | None:
         facts = self._recorded.get(entry.id)
-        path = self._repository.path(entry.id)
-        head = self.heads.get(path)
-        if facts is None or head is None or head.size != facts.size:
+        if facts is None:
             return None
-        try:
-            with self._repository.store.open_reader(path) as file:
-                return facts if is_of(facts, file, head.size) else None
-        except ObjectMissing:  # deleted since the listing
+        try:  # whoever opens it learns its size, and needs no listing
+            with self._repository.store.open_reader(self._repository.path(entry.id)) as file:
+                return facts if is_of(facts, file, file.seek(0, os.SEEK_END)) else None
+        except (ObjectMissing, NoObject):
             return None
 
     def _tolerate(self, read: Callable[[], T], otherwise: T, words: str = "taken as empty") -> T:
         try:
             return read()
         except (DamageError, UnknownFormat) as error:
-            self.problems.append(f"{error}: {words}")
+            self._problems.append(f"{error}: {words}")
             return otherwise
 
 

@@ -7,7 +7,7 @@ that want an id one gets it, on every store. RisingWave ignores these objects.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 import msgspec
@@ -73,13 +73,19 @@ def is_reserved(store: Store, directory: str, number: int) -> bool:
     return store.head(_path(directory, number)) is not None
 
 
-def drop_stale(store: Store, directory: str) -> None:
-    """Delete reservations whose holder was a process of this host and is no more."""
-    for number in reserved_ids(store, directory):
+def drop_stale(store: Store, directory: str, reserved: Iterable[int]) -> bool:
+    """Delete reservations whose holder was a process of this host and is no more; whether one of
+    them went.
+    """
+    has_gone = False
+    for number in reserved:
         holder = _holder(store, directory, number)
-        is_stale = holder is not None and holder.is_gone
-        if is_stale and not delete_if_allowed(store.delete, _path(directory, number)):
-            return
+        if holder is None or not holder.is_gone:
+            continue
+        if not delete_if_allowed(store.delete, _path(directory, number)):
+            break
+        has_gone = True
+    return has_gone
 
 
 def is_held(store: Store, directory: str, number: int) -> bool:

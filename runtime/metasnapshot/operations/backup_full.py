@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 
 from metasnapshot.catalogue.area import Area, find_area, look_for, make_area, require_own
 from metasnapshot.catalogue.full import FullBackup, write_full
-from metasnapshot.catalogue.full_header import Header
+from metasnapshot.catalogue.full_header import FULL, Header
 from metasnapshot.catalogue.marker import COPYING, drop_dead_markers, marked
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.reservation import named_ids
+from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.contents.area_place import check_area_place
 from metasnapshot.contents.findings import ERROR, Findings
 from metasnapshot.contents.ownership import DATA_DIRECTORY, STATE_STORE, parameter
@@ -227,11 +227,14 @@ class _Completion:
 
     def run(self) -> FullResult:
         store, directory = self._store, self._directory
-        drop_dead_markers(store, directory, named_ids(store, directory, COPYING))
+        there = store.names(directory)
+        drop_dead_markers(store, directory, ids_among(there, COPYING))
         with marked(store, directory, self._result.entry.id):
             area = make_area(store, directory, self._cluster_id)
             seen = self._look()
-            self._work.hashes, problems = known_hashes(store, directory, area, self._needed, seen)
+            self._work.hashes, problems = known_hashes(
+                store, directory, area, ids_among(there, FULL), self._needed, seen
+            )
             self._look_again(seen)
             copied = self._copy(seen)
             count, size = len(copied), sum(self._needed.sizes[place] for place in copied)

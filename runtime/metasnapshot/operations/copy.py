@@ -59,7 +59,7 @@ def copy(source: Repository, target: Repository, ids: Iterable[int]) -> list[Cop
     entries = [source.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
     clusters = clusters_in(source, ids=begun(entries))
     require_room(target, (clusters[entry.id] for entry in entries if entry.id in clusters))
-    drop_stale(target.store, target.directory)
+    drop_stale(target.store, target.directory, target.reserved_ids())
     known = Records(source)
     return [_copy(known, source, target, entry) for entry in entries]
 

@@ -15,7 +15,7 @@ import msgspec
 from metasnapshot.catalogue.area import Area, find_area, look_for, make_area
 from metasnapshot.catalogue.completeness import header_of
 from metasnapshot.catalogue.full import HASH_SIZE, FullBackup, read_full, write_full
-from metasnapshot.catalogue.full_header import full_path
+from metasnapshot.catalogue.full_header import FULL, full_path
 from metasnapshot.catalogue.marker import COPYING, drop_dead_markers, marked
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
@@ -128,7 +128,8 @@ class _Copying:
     def _compare(self, seen: bytearray) -> None:
         """What is there must be what the source has, by a side file of the target or by content."""
         store, directory, full = self._target.store, self._target.directory, self._full
-        known, _ = known_hashes(store, directory, self._area, full.objects, seen)
+        ids = named_ids(store, directory, FULL)
+        known, _ = known_hashes(store, directory, self._area, ids, full.objects, seen)
         same = (
             bytes(known[at * HASH_SIZE : (at + 1) * HASH_SIZE]) == full.hash_of(at)
             for at in range(len(seen))

@@ -5,20 +5,24 @@ names was checked when it came in, and is not read again.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 
 from metasnapshot.catalogue.area import Area
 from metasnapshot.catalogue.full import HASH_SIZE, FullBackup, read_full
-from metasnapshot.catalogue.full_header import FULL
-from metasnapshot.catalogue.reservation import named_ids
 from metasnapshot.errors import DamageError, UnknownFormat
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.store.port import Store
 
 
 def known_hashes(
-    store: Store, directory: str, area: Area, needed: NeededObjects, seen: bytearray
+    store: Store,
+    directory: str,
+    area: Area,
+    ids: Sequence[int],
+    needed: NeededObjects,
+    seen: bytearray,
 ) -> tuple[bytearray, list[str]]:
     """Hashes of objects that are there, from the newest side file that names them.
 
@@ -26,6 +30,7 @@ def known_hashes(
         store: where.
         directory: the backup directory.
         area: its area; side files of another say nothing.
+        ids: of the side files there, ascending.
         needed: the objects in question.
         seen: 1 at the place of each that is in the area.
 
@@ -36,7 +41,7 @@ def known_hashes(
     hashes = np.zeros((len(needed), HASH_SIZE), np.uint8)
     open_places = np.frombuffer(seen, np.uint8).astype(bool)
     problems: list[str] = []
-    for number in reversed(named_ids(store, directory, FULL)):
+    for number in reversed(ids):
         if not open_places.any():
             break
         try:

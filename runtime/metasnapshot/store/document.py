@@ -1,6 +1,6 @@
 """Small documents in JSON: manifest, ledger, reservations and their like, read in one place.
 
-Somebody else may have written what lies there, so its size is looked at before it is read, and its
+Somebody else may have written what lies there, so its size is bounded before it is read, and its
 text before its meaning: UTF-8, no deeper than RisingWave's own reader goes, no key twice. serde
 refuses a key twice, others take the first or the last: a document that says two things says none.
 """
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from metasnapshot.errors import DamageError, ObjectMissing
+from metasnapshot.errors import DamageError
 from metasnapshot.store.port import Store, StoredObject
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -50,17 +50,9 @@ def read_document(store: Store, path: str, size_max: int = SIZE_MAX) -> StoredOb
 
     Raises:
         ObjectMissing: there is none.
-        DamageError: it is larger; it was not read.
+        DamageError: it is larger; no more of it than that was read.
     """
-    head = store.head(path)
-    if head is None:
-        raise ObjectMissing(path, where=store.url)
-    if head.size > size_max:
-        raise DamageError(
-            f"{path} is damaged: it has {head.size} bytes, more than the {size_max} that such a "
-            "document has"
-        )
-    return store.read(path)
+    return store.read(path, size_max)
 
 
 def decode_document(path: str, data: bytes, decoder: msgspec.json.Decoder[T], hint: str = "") -> T:

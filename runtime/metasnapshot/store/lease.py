@@ -189,9 +189,9 @@ class LeasedStore(ReadThrough):
         self._inner = inner
         self._wait_s = wait_s
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         """See Store."""
-        data = self._inner.read(path).data
+        data = self._inner.read(path, size_max).data
         return StoredObject(data, etag_of(data))
 
     @contextmanager

@@ -34,6 +34,7 @@ from metasnapshot.store.port import (
     join,
     normalise,
     pass_over,
+    read_file,
 )
 from metasnapshot.store.retry import LOCK_WAIT_S
 from metasnapshot.store.tidying import tidied
@@ -77,9 +78,10 @@ class LocalStore:
                 return None
             return head_of(target, normalise(path))
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         with self.open_reader(path) as file:
-            data = file.read()
+            size = os.fstat(file.fileno()).st_size
+            data = read_file(file, normalise(path), size, size_max)
         return StoredObject(data, etag_of(data))
 
     @contextmanager

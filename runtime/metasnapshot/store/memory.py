@@ -17,6 +17,7 @@ from metasnapshot.store.port import (
     clean,
     folder,
     normalise,
+    require_size,
     sorted_names,
 )
 
@@ -38,11 +39,13 @@ class MemoryStore:
         found = self._objects.get(normalise(path))
         return self._head(normalise(path), found) if found else None
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         try:
-            return self._objects[normalise(path)]
+            found = self._objects[normalise(path)]
         except KeyError as error:
             raise ObjectMissing(normalise(path), where=self.url) from error
+        require_size(normalise(path), len(found.data), size_max)
+        return found
 
     @contextmanager
     def open_reader(self, path: str) -> Generator[BinaryIO]:

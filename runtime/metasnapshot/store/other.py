@@ -36,6 +36,7 @@ from metasnapshot.store.port import (
     folder,
     normalise,
     pass_over,
+    read_file,
     sorted_names,
 )
 from metasnapshot.store.retry import RetryPolicy
@@ -128,13 +129,15 @@ class OtherStore:
         return _head(normalise(path), found) if is_file else None
 
     @_again
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         """See Store; the etag is none."""
         if self._is_webhdfs:
             with self._translated(path):
-                return StoredObject(webhdfs.read(self._files, self._key(path)), "")
-        with self._opened(path, self._find(path)) as file:
-            return StoredObject(file.read(), "")
+                return StoredObject(webhdfs.read(self._files, self._key(path), path, size_max), "")
+        found = self._find(path)
+        with self._opened(path, found) as file:
+            size = found.size if found else 0
+            return StoredObject(read_file(file, normalise(path), size, size_max), "")
 
     def open_reader(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See Store."""

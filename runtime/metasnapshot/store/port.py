@@ -10,7 +10,8 @@ backend passes.
   Of two that race, one wins and the other gets ConflictError.
 - Deleting what is not there succeeds.
 
-Errors are ObjectMissing, ConflictError and StorageError; a library's own error never gets out.
+Errors are ObjectMissing, ConflictError and StorageError, and DamageError of an object that is
+larger than it may be; a library's own error never gets out.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from typing import BinaryIO, Protocol
 
 import xxhash
 
-from metasnapshot.errors import UsageError
+from metasnapshot.errors import DamageError, UsageError
 
 logger = logging.getLogger(__name__)
 NAMED_MAX = 3
 """How many odd keys a list names; then it counts them."""
+CHUNK_SIZE = 1 << 20
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -78,11 +80,16 @@ class Store(Protocol):
         """The size of an object, or None if there is none."""
         ...
 
-    def read(self, path: str) -> StoredObject:
-        """A whole object; for small ones.
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+        """A whole object; for small ones, by one request where the service tells a size with it.
+
+        Args:
+            path: where it is.
+            size_max: how many bytes it may have; of a larger one no more is held in memory.
 
         Raises:
             ObjectMissing: there is none.
+            DamageError: it is larger.
         """
         ...
 
@@ -155,6 +162,35 @@ class Store(Protocol):
 def etag_of(data: bytes) -> str:
     """An etag for stores that have none of their own: a hash of the bytes, and how many."""
     return f"{xxhash.xxh3_128_hexdigest(data)}-{len(data)}"
+
+
+def require_size(path: str, size: int, size_max: int | None) -> None:
+    """Refuse an object that is larger than one of its kind may be.
+
+    Raises:
+        DamageError: it is.
+    """
+    if size_max is not None and size > size_max:
+        raise DamageError(
+            f"{path} is damaged: it has {size} bytes, more than the {size_max} that such a "
+            "document has"
+        )
+
+
+def read_file(file: BinaryIO, path: str, size: int, size_max: int | None) -> bytes:
+    """All bytes of a file, which may have grown since it had `size`.
+
+    Raises:
+        DamageError: they are more than they may be.
+    """
+    if size_max is None:
+        return file.read()
+    require_size(path, size, size_max)
+    data = file.read(size)
+    while len(data) <= size_max and (more := file.read(min(CHUNK_SIZE, size_max + 1 - len(data)))):
+        data += more
+    require_size(path, len(data), size_max)
+    return data
 
 
 def clean(path: str) -> str:

@@ -33,6 +33,7 @@ from metasnapshot.store.port import (
     clean,
     join,
     normalise,
+    require_size,
 )
 from metasnapshot.store.ranged import RangedFile
 from metasnapshot.store.refusals import says_nothing, translate
@@ -118,10 +119,11 @@ class RemoteStore:
                 obstore.get_range(self._client, key, start=0, end=1)  # refused in words
             raise
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         """See Store."""
         with self._translated(path, Act.READ):
             found = obstore.get(self._client, self._key(path))
+            require_size(normalise(path), found.meta["size"], size_max)  # no byte was taken yet
             return StoredObject(bytes(found.bytes()), _etag(found.meta))
 
     @contextmanager

@@ -21,7 +21,7 @@ class ReadableStore(Protocol):
         """See Store."""
         ...
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         """See Store."""
         ...
 
@@ -61,9 +61,9 @@ class ReadThrough:
         """See Store."""
         return self._reads.head(path)
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         """See Store."""
-        return self._reads.read(path)
+        return self._reads.read(path, size_max)
 
     def open_reader(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See Store."""

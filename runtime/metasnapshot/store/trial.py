@@ -216,9 +216,10 @@ class TriedStore(ReadThrough):
         self._lock_wait_s = lock_wait_s
         self._chosen: Store | None = None
 
-    def read(self, path: str) -> StoredObject:
+    def read(self, path: str, size_max: int | None = None) -> StoredObject:
         """See Store; under a lease etags are others."""
-        return self.untried.read(path) if self._chosen is None else self._chosen.read(path)
+        chosen = self.untried if self._chosen is None else self._chosen
+        return chosen.read(path, size_max)
 
     def open_writer(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See Store."""

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
 from metasnapshot.errors import UsageError
+from metasnapshot.store.port import CHUNK_SIZE, require_size
 
 MISSING = ("FileNotFoundException", "ParentNotDirectoryException")
 DENIED = ("AccessControlException", "SecurityException", "AuthorizationException")
@@ -45,9 +46,27 @@ def connect(address: str, timeout_s: float, ca_file: str = "") -> Any:
     return files
 
 
-def read(files: Any, path: str) -> bytes:
-    """A whole file, by one request: the driver asks for as many bytes as there were before."""
-    return bytes(files.session.get(f"{files.url}{quote(path)}", params={"op": "OPEN"}).content)
+def read(files: Any, key: str, path: str, size_max: int | None = None) -> bytes:
+    """A whole file, by one request: the driver asks for as many bytes as there were before.
+
+    Args:
+        files: the file system.
+        key: the file's name there.
+        path: the same, for messages.
+        size_max: how many bytes it may have.
+
+    Raises:
+        DamageError: it has more; they were not taken.
+    """
+    url, question = f"{files.url}{quote(key)}", {"op": "OPEN"}
+    with files.session.get(url, params=question, stream=True) as answer:
+        length = answer.headers.get("content-length", "")
+        require_size(path, int(length) if length.isdecimal() else 0, size_max)
+        data = bytearray()
+        for chunk in answer.iter_content(CHUNK_SIZE):
+            data += chunk
+            require_size(path, len(data), size_max)
+    return bytes(data)
 
 
 def replace(files: Any, source: str, target: str) -> None:
