@@ -23,6 +23,7 @@ from metasnapshot.store.document import decode_document, read_document
 from metasnapshot.store.lease import BEATS, CLAIM_LIFE_S
 from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.port import Store, join
+from metasnapshot.store.tidying import delete_if_allowed
 
 COPYING = "copying"
 GC_NAME = f"gc.{COPYING}"
@@ -97,7 +98,7 @@ def _beating(store: Store, path: str, said: str) -> Generator[None]:
 def _drop_dead(store: Store, path: str) -> None:
     marker = read_marker_at(store, path)
     if marker is not None and marker.holder.is_gone:
-        store.delete(path)
+        delete_if_allowed(store.delete, path)
 
 
 def marker_path(directory: str, snapshot_id: int) -> str:
