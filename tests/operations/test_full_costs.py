@@ -98,7 +98,7 @@ def back_up(world: ObjectWorld, stores: list[Counted]) -> FullResult:
         return backup_full(meta_store, found, options, Pace(), source)
 
 
-@pytest.mark.parametrize("sizes", [[48 * MIB], [7 * MIB] * 12], ids=["one large", "many"])
+@pytest.mark.parametrize("sizes", [[128 * MIB], [7 * MIB] * 12], ids=["one large", "many"])
 def test_memory(memory_path: Path, sizes: list[int]) -> None:
     """A process that backs up takes at most 160 MiB, and 200 bytes an object."""
     world = ObjectWorld(memory_path)
