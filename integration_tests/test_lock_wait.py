@@ -106,6 +106,44 @@ def test_a_reader_behind_a_forgotten_change(
     assert len(backups.repository.manifest().entries) == 3
 
 
+CHANGES = [
+    "REINDEX TABLE object",
+    "REINDEX INDEX object_pkey",
+    "CREATE INDEX forgotten ON object (owner_id)",
+    "ALTER TABLE object SET (fillfactor = 90)",
+    "ALTER TABLE object ALTER COLUMN owner_id SET STATISTICS 10",
+    "ALTER TABLE object DISABLE TRIGGER USER",
+    "ALTER TABLE object ADD CONSTRAINT forgotten CHECK (oid > 0) NOT VALID",
+    "DROP INDEX forgotten_before",
+]
+"""Changes whose locks let some or all readers pass, until the planner looks at an index."""
+
+
+@pytest.mark.parametrize("statement", CHANGES)
+def test_a_change_that_is_held_open(
+    statement: str,
+    postgres_server: Server,
+    backups: worlds.Backups,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of an index too: a backup and a restore end well, or with 11, table, process and age, within
+    the time to wait; a restore never ends well beside it, and changes nothing."""
+    url = postgres_server.create(DATABASE, worlds.schema(TAG, postgres_server))
+    backups.restore(url, cut_timestamps=True)
+    postgres_server.run(DATABASE, "CREATE INDEX forgotten_before ON object (owner_id)")
+    rows = _count(url)
+    for name in ("backup", "restore"):
+        with open_transaction(postgres_server, "BEGIN", statement) as (_, number):
+            capsys.readouterr()
+            code = verb(name, url, backups, SOON)
+        said = capsys.readouterr().err
+        if name == "backup" and code == 0:
+            continue
+        assert code == 11, said
+        assert re.search(rf"table object\w* is locked by .*server process {number}, for \d", said)
+    assert _count(url) == rows
+
+
 @pytest.mark.parametrize("table", ["object", "hummock_sequence", "seaql_migrations", "user"])
 def test_a_reader_behind_locked_tables_of_mysql(
     table: str,

@@ -135,6 +135,7 @@ class Postgres:
                 locks.set_limits(connection)
                 try:
                     locks.lock(connection, tables, locks.READING)
+                    locks.lock_indexes(connection, tables)
                 except locks.TableGone:
                     continue
                 yield

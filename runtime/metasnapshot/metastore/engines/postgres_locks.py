@@ -43,12 +43,15 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspnam
   AND pg_table_is_visible(c.oid) AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1
 """
 _BLOCKER = """
-SELECT CAST(CAST(l.relation AS regclass) AS text), l.pid, a.usename, a.client_addr,
-  a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start), NOT l.granted
+SELECT CAST(CAST(coalesce(i.indrelid, l.relation) AS regclass) AS text), l.pid, a.usename,
+  a.client_addr, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start),
+  NOT l.granted
 FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+LEFT JOIN pg_index i ON i.indexrelid = l.relation
 WHERE l.locktype = 'relation' AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND l.mode = ANY(%s) AND CAST(CAST(l.relation AS regclass) AS text) = ANY(%s)
+  AND l.mode = ANY(%s)
+  AND CAST(CAST(coalesce(i.indrelid, l.relation) AS regclass) AS text) = ANY(%s)
 ORDER BY l.granted DESC, a.xact_start NULLS LAST LIMIT 1
 """
 
@@ -76,11 +79,26 @@ def lock(connection: sa.Connection, tables: Sequence[str], mode: str) -> None:
         ConflictError: somebody else had one for as long as we wait.
         TableGone: one is not there any more.
     """
-    if not tables:
-        return
+    if tables:
+        _wait(connection, tables, mode, f"LOCK TABLE {', '.join(tables)} IN {mode} MODE")
+
+
+def lock_indexes(connection: sa.Connection, tables: Sequence[str]) -> None:
+    """Lock the indexes of tables for reading too, as whoever plans a query of them does: REINDEX
+    lets LOCK TABLE pass, and keeps queries waiting. Takes a snapshot.
+
+    Raises:
+        ConflictError, TableGone: as for lock.
+    """
+    if tables:
+        looks = (f"SELECT 1 FROM {table} WHERE false" for table in tables)
+        _wait(connection, tables, READING, " UNION ALL ".join(looks))
+
+
+def _wait(connection: sa.Connection, tables: Sequence[str], mode: str, statement: str) -> None:
+    """Run what needs locks on tables, in short tries."""
     session = session_of(connection)
     deadline = time.monotonic() + session.lock_wait_s
-    statement = f"LOCK TABLE {', '.join(tables)} IN {mode} MODE"
     while True:
         left = deadline - time.monotonic()
         try:
