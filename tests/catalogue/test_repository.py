@@ -13,7 +13,9 @@ import pytest
 import metasnapshot
 from metasnapshot import MetaSnapshot
 from metasnapshot.catalogue import changes
+from metasnapshot.catalogue import manifest as manifests
 from metasnapshot.catalogue.ledger import read_ledger, remember
+from metasnapshot.catalogue.manifest import Manifest
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import (
     ConflictError,
@@ -25,6 +27,7 @@ from metasnapshot.errors import (
 from metasnapshot.operations.delete import keep
 from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.memory import MemoryStore
+from metasnapshot.store.port import Names
 
 
 @pytest.fixture
@@ -190,6 +193,21 @@ def test_snapshots_without_a_manifest() -> None:
     with pytest.raises(ManifestMissing, match="snapshots 3") as caught:
         Repository(store, "backup")
     assert caught.value.exit_code == 10
+
+
+class _Busy(MemoryStore):
+    """Somebody makes the first snapshot whenever we look which there are."""
+
+    def names(self, directory: str) -> Names:
+        manifest = manifests.render(Manifest())
+        self.put_if_absent("backup/manifest.json", manifest)
+        self.put_if_absent("backup/1.snapshot", b"x")
+        return super().names(directory)
+
+
+def test_the_first_snapshot_of_somebody_else() -> None:
+    """One that comes between the look for the manifest and the look for files is no loss."""
+    assert Repository(_Busy(), "backup").file_ids() == [1]
 
 
 @pytest.mark.parametrize("tag", goldens.TAGS, ids=lambda tag: tag.name)

@@ -56,7 +56,10 @@ class Repository:
 
     def _open(self) -> None:
         self.reread()
-        if not self._exists and (ids := self.file_ids()):
+        if self._exists or not (ids := self.file_ids()):
+            return
+        self.reread()  # somebody may have made the first snapshot between the two looks
+        if not self._exists:
             raise ManifestMissing(
                 f"no {MANIFEST_NAME} in {self.url}, but snapshots {', '.join(map(str, ids))}",
                 hint="check --backup-storage-directory; `metasnapshot rebuild-manifest` makes one "
