@@ -136,12 +136,11 @@ def test_one_more_is_17(name: str, retries: int, url: str, buckets: BusyBuckets)
 def test_the_option_says_how_often(
     retries: int, url: str, buckets: BusyBuckets, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--storage-retries counts for a read, which asks for the size first, and for a trial, which
-    asks first whether it may delete."""
+    """--storage-retries counts for a read, and for a trial, whose first question is a deletion."""
     options = ("--backup-storage-url", url, "--storage-retries", str(retries))
     buckets.refusals = 1 << 30
     assert main(["list", *options]) == 17
-    assert buckets.asked == {"HEAD": retries + 1}
+    assert buckets.asked == {"GET": retries + 1}
     buckets.asked.clear()
     assert main(["storage", "test", *options]) == 17
     assert buckets.asked == {"DELETE": retries + 1}
