@@ -78,8 +78,8 @@ class Model:
         alive: ids whose creation succeeded and whose deletion was not tried.
         doomed: ids whose deletion was tried.
         gone: ids whose deletion succeeded.
-        erased: those of them that were in the manifest: the file of one that is being written may
-            stay.
+        erased: those of them that were in the manifest, and whose makers had ended: the file of one
+            that is being written may stay, if another deletion has taken its entry.
     """
 
     inner: MemoryStore = field(default_factory=MemoryStore)
@@ -106,7 +106,8 @@ class Model:
     def delete(self, repository: Repository, ids: set[int]) -> None:
         self.doomed |= ids
         self.alive -= ids
-        named = set(Repository(self.inner, "backup").manifest().ids)
+        found = Repository(self.inner, "backup")
+        named = set(found.manifest().ids) - set(found.reserved_ids())
         changes.delete(repository, ids)
         self.gone |= ids
         self.erased |= ids & named
