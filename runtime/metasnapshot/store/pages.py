@@ -7,7 +7,7 @@ S3's second version of lists is Google's too; Azure has its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -38,15 +38,8 @@ def read_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page]:
     Raises:
         StorageError: an answer is none.
     """
-    token = ""
-    while True:
-        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
-        query |= {"delimiter": delimiter} if delimiter else {}
-        query |= {"continuation-token": token} if token else {}
-        page = parse_page(ask(urlencode(query, quote_via=quote, safe="")))
-        yield page
-        if not (token := page.token):
-            return
+    fixed = {"list-type": "2", "encoding-type": "url"}
+    return _pages(ask, fixed, "continuation-token", parse_page, prefix, delimiter)
 
 
 def read_blob_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page]:
@@ -55,14 +48,27 @@ def read_blob_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page
     Raises:
         StorageError: an answer is none.
     """
-    marker = ""
+    fixed = {"restype": "container", "comp": "list"}
+    return _pages(ask, fixed, "marker", parse_blob_page, prefix, delimiter)
+
+
+def _pages(
+    ask: Ask,
+    fixed: Mapping[str, str],
+    continued: str,
+    parse: Callable[[bytes], Page],
+    prefix: str,
+    delimiter: str,
+) -> Iterator[Page]:
+    """Page after page, each asked for with the token of the one before it."""
+    token = ""
     while True:
-        query = {"restype": "container", "comp": "list", "prefix": prefix}
+        query = {**fixed, "prefix": prefix}
         query |= {"delimiter": delimiter} if delimiter else {}
-        query |= {"marker": marker} if marker else {}
-        page = parse_blob_page(ask(urlencode(query, quote_via=quote, safe="")))
+        query |= {continued: token} if token else {}
+        page = parse(ask(urlencode(query, quote_via=quote, safe="")))
         yield page
-        if not (marker := page.token):
+        if not (token := page.token):
             return
 
 
