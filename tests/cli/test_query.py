@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import stat
 import tempfile
 from pathlib import Path
@@ -11,40 +10,15 @@ import msgspec
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 import pytest
-from data_cluster import v2_snapshot, write_cluster, write_objects
-from shell import BACKUPS, STATE_FOLDER, Shell
+from asking import PLACES, asked, lines, read
+from data_cluster import v2_snapshot, write_objects
+from shell import BACKUPS, Shell
 
 from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.rows.table import TableRead
 from metasnapshot.store.local import LocalStore
 from metasnapshot_models.enums import JobStatus
-
-PLACES = (*BACKUPS, *STATE_FOLDER)
-
-
-@pytest.fixture
-def world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    """A backup directory and a state store with golden rows."""
-    monkeypatch.chdir(tmp_path)
-    write_cluster("v3.0.3", tmp_path)
-    return Shell(tmp_path, capsys)
-
-
-def lines(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def asked(world: Shell, text: str, *more: str) -> list[dict[str, Any]]:
-    code, out, err = world.run("query", "9", text, *PLACES, *more)
-    assert code == 0, err
-    return lines(out)
-
-
-def read(world: Shell, table: str, *more: str) -> list[dict[str, Any]]:
-    return lines(world.run("read", "9", table, *PLACES, *more).out)
 
 
 def test_rows_are_those_of_read(world: Shell) -> None:

@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 import pytest
-from data_cluster import write_cluster
-from shell import BACKUPS, STATE_FOLDER, Shell
-
-PLACES = (*BACKUPS, *STATE_FOLDER)
-
-
-@pytest.fixture
-def world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    """A backup directory and a state store with golden rows."""
-    monkeypatch.chdir(tmp_path)
-    write_cluster("v3.0.3", tmp_path)
-    return Shell(tmp_path, capsys)
-
-
-def lines(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def asked(world: Shell, text: str, *more: str) -> list[dict[str, Any]]:
-    code, out, err = world.run("query", "9", text, *PLACES, *more)
-    assert code == 0, err
-    return lines(out)
-
-
-def read(world: Shell, table: str, *more: str) -> list[dict[str, Any]]:
-    return lines(world.run("read", "9", table, *PLACES, *more).out)
-
+from asking import PLACES, asked
+from shell import Shell
 
 TYPES = {
     "170141183460469231731687303715884105727::HUGEINT": "170141183460469231731687303715884105727",

@@ -30,16 +30,6 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-@pytest.fixture
-def world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    """The command in the directory of a cluster of 3.0.3 that may be changed."""
-    monkeypatch.chdir(tmp_path)
-    write_cluster("v3.0.3", tmp_path)
-    return Shell(tmp_path, capsys)
-
-
 LAST = [
     case
     for case in CASES
