@@ -7,11 +7,9 @@ copied here: make bench-objects measures that beside rclone.
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -94,16 +92,7 @@ def report(folder: Path) -> None:
 
 
 def main() -> int:
-    if restores.TAG is None:
-        print("the schema scripts of the servers are not there", file=sys.stderr)
-        return 1
-    with tempfile.TemporaryDirectory(prefix="metasnapshot-bench-") as scratch:
-        for name in (".", "1", "2"):
-            (Path(scratch) / name).mkdir(exist_ok=True)
-            (Path(scratch) / name).chmod(0o755)
-        os.chdir(scratch)
-        report(Path(scratch))
-    return 0
+    return restores.in_scratch(report)
 
 
 if __name__ == "__main__":

@@ -270,14 +270,8 @@ def _line(name: str, baselines: list[float], loaded: list[Figures], saved: list[
     )
 
 
-def main() -> int:
-    if len(sys.argv) > 1:
-        job = {"restore": restore, "backup": backup}[sys.argv[1]]
-        start = time.perf_counter()
-        rows = job(sys.argv[2])
-        seconds = time.perf_counter() - start
-        print(json.dumps(Figures(rows, seconds, measure.own_peak_kib() // 1024)))
-        return 0
+def in_scratch(report: Callable[[Path], None]) -> int:
+    """Make a report in a working directory that servers may enter; returns the exit code."""
     if TAG is None:
         print("the schema scripts of the servers are not there", file=sys.stderr)
         return 1
@@ -288,6 +282,17 @@ def main() -> int:
         os.chdir(scratch)
         report(Path(scratch))
     return 0
+
+
+def main() -> int:
+    if len(sys.argv) > 1:
+        job = {"restore": restore, "backup": backup}[sys.argv[1]]
+        start = time.perf_counter()
+        rows = job(sys.argv[2])
+        seconds = time.perf_counter() - start
+        print(json.dumps(Figures(rows, seconds, measure.own_peak_kib() // 1024)))
+        return 0
+    return in_scratch(report)
 
 
 if __name__ == "__main__":
