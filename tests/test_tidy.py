@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ SOURCES = sorted(
 FILE_LINES_MAX = 330
 FUNCTION_LINES_MAX = 50
 LINE_COLUMNS_MAX = 100
+PLAIN_MODULES = {"cli", "errors", "spans", "surface", "version"}
+"""What of the package the command may import besides the public names."""
 
 
 def functions(text: str) -> list[tuple[str, int]]:
@@ -57,3 +60,20 @@ def test_nothing_names_a_package_registry() -> None:
     business."""
     for lock in ("requirements.lock", "requirements.core.lock"):
         assert "://" not in (ROOT / lock).read_text(encoding="utf-8")
+
+
+def test_the_command_has_no_way_past_the_library() -> None:
+    """No contract between modules has an exception, and the one of the command names every module
+    that is neither public nor plain words."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    assert [item["name"] for item in contracts if item.keys() & {"ignore_imports"}] == []
+    (forbidden,) = (
+        set(item["forbidden_modules"])
+        for item in contracts
+        if item.get("source_modules") == ["metasnapshot.cli"]
+    )
+    package = ROOT / "runtime" / "metasnapshot"
+    modules = {path.stem for path in package.iterdir() if (path / "__init__.py").exists()}
+    modules |= {path.stem for path in package.glob("*.py") if not path.stem.startswith("__")}
+    assert {f"metasnapshot.{name}" for name in modules - PLAIN_MODULES} <= forbidden

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from metasnapshot.operations.backup_options import BackupOptions
     from metasnapshot.operations.check import Health
     from metasnapshot.operations.copy import Copied
+    from metasnapshot.operations.copy_full import CopiedObjects
     from metasnapshot.operations.coverage import ADD_RELEASE, Coverage
     from metasnapshot.operations.create_schema import SchemaResult
     from metasnapshot.operations.crew import JOBS_MAX, ROUNDS, Pace
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from metasnapshot.operations.export import export_rows, new_path
     from metasnapshot.operations.export_etcd import EtcdExport
     from metasnapshot.operations.gc import Stray, Strays
+    from metasnapshot.operations.gc_objects import UnneededObjects
     from metasnapshot.operations.pins import Pins
     from metasnapshot.operations.query.query import READING_SHARE, Query
     from metasnapshot.operations.read import Format, ReadResult, Where, Wish, epoch_ms, memory_size
@@ -117,6 +119,7 @@ __all__ = [
     "ContentResult",
     "Context",
     "Copied",
+    "CopiedObjects",
     "Coverage",
     "Diff",
     "DrillResult",
@@ -173,6 +176,7 @@ __all__ = [
     "Tables",
     "Taken",
     "Timestamp",
+    "UnneededObjects",
     "VerifyResult",
     "Watcher",
     "Where",

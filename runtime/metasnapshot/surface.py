@@ -94,6 +94,7 @@ MODULES = {
     "operations.backup_options": ("BackupOptions",),
     "operations.check": ("Health",),
     "operations.copy": ("Copied",),
+    "operations.copy_full": ("CopiedObjects",),
     "operations.coverage": (
         "ADD_RELEASE",
         "Coverage",
@@ -123,6 +124,7 @@ MODULES = {
         "Stray",
         "Strays",
     ),
+    "operations.gc_objects": ("UnneededObjects",),
     "operations.pins": ("Pins",),
     "operations.query.query": (
         "READING_SHARE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from object_world import ObjectWorld
 from shell import BACKUPS, STORE, Shell
 
+from metasnapshot import Backups, CopiedObjects, Pace
 from metasnapshot.catalogue.full import read_full
+from metasnapshot.errors import ObjectMissing, UsageError
 from metasnapshot.store.local import LocalStore
 
 BACKUP = ("backup", *STORE, *BACKUPS, "--meta-node-stopped", "--with-objects")
@@ -147,3 +150,24 @@ def test_another_clusters_directory_is_refused(
 def test_its_options_want_it(shell: Shell) -> None:
     """--jobs means nothing without --with-objects."""
     assert shell.run("copy", *BACKUPS, "--to", "fs://safe", "--jobs", "2")[0] == 2
+
+
+def test_a_program_copies_objects_too(world: ObjectWorld, shell: Shell) -> None:
+    """The library does what the command does: each object once; damage is in the result; and it
+    refuses a directory below its own.
+    """
+    mine, safe = Backups(f"fs://{world.path}/backups"), Backups(f"fs://{world.path}/safe")
+    (plain,) = mine.copy(safe)
+    assert (plain.objects, area(world, "safe")) == (None, {})
+    count, size = len(world.needed), world.needed.size
+    (item,) = mine.copy(safe, objects=Pace(jobs=1))
+    assert item == replace(plain, was_there=True, objects=CopiedObjects(count, count, size))
+    assert area(world, "safe") == area(world, "backups")
+    path = next((world.path / "backups/backup/objects").glob("*/*.sst"))
+    path.unlink()
+    (item,) = mine.copy(Backups(f"fs://{world.path}/third"), ["latest"], objects=Pace())
+    assert (item.objects, type(item.error)) == (None, ObjectMissing)
+    before = shell.files()
+    with pytest.raises(UsageError):
+        mine.copy(Backups(mine.url, "backup/below"), objects=Pace())
+    assert shell.files() == before

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from clock import Clock
 from object_world import ObjectWorld
 from shell import BACKUPS, STORE, Shell
 
+from metasnapshot import Backups
 from metasnapshot.catalogue.area import look_for
 from metasnapshot.catalogue.full import read_full
 from metasnapshot.catalogue.full_header import full_path
@@ -145,7 +147,7 @@ def test_a_side_file_without_snapshot_holds_for_the_grace(world: ObjectWorld) ->
     backups(world).change_manifest(lambda manifest: manifest.without({first}))
     (world.path / f"backups/backup/{first}.snapshot").unlink()
     age(world)
-    assert find_unneeded(backups(world), HOUR).due == []
+    assert find_unneeded(backups(world), HOUR).due == ()
     found = collect_objects(backups(world), HOUR, LATER)
     assert found.deleted == 1
     expect_whole(world)
@@ -288,7 +290,7 @@ def test_nothing_is_made_where_no_objects_are(tmp_path: Path) -> None:
     """A directory of plain snapshots stays as it is."""
     store = LocalStore(tmp_path)
     store.put_if_absent("backup/metasnapshot.json", b"{}")
-    assert collect_objects(Repository(store, "backup"), HOUR, LATER).due == []
+    assert collect_objects(Repository(store, "backup"), HOUR, LATER).due == ()
     assert [path.name for path in tmp_path.rglob("*.*")] == ["metasnapshot.json"]
 
 
@@ -299,3 +301,18 @@ def test_other_names_are_left_alone(world: ObjectWorld) -> None:
     other.write_text("mine")
     found = collect_objects(backups(world), HOUR, LATER)
     assert (found.foreign, other.exists()) == (2, True)
+
+
+def test_a_program_collects_objects(world: ObjectWorld) -> None:
+    """Backups.gc looks at objects only if it is asked to, and deletes at `commit`."""
+    mine = Backups(f"fs://{world.path}/backups")
+    age(world)
+    mine.delete(["oldest"])
+    assert mine.gc(HOUR, commit=True).objects is None
+    found = mine.gc(HOUR, objects=True).objects
+    assert found is not None
+    (path,) = found.due
+    assert (found.deleted, f"/{90_001}-" in path, 90_001 in ids(world)) == (0, True, True)
+    assert mine.gc(HOUR, objects=True, commit=True).objects == replace(found, deleted=1)
+    assert 90_001 not in ids(world)
+    assert mine.gc(HOUR, objects=True, commit=True).objects == replace(found, due=(), bytes=0)

@@ -19,8 +19,10 @@ from metasnapshot.store.url import open_store
 if TYPE_CHECKING:
     from metasnapshot.catalogue.watcher import Watcher
     from metasnapshot.operations.copy import Copied
+    from metasnapshot.operations.crew import Pace
     from metasnapshot.operations.drill import DrillResult
     from metasnapshot.operations.expire import Policy
+    from metasnapshot.operations.gc_objects import UnneededObjects
     from metasnapshot.operations.pins import Pins
     from metasnapshot.operations.rebuild import Rebuilt
     from metasnapshot.operations.verify import Level, VerifyResult
@@ -135,37 +137,59 @@ class Backups(BackupDirectory):
         found = policy if isinstance(policy, Judgement) else self.judge(policy)
         return tuple(expire(self.repository, list(found.judged)))
 
-    def gc(self, grace: timedelta = GRACE, *, commit: bool = False) -> Collected:
+    def gc(
+        self, grace: timedelta = GRACE, *, objects: bool = False, commit: bool = False
+    ) -> Collected:
         """Find files that no entry names, and what died processes left.
 
         Args:
             grace: how old such a file must be to go.
+            objects: look also for copies of objects that no full backup needs any more.
             commit: delete those that are due.
+
+        Raises:
+            ConflictError: a backup with objects is at work; no object is deleted.
+            DamageError: nobody knows which objects a damaged backup needs; no object is deleted.
+            UnknownFormat: a later release made the backup; no object is deleted.
         """
         from metasnapshot.operations.gc import collect, look
 
         strays = look(self.repository, grace)
         gone = collect(self.repository, strays) if commit else []
-        return Collected(strays, tuple(gone))
+        return Collected(strays, tuple(gone), self._unneeded(grace, commit) if objects else None)
 
-    def copy(self, to: Backups, ids: Iterable[SnapshotId] = ()) -> tuple[Copied, ...]:
+    def _unneeded(self, grace: timedelta, commit: bool) -> UnneededObjects:  # noqa: FBT001
+        from metasnapshot.operations.gc_objects import collect_objects, find_unneeded
+
+        return (collect_objects if commit else find_unneeded)(self.repository, grace)
+
+    def copy(
+        self, to: Backups, ids: Iterable[SnapshotId] = (), *, objects: Pace | None = None
+    ) -> tuple[Copied, ...]:
         """Copy snapshots under their own ids, verified on arrival. One that is damaged here is told
         in its result.
 
         Args:
             to: where to.
             ids: which; all if none is named.
+            objects: copy also the objects of full backups, at this pace.
 
         Raises:
             SnapshotNotFound: the manifest lacks one of them; nothing is copied.
             DamageError: one did not arrive whole.
-            ConflictError: the target is another cluster's, or has another snapshot of that id.
+            ConflictError: the target is another cluster's, or has another snapshot of that id, or
+                another object of a name.
+            UsageError: objects are to be copied into the same directory, or one below or above it.
         """
         from metasnapshot.operations.copy import copy
 
         source, target = self.repository, to.repository
         wanted = [self.id_of(each) for each in ids] or list(self.ids())
-        return tuple(copy(source, target, wanted))
+        if objects is None:
+            return tuple(copy(source, target, wanted))
+        from metasnapshot.operations.copy_full import copy_with_objects  # which loads numpy
+
+        return tuple(copy_with_objects(source, target, wanted, objects))
 
     def rebuild_manifest(self, *, commit: bool = False) -> Rebuilt:
         """Make the manifest out of the snapshot files, each of which is verified. The one that is

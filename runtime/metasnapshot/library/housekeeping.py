@@ -10,6 +10,7 @@ from metasnapshot.catalogue.manifest import ManifestEntry
 if TYPE_CHECKING:
     from metasnapshot.operations.expire import Judged
     from metasnapshot.operations.gc import Stray, Strays
+    from metasnapshot.operations.gc_objects import UnneededObjects
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Collected:
     Attributes:
         strays: what was found.
         deleted: what of it was deleted.
+        objects: copies of objects that no full backup needs; None if nobody asked for them.
     """
 
     strays: Strays
     deleted: tuple[Stray, ...]
+    objects: UnneededObjects | None = None

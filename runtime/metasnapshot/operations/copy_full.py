@@ -8,7 +8,8 @@ The side file of the target comes last.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -21,7 +22,15 @@ from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import named_ids
 from metasnapshot.contents.findings import ERROR
-from metasnapshot.errors import ConflictError, StorageError, UsageError
+from metasnapshot.errors import (
+    ConflictError,
+    DamageError,
+    ObjectMissing,
+    StorageError,
+    UnknownFormat,
+    UsageError,
+)
+from metasnapshot.operations.copy import Copied, copy
 from metasnapshot.operations.copy_objects import ObjectWork, area_side, some
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.known_hashes import known_hashes
@@ -59,6 +68,35 @@ def require_apart(source: Repository, target: Repository) -> None:
         )
     for item in (source, target):
         find_area(item.store, item.directory)
+
+
+def copy_with_objects(
+    source: Repository, target: Repository, ids: Iterable[int], pace: Pace
+) -> list[Copied]:
+    """Copy snapshots, then the objects of those that are full. Damage and objects that are gone are
+    told of the snapshot that has them, and keep no other from coming.
+
+    Args:
+        source: from where.
+        target: where to.
+        ids: which.
+        pace: how fast.
+
+    Raises:
+        UsageError: source and target are one, or one lies in the other; nothing is copied.
+        MetasnapshotError: as copy, and as copy_full for what is wrong at the target.
+    """
+    require_apart(source, target)
+    copied = copy(source, target, ids)
+    return [item if item.error else _with_objects(source, target, item, pace) for item in copied]
+
+
+def _with_objects(source: Repository, target: Repository, item: Copied, pace: Pace) -> Copied:
+    """The same with what came of its objects."""
+    try:
+        return replace(item, objects=copy_full(source, target, item.snapshot_id, pace))
+    except (DamageError, UnknownFormat, ObjectMissing) as error:
+        return replace(item, error=error)
 
 
 def copy_full(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -26,7 +26,7 @@ from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.errors import ConflictError
 from metasnapshot.operations.delete import require_deletes
 from metasnapshot.store.lease import CLAIM_LIFE_S
-from metasnapshot.store.port import Names, ObjectHead, Store, join
+from metasnapshot.store.port import Names, Store, join
 
 WATCHED_S = 2 * CLAIM_LIFE_S
 """How long a marker is watched whose beat does not move."""
@@ -38,20 +38,20 @@ _MASK = (1 << 64) - 1
 Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 
-@dataclass
-class Unneeded:
-    """Objects that no side file names.
+@dataclass(frozen=True)
+class UnneededObjects:
+    """Copies of objects in a backup directory that no full backup needs.
 
     Attributes:
-        due: those that are old enough to go, by path.
-        bytes: of those.
-        young: how many are not.
-        named: how many objects of the area are named.
-        foreign: how many files of the area are none of ours.
-        deleted: how many are gone now.
+        due: paths of those that are old enough to go.
+        bytes: their size together.
+        young: how many are too young to go.
+        named: how many objects a full backup needs.
+        foreign: how many other files lie among them; they stay.
+        deleted: how many were deleted.
     """
 
-    due: list[ObjectHead] = field(default_factory=list[ObjectHead])
+    due: tuple[str, ...] = ()
     bytes: int = 0
     young: int = 0
     named: int = 0
@@ -61,7 +61,7 @@ class Unneeded:
 
 def find_unneeded(
     repository: Repository, grace: timedelta, now: datetime | None = None
-) -> Unneeded:
+) -> UnneededObjects:
     """Look for objects that no side file names; nothing is changed.
 
     Args:
@@ -73,26 +73,27 @@ def find_unneeded(
         DamageError, UnknownFormat: of a side file nobody knows what it names.
     """
     before = (now or datetime.now(UTC)) - grace
-    store, found = repository.store, Unneeded()
+    store = repository.store
+    due, size, young, needed, foreign = list[str](), 0, 0, 0, 0
     named = _named(store, repository.directory, before)
     prefix = join(repository.directory, f"{AREA}/x")[:-1]
     for head in store.list(prefix):
         item = parse_name(head.path[len(prefix) :])
         if item is None:
-            found.foreign += 1
+            foreign += 1
         elif _is_in(named, _key(item.id, item.tag, item.kind)):
-            found.named += 1
+            needed += 1
         elif head.modified is None or head.modified > before:
-            found.young += 1
+            young += 1
         else:
-            found.due.append(head)
-            found.bytes += head.size
-    return found
+            due.append(head.path)
+            size += head.size
+    return UnneededObjects(tuple(due), size, young, needed, foreign)
 
 
 def collect_objects(
     repository: Repository, grace: timedelta, now: datetime | None = None
-) -> Unneeded:
+) -> UnneededObjects:
     """Delete objects that no side file names, while no backup with objects is at work.
 
     Raises:
@@ -102,18 +103,17 @@ def collect_objects(
     """
     store, directory = repository.store, repository.directory
     if not repository.store.names(join(directory, AREA)).directories:
-        return Unneeded()
+        return UnneededObjects()
     require_deletes(repository)
     with collecting(store, directory):
         require_no_backups(store, directory)
         found = find_unneeded(repository, grace, now)
-        heads = iter(found.due)
-        while batch := list(islice(heads, BATCH)):
+        paths = iter(found.due)
+        while batch := list(islice(paths, BATCH)):
             require_no_backups(store, directory)
-            for head in batch:
-                store.delete(head.path)
-                found.deleted += 1
-    return found
+            for path in batch:
+                store.delete(path)
+    return replace(found, deleted=len(found.due))
 
 
 def require_no_backups(store: Store, directory: str) -> None:

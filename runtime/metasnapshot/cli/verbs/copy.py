@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot import Backups, Copied
+from metasnapshot import Copied
 from metasnapshot.cli.objects import UNCOPIED, CopyObjects
 from metasnapshot.cli.options import Directory, Json, SnapshotId, backups_at
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import Document, complain, note, say, say_json, spelt_size
-from metasnapshot.errors import SOME_FAILED, DamageError, ObjectMissing, UnknownFormat
+from metasnapshot.errors import SOME_FAILED
 
 
 def copy(
@@ -34,14 +34,8 @@ def copy(
         --to fs:///mnt/safe
     """
     found = directory.open()
-    target = backups_at(to, to_directory)
-    if objects.with_objects:
-        from metasnapshot.operations.copy_full import require_apart  # noqa: PLC0415 - loads numpy
-
-        require_apart(found.repository, target.repository)
-    copied = found.copy(target, ids)
-    if objects.with_objects:
-        copied = tuple(_with_objects(found, target, item, objects) for item in copied)
+    pace = objects if objects.with_objects else None
+    copied = found.copy(backups_at(to, to_directory), ids, objects=pace)
     code = SOME_FAILED if any(item.error for item in copied) else 0
     if json:
         say_json(document(copied))
@@ -57,20 +51,6 @@ def copy(
         elif objects.with_objects:
             note(f"snapshot {item.snapshot_id} is partial: it has no objects to copy")
     return code
-
-
-def _with_objects(found: Backups, target: Backups, item: Copied, pace: CopyObjects) -> Copied:
-    """The same with what came of its objects; damage is told, and ends no other's copy."""
-    from metasnapshot.operations.copy_full import copy_full  # noqa: PLC0415 - loads numpy
-
-    if item.error is not None:
-        return item
-    try:
-        return replace(
-            item, objects=copy_full(found.repository, target.repository, item.snapshot_id, pace)
-        )
-    except (DamageError, UnknownFormat, ObjectMissing) as error:
-        return replace(item, error=error)
 
 
 def document(found: Sequence[Copied]) -> Document:

@@ -17,8 +17,7 @@ from metasnapshot.errors import SOME_FAILED
 from metasnapshot.spans import counted
 
 if TYPE_CHECKING:
-    from metasnapshot import Backups
-    from metasnapshot.operations.gc_objects import Unneeded
+    from metasnapshot import UnneededObjects
 
 GRACE = timedelta(hours=24)
 
@@ -44,9 +43,8 @@ def gc(
     $ metasnapshot gc --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    collected = found.gc(grace, commit=commit)
-    strays, gone = collected.strays, collected.deleted
-    unneeded = _objects(found, grace, commit=commit) if objects else None
+    collected = found.gc(grace, objects=objects, commit=commit)
+    strays, gone, unneeded = collected.strays, collected.deleted, collected.objects
     if json:
         more = {} if unneeded is None else {"objects": objects_document(unneeded)}
         say_json(document(strays, gone, committed=commit) | more)
@@ -68,20 +66,7 @@ def gc(
     return SOME_FAILED if strays.lost else 0
 
 
-def _objects(found: Backups, grace: timedelta, *, commit: bool) -> Unneeded:
-    from metasnapshot.operations.gc_objects import (  # noqa: PLC0415 - loads numpy
-        collect_objects,
-        find_unneeded,
-    )
-
-    return (
-        collect_objects(found.repository, grace)
-        if commit
-        else find_unneeded(found.repository, grace)
-    )
-
-
-def _say_objects(found: Unneeded, *, committed: bool) -> None:
+def _say_objects(found: UnneededObjects, *, committed: bool) -> None:
     what = f"{len(found.due)} copies of objects ({spelt_size(found.bytes)})"
     fate = "deleted" if committed else "would go"
     say(f"{what} {fate}; {found.named} are needed, {found.young} too young")
@@ -116,7 +101,7 @@ def document(found: Strays, gone: Sequence[Stray], *, committed: bool) -> Docume
     }
 
 
-def objects_document(found: Unneeded) -> Document:
+def objects_document(found: UnneededObjects) -> Document:
     """What --json prints besides, with --objects."""
     return {
         "unneeded": len(found.due),
