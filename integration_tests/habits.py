@@ -51,11 +51,14 @@ class Rule:
 
 
 class HabitBuckets(Buckets):
-    """Buckets that look through the rules before they answer; they keep what they were asked."""
+    """Buckets that look through the rules before they answer; they keep what they were asked.
+    `headers` come with the HEAD of a key, each with its line's end.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.rules: list[Rule] = []
+        self.headers: dict[str, str] = {}
         self.asked: list[Asked] = []
         self.objects[BUCKET] = {}
 
@@ -76,7 +79,10 @@ class HabitBuckets(Buckets):
             if len(rule.asked) < rule.times and rule.matches(asked):
                 rule.asked.append(asked)
                 return _refusal(rule.answer)
-        return super().answer(asked)
+        found = super().answer(asked)
+        if asked.method == "HEAD" and found.status == HTTPStatus.OK:
+            return found._replace(headers=found.headers + self.headers.get(asked.key, ""))
+        return found
 
 
 def _refusal(refused: Refused) -> Answer:

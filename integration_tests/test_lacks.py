@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import goldens
+import msgspec
 import pytest
 from habits import (
     HabitServer,
@@ -21,10 +25,13 @@ from habits import (
 )
 from s3_objects import Asked
 
+from metasnapshot.catalogue.reservation import LOOKED_AT_MAX
 from metasnapshot.cli.app import main
 from metasnapshot.errors import AuthenticationError, ConflictError, StorageError
+from metasnapshot.store.deletes import TRIAL_PREFIX, told
 from metasnapshot.store.lease import LEASE_NAME, leased
-from metasnapshot.store.trial import TRIAL_PREFIX, try_store
+from metasnapshot.store.lock import Holder, this_holder
+from metasnapshot.store.trial import try_store
 from metasnapshot.store.url import open_plain, open_store
 
 TAG = goldens.SHIPPED / "v3.0.3"
@@ -66,6 +73,17 @@ def made(tmp_path: Path) -> list[str]:
 
 def keys(server: HabitServer) -> list[str]:
     return sorted(server.buckets.objects["bucket"])
+
+
+@pytest.fixture(autouse=True)
+def _new_process() -> None:
+    """Nothing is known of keys that may not delete."""
+    told.clear()
+
+
+def dead_pid() -> int:
+    """A process that was and is no more."""
+    return int(subprocess.check_output([sys.executable, "-c", "import os; print(os.getpid())"]))
 
 
 def listed(server: HabitServer, capsys: pytest.CaptureFixture[str]) -> list[int]:
@@ -154,10 +172,12 @@ def test_an_append_only_key_backs_up(
     server.buckets.refuse(deletes, Refused(403, "AccessDenied", "no s3:DeleteObject"))
     place = ["--backup-storage-url", server.url]
     for _ in range(3):
+        told.clear()
         assert main(["backup", *made, *place]) == 0
-        said = capsys.readouterr().err
-        assert "may not delete" in said
-        assert "nothing can expire" in said
+        said = [line for line in capsys.readouterr().err.splitlines() if "warning: minio" in line]
+        assert len(said) == 1
+        assert "may not delete" in said[0]
+        assert "nothing can expire" in said[0]
     assert [key for key in keys(server) if TRIAL_PREFIX in key or LEASE_NAME in key] == []
     assert listed(server, capsys) == [9, 10, 11]
     before = dict(server.buckets.objects["bucket"])
@@ -170,6 +190,46 @@ def test_an_append_only_key_backs_up(
     assert main(["check", *place]) == 0
     assert main(["storage", "test", *place]) == 0
     assert "failed  delete" in capsys.readouterr().out
+
+
+def reservation_of(host: str, pid: int) -> bytes:
+    return msgspec.json.encode(Holder(pid, host, this_holder().since))
+
+
+def asked_for(server: HabitServer, suffix: str) -> Counter[str]:
+    return Counter(asked.method for asked in server.buckets.asked if asked.key.endswith(suffix))
+
+
+@pytest.mark.parametrize("host", ["another", this_holder().host], ids=["others", "ours"])
+def test_what_append_only_keys_leave_costs_no_more_with_each_backup(
+    host: str, server: HabitServer, made: list[str]
+) -> None:
+    """Beside a hundred reservations of the dead, of this host or of others, a backup asks for some
+    of them, and tries to delete one; with a key that may delete it takes those away that it may.
+    """
+    place = ["--backup-storage-url", server.url]
+    dead = dead_pid()
+    store = open_plain(server.url)
+    for number in range(100, 200):
+        store.put_if_absent(f"backup/{number}.reserved", reservation_of(host, dead))
+    rule = server.buckets.refuse(deletes, Refused(403, "AccessDenied", "no s3:DeleteObject"))
+    server.buckets.asked.clear()
+    assert main(["backup", *made, *place]) == 0
+    found = asked_for(server, ".reserved")
+    assert found["GET"] <= LOOKED_AT_MAX
+    assert found["DELETE"] <= 2
+    assert len(server.buckets.asked) < 60
+    server.buckets.rules.remove(rule)
+    told.clear()
+    server.buckets.refuse(
+        lambda asked: deletes(asked) and asked.key == "backup/199.reserved",
+        Refused(403, "AccessDenied"),
+    )
+    assert main(["backup", *made, *place]) == 0
+    left = [key for key in keys(server) if key.endswith(".reserved")]
+    gone = LOOKED_AT_MAX - 2 if host == this_holder().host else 0  # 199, and 200: ours, which lives
+    assert "backup/199.reserved" in left
+    assert len(left) == 101 - gone
 
 
 def test_an_append_only_key_without_conditions_is_refused(server: HabitServer) -> None:

@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from metasnapshot.scaffold.models import Scaffold, check_release
     from metasnapshot.scaffold.pasting import Pasted, paste_scaffold
     from metasnapshot.store.context import Context, Progress
+    from metasnapshot.store.deletes import Stays, say_what_stays
     from metasnapshot.store.retry import RetryPolicy
     from metasnapshot.store.shown_url import shown_text, shown_url
     from metasnapshot.store.trial import Promise
@@ -166,6 +167,7 @@ __all__ = [
     "SnapshotId",
     "SnapshotReader",
     "StateStore",
+    "Stays",
     "StorageTrial",
     "Stray",
     "Strays",
@@ -212,6 +214,7 @@ __all__ = [
     "require_fit",
     "restore",
     "restoring",
+    "say_what_stays",
     "scaffolded",
     "schema_script",
     "shown_text",

@@ -172,6 +172,10 @@ MODULES = {
         "Pasted",
         "paste_scaffold",
     ),
+    "store.deletes": (
+        "Stays",
+        "say_what_stays",
+    ),
     "store.context": (
         "Context",
         "Progress",

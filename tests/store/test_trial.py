@@ -17,6 +17,7 @@ import metasnapshot
 from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError, StorageError
+from metasnapshot.store.deletes import TRIAL_PREFIX
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
@@ -26,7 +27,6 @@ from metasnapshot.store.trial import (
     RACE,
     RACERS,
     STALE,
-    TRIAL_PREFIX,
     TriedStore,
     try_store,
 )

@@ -32,6 +32,7 @@ from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, U
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.format.snapshot import MetaSnapshot, dumps
 from metasnapshot.hummock.objects import CHANGE_LOGS_SECTION, object_ids
+from metasnapshot.store.deletes import delete_unless_retained
 from metasnapshot.store.port import Names, join
 from metasnapshot.store.tidying import tidied
 
@@ -165,7 +166,8 @@ def enter(repository: Repository, entry: ManifestEntry, facts: Facts | None = No
 
 def delete(repository: Repository, ids: Iterable[int]) -> None:
     """Delete snapshots: first from the manifest, then their files. Unknown ids are no error, as
-    upstream; the file of one that a backup is just writing stays.
+    upstream; the file of one that a backup is just writing stays, and what the service retains
+    (`repository.stays`).
 
     Raises:
         RetentionLocked: one of them is kept; nothing is deleted.
@@ -175,7 +177,8 @@ def delete(repository: Repository, ids: Iterable[int]) -> None:
     announce_delete(repository.store, repository.directory, known)
     for snapshot_id in sorted(known):  # first: what the manifest names is never full by mistake
         if repository.store.head(full_path(repository.directory, snapshot_id)) is not None:
-            repository.store.delete(full_path(repository.directory, snapshot_id))
+            path = full_path(repository.directory, snapshot_id)
+            delete_unless_retained(repository.store, path, repository.stays)
 
     def without(manifest: Manifest) -> Manifest:
         gone.clear()
@@ -191,7 +194,8 @@ def delete(repository: Repository, ids: Iterable[int]) -> None:
         if snapshot_id in gone or not is_reserved(
             repository.store, repository.directory, snapshot_id
         ):
-            repository.store.delete(repository.path(snapshot_id))
+            path = repository.path(snapshot_id)
+            delete_unless_retained(repository.store, path, repository.stays)
 
 
 def _drop_unnamed(repository: Repository, snapshot_id: int) -> None:

@@ -18,12 +18,13 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from metasnapshot.catalogue.ids import id_in
+from metasnapshot.catalogue.reservation import newest
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, ObjectMissing
+from metasnapshot.store.deletes import delete_if_allowed, deletes_nothing
 from metasnapshot.store.document import decode_document, read_document
 from metasnapshot.store.lease import BEATS, CLAIM_LIFE_S
 from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.port import Store, join
-from metasnapshot.store.tidying import delete_if_allowed
 
 COPYING = "copying"
 GC_NAME = f"gc.{COPYING}"
@@ -98,7 +99,7 @@ def _beating(store: Store, path: str, said: str) -> Generator[None]:
 def _drop_dead(store: Store, path: str) -> None:
     marker = read_marker_at(store, path)
     if marker is not None and marker.holder.is_gone:
-        delete_if_allowed(store.delete, path)
+        delete_if_allowed(store, path)
 
 
 def marker_path(directory: str, snapshot_id: int) -> str:
@@ -125,8 +126,10 @@ def read_marker_at(store: Store, path: str) -> Marker | None:
 
 
 def drop_dead_markers(store: Store, directory: str, ids: list[int]) -> None:
-    """Delete markers whose holder was a process of this host and is no more."""
-    for number in ids:
+    """Delete markers whose holder was a process of this host and is no more: some, the newest."""
+    for number in newest(ids):
+        if deletes_nothing(store):
+            break
         _drop_dead(store, marker_path(directory, number))
 
 

@@ -20,6 +20,7 @@ from metasnapshot.catalogue.nearby import nearby
 from metasnapshot.catalogue.reservation import named_ids, reserved_ids
 from metasnapshot.errors import ConflictError, DamageError, ManifestMissing, SnapshotNotFound
 from metasnapshot.store.context import PLAIN, Context
+from metasnapshot.store.deletes import Stays
 from metasnapshot.store.port import Store, join
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ SNAPSHOT = "snapshot"
 
 
 class Repository:
-    """The snapshots of a directory of a store; `cluster` is the one to pick among (clusters.py)."""
+    """The snapshots of a directory of a store; `cluster` is the one to pick among (clusters.py).
+    `stays` has what was to be deleted here and is retained by the service.
+    """
 
     def __init__(self, store: Store, directory: str, context: Context = PLAIN) -> None:
         """Open a backup directory and read its manifest.
@@ -49,6 +52,7 @@ class Repository:
         self.directory = directory
         self.context = context
         self.cluster: str | None = None
+        self.stays: list[Stays] = []
         self._manifest = Manifest()
         self._exists = False
         self._file = ManifestFile(store, directory)

@@ -7,6 +7,7 @@ that want an id one gets it, on every store. RisingWave ignores these objects.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
@@ -14,12 +15,15 @@ import msgspec
 
 from metasnapshot.catalogue.ids import id_in
 from metasnapshot.errors import ConflictError, DamageError, NoObject, ObjectMissing
+from metasnapshot.store.deletes import delete_if_allowed, deletes_nothing
 from metasnapshot.store.document import read_document
 from metasnapshot.store.lock import Holder, parse_holder, this_holder
 from metasnapshot.store.port import Names, Store, join
-from metasnapshot.store.tidying import delete_if_allowed, tidied
+from metasnapshot.store.tidying import tidied
 
 RESERVED = "reserved"
+LOOKED_AT_MAX = 16
+"""So many of what backups left are looked at by each later one, newest first; gc takes the rest."""
 
 
 def named_ids(store: Store, directory: str, suffix: str) -> list[int]:
@@ -47,7 +51,7 @@ def reservation(store: Store, directory: str, number: int) -> Generator[bool]:
     except ConflictError:
         yield False
         return
-    with tidied(lambda: delete_if_allowed(store.delete, path)):
+    with tidied(lambda: delete_if_allowed(store, path)):
         yield True
 
 
@@ -75,17 +79,22 @@ def is_reserved(store: Store, directory: str, number: int) -> bool:
 
 def drop_stale(store: Store, directory: str, reserved: Iterable[int]) -> bool:
     """Delete reservations whose holder was a process of this host and is no more; whether one of
-    them went.
+    them went. Some are looked at, the newest, and none with a key that may delete nothing.
     """
     has_gone = False
-    for number in reserved:
-        holder = _holder(store, directory, number)
-        if holder is None or not holder.is_gone:
-            continue
-        if not delete_if_allowed(store.delete, _path(directory, number)):
+    for number in newest(reserved):
+        if deletes_nothing(store):
             break
-        has_gone = True
+        holder = _holder(store, directory, number)
+        if holder is not None and holder.is_gone:
+            path = _path(directory, number)
+            has_gone = delete_if_allowed(store, path, logging.INFO) or has_gone
     return has_gone
+
+
+def newest(ids: Iterable[int]) -> list[int]:
+    """The ids of what is looked at before a backup: keys that may not delete leave one each."""
+    return sorted(ids, reverse=True)[:LOOKED_AT_MAX]
 
 
 def is_held(store: Store, directory: str, number: int) -> bool:

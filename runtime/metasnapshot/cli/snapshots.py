@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from metasnapshot import Header, ManifestEntry
-from metasnapshot.cli.text import Document
+from metasnapshot import Header, ManifestEntry, Stays, say_what_stays
+from metasnapshot.cli.text import Document, note
 from metasnapshot.errors import UsageError
 
 IS_FULL, IS_PARTIAL = "full", "partial"
@@ -42,3 +42,11 @@ def require_named(texts: Sequence[str]) -> Sequence[str]:
     if not texts:
         raise UsageError("no snapshot id", hint="`metasnapshot list` shows them")
     return texts
+
+
+def tell_of_retained(stays: Sequence[Stays]) -> Document:
+    """Warn of what was to be deleted and is retained by the service; what --json prints of it."""
+    for text in say_what_stays(stays):
+        note(text)
+    found = [{"path": item.path, "until": item.until or None} for item in stays]
+    return {"retained": found} if found else {}

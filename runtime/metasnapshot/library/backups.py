@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from metasnapshot.operations.rebuild import Rebuilt
     from metasnapshot.operations.verify import Level, VerifyResult
     from metasnapshot.operations.verify_content import ContentCheck
+    from metasnapshot.store.deletes import Stays
 
 GRACE = timedelta(hours=24)
 
@@ -136,6 +137,13 @@ class Backups(BackupDirectory):
 
         found = policy if isinstance(policy, Judgement) else self.judge(policy)
         return tuple(expire(self.repository, list(found.judged)))
+
+    @property
+    def retained(self) -> tuple[Stays, ...]:
+        """Objects that `delete`, `expire` and `gc` had to leave, for the service retains them; a
+        later `gc` takes them.
+        """
+        return tuple(self.repository.stays)
 
     def gc(
         self, grace: timedelta = GRACE, *, objects: bool = False, commit: bool = False

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from uuid import uuid4
 
 from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.ledger import Ledger, change_ledger, read_ledger, require_unkept
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.store.codes import Denied
-from metasnapshot.store.port import join
-from metasnapshot.store.trial import TRIAL_PREFIX
+from metasnapshot.store.deletes import require_deletes
 
 
 def plan_delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
@@ -28,7 +26,8 @@ def plan_delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntr
 
 
 def delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
-    """Delete snapshots, first from the manifest, then their files.
+    """Delete snapshots, first from the manifest, then their files. A file that the service retains
+    stays (`repository.stays`); gc takes it when its time has come.
 
     Raises:
         SnapshotNotFound: the manifest lacks one of them; nothing is deleted.
@@ -36,21 +35,20 @@ def delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
         Denied: the key may not delete; nothing is deleted.
     """
     entries = plan_delete(repository, ids)
-    require_deletes(repository)
+    require_may_delete(repository)
     gone = [entry.id for entry in entries]
     changes.delete(repository, gone)
     return entries
 
 
-def require_deletes(repository: Repository) -> None:
+def require_may_delete(repository: Repository) -> None:
     """See that objects may be deleted, before entries go whose files would stay.
 
     Raises:
         Denied: they may not; nothing was deleted.
     """
-    name = f"{TRIAL_PREFIX}{uuid4().hex}"
     try:
-        repository.store.delete(join(repository.directory, name))  # there is none
+        require_deletes(repository.store, repository.directory)
     except Denied as error:
         raise Denied(f"nothing was deleted: {error}", hint=error.hint) from error
 

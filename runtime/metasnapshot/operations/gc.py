@@ -30,9 +30,9 @@ from metasnapshot.catalogue.marker import (
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import RESERVED, ids_among, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
+from metasnapshot.store.deletes import TRIAL_PREFIX, delete_unless_retained
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.port import Names, ObjectHead, join
-from metasnapshot.store.trial import TRIAL_PREFIX
 
 ORPHAN, LEFTOVER, FOREIGN = "orphan", "leftover", "foreign"
 OURS = re.compile(
@@ -96,7 +96,9 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
 
 
 def collect(repository: Repository, strays: Strays) -> list[Stray]:
-    """Delete what is due; returns what was deleted."""
+    """Delete what is due; returns what was deleted. What the service retains stays
+    (`repository.stays`).
+    """
     gone: list[Stray] = []
     for stray in strays.found:
         if not stray.is_due or stray.kind == FOREIGN:
@@ -109,8 +111,8 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
             continue  # whoever made it has entered it
         if (of := full_id(name)) is not None and repository.store.head(repository.path(of)):
             continue  # its snapshot is there after all
-        repository.store.delete(stray.path)
-        gone.append(stray)
+        if delete_unless_retained(repository.store, stray.path, repository.stays):
+            gone.append(stray)
     return gone
 
 

@@ -24,7 +24,8 @@ from metasnapshot.catalogue.marker import COPYING, collecting, marker_path, read
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.errors import ConflictError
-from metasnapshot.operations.delete import require_deletes
+from metasnapshot.operations.delete import require_may_delete
+from metasnapshot.store.deletes import delete_unless_retained
 from metasnapshot.store.lease import CLAIM_LIFE_S
 from metasnapshot.store.port import Names, Store, join
 
@@ -94,7 +95,8 @@ def find_unneeded(
 def collect_objects(
     repository: Repository, grace: timedelta, now: datetime | None = None
 ) -> UnneededObjects:
-    """Delete objects that no side file names, while no backup with objects is at work.
+    """Delete objects that no side file names, while no backup with objects is at work. What the
+    service retains stays (`repository.stays`).
 
     Raises:
         ConflictError: one is, or somebody else collects; what was deleted before is gone.
@@ -104,16 +106,16 @@ def collect_objects(
     store, directory = repository.store, repository.directory
     if not repository.store.names(join(directory, AREA)).directories:
         return UnneededObjects()
-    require_deletes(repository)
+    require_may_delete(repository)
     with collecting(store, directory):
         require_no_backups(store, directory)
         found = find_unneeded(repository, grace, now)
-        paths = iter(found.due)
+        paths, gone = iter(found.due), 0
         while batch := list(islice(paths, BATCH)):
             require_no_backups(store, directory)
             for path in batch:
-                store.delete(path)
-    return replace(found, deleted=len(found.due))
+                gone += delete_unless_retained(store, path, repository.stays)
+    return replace(found, deleted=gone)
 
 
 def require_no_backups(store: Store, directory: str) -> None:

@@ -24,7 +24,13 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from metasnapshot.errors import UsageError
 from metasnapshot.store.aws import aws_settings
 from metasnapshot.store.pages import BLOB_PAGES, S3_PAGES, Dialect
-from metasnapshot.store.questions import azure_question, fetch, google_question, s3_options
+from metasnapshot.store.questions import (
+    azure_question,
+    fetch,
+    google_question,
+    s3_options,
+    signed_headers,
+)
 from metasnapshot.store.services import Location, find_service, load
 from metasnapshot.store.trust import read_authorities
 
@@ -117,6 +123,14 @@ class Connector:
             else google_question(self.place, self.make, self.options, query)
         )
         return fetch(asked, self.place.url, timeout_s, self.authorities)
+
+    def headers(self, key: str, timeout_s: float) -> dict[str, str] | None:
+        """What a HEAD of an object says, by names in small letters, for the library reads only some
+        of it; nothing where the credentials do not do for asking, None if there is none.
+        """
+        return signed_headers(
+            self._client(dict(self.options), timeout_s, None), key, timeout_s, self.authorities
+        )
 
     def _client(
         self, config: dict[str, Any], timeout_s: float, retry: Any, checksums: int = 0

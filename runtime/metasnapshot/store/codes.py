@@ -47,7 +47,22 @@ class NotOffered(StorageError):
 
 
 class Denied(AuthenticationError):
-    """The key is right, and may not do this."""
+    """The key is right, and may not do this. `words` are the service's."""
+
+    words = ""
+
+
+class Retained(StorageError):
+    """The service keeps the object as it is, for a time or until a hold ends. `why` says it in
+    words, `until` as the service's time ("" where it says none). `words` are the service's.
+    """
+
+    words = ""
+
+    def __init__(self, message: str, *, hint: str = "", why: str = "", until: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.why = why or message
+        self.until = until
 
 
 class Sort(NamedTuple):
@@ -75,7 +90,7 @@ BUSY = Sort(
     Passing, "the service is busy", "try again; --storage-retries says how often that is done"
 )
 FULL = Sort(StorageError, "the service has no room", "free some space, or raise the quota")
-LOCKED = Sort(StorageError, "the object is locked", "its retention or legal hold must end first")
+LOCKED = Sort(Retained, "the object is locked", "its retention or legal hold must end first")
 COLD = Sort(StorageError, "the object is archived", "bring it back from its storage class first")
 CIPHER = Sort(StorageError, "the bucket's encryption key cannot be used", "check the KMS key")
 CLOSED = Sort(StorageError, "the account is closed, blocked or unpaid", "see the service's console")

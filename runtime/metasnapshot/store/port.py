@@ -144,7 +144,12 @@ class Store(Protocol):
         ...
 
     def delete(self, path: str) -> None:
-        """Delete an object."""
+        """Delete an object.
+
+        Raises:
+            Retained: the service keeps it for a time.
+            Denied: the key may not.
+        """
         ...
 
     def exclusive(self, path: str) -> AbstractContextManager[None]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import os
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -27,6 +29,7 @@ from metasnapshot.errors import AuthenticationError, StorageError
 from metasnapshot.store.codes import KEYS_HINT, Passing
 from metasnapshot.store.services import Location
 
+logger = logging.getLogger(__name__)
 GOOGLE = "https://storage.googleapis.com"
 SIGNED_FOR = timedelta(minutes=15)
 AZURE_VERSION = "2021-12-02"
@@ -123,19 +126,46 @@ def fetch(question: Question, url: str, timeout_s: float, authorities: bytes | N
         Passing: nobody answered, or the service was busy.
         StorageError: the answer is another.
     """
-    trusted = authorities.decode() if authorities else None
-    context = ssl.create_default_context()
-    if trusted:
-        context.load_verify_locations(cadata=trusted)
     request = Request(question.url, headers=dict(question.headers))  # noqa: S310 - http or https
     try:
-        with urlopen(request, timeout=timeout_s, context=context) as answer:  # noqa: S310
+        with _opened(request, timeout_s, authorities) as answer:
             return bytes(answer.read())
     except HTTPError as error:
         with error:
             raise _refused(error.code, error.read(), url) from error
     except (URLError, OSError) as error:
         raise Passing(f"{url}: a list was not answered: {error}") from error
+
+
+def _opened(request: Request, timeout_s: float, authorities: bytes | None) -> Any:
+    context = ssl.create_default_context()
+    if authorities:
+        context.load_verify_locations(cadata=authorities.decode())
+    return urlopen(request, timeout=timeout_s, context=context)  # noqa: S310 - http or https
+
+
+def signed_headers(
+    client: Any, key: str, timeout_s: float, authorities: bytes | None
+) -> dict[str, str] | None:
+    """What a HEAD of an object says, by names in small letters: nothing where the credentials do
+    not do for asking, None if there is no such object.
+
+    Args:
+        client: of the bucket, which signs.
+        key: of the object.
+        timeout_s: what it may take.
+        authorities: certificates in PEM that are trusted besides the system's.
+    """
+    try:
+        url = obstore.sign(client, "HEAD", key, expires_in=SIGNED_FOR)
+        with _opened(Request(url, method="HEAD"), timeout_s, authorities) as answer:  # noqa: S310
+            return {name.lower(): value for name, value in answer.headers.items()}
+    except HTTPError as error:
+        error.close()
+        return None if error.code == HTTPStatus.NOT_FOUND else {}
+    except (BaseError, URLError, OSError) as error:
+        logger.info("a HEAD of %s had no answer: %s", key, type(error).__name__)
+        return {}
 
 
 def _refused(status: int, body: bytes, url: str) -> StorageError | AuthenticationError:

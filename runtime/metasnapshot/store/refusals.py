@@ -38,6 +38,7 @@ from metasnapshot.store.codes import (
     Contended,
     Denied,
     Passing,
+    Retained,
     Sort,
 )
 from metasnapshot.store.port import normalise
@@ -158,14 +159,21 @@ def _plain(error: Exception, found: Refusal, path: str, url: str) -> Metasnapsho
 def _sorted(sort: Sort, found: Refusal, act: Act, where: str) -> MetasnapshotError:
     if sort is DENIED:
         hint = f"its key needs {PERMISSIONS[act]}, or what the service calls that"
-        return Denied(f"{where}: may not {act}: {found.words}", hint=hint)
+        return _with_words(Denied(f"{where}: may not {act}: {found.words}", hint=hint), found)
     hint = sort.hint
     if sort is REGION and (names := _REGION_NAME.search(found.body)):
         hint = f"set AWS_REGION={next(name for name in names.groups() if name)}"
     kind = Contended if sort is BUSY and found.status == HTTPStatus.CONFLICT else sort.error
     times = dict(_TIME.findall(found.body)) if sort is CLOCK else {}
     said = ", ".join(f"{name} {time}" for name, time in sorted(times.items()))
-    return kind(f"{where}: {sort.what}: {said or found.words}", hint=hint)
+    error = kind(f"{where}: {sort.what}: {said or found.words}", hint=hint)
+    return _with_words(error, found) if isinstance(error, Retained) else error
+
+
+def _with_words(error: Denied | Retained, found: Refusal) -> Denied | Retained:
+    """With what the service says, which tells whether it retains an object."""
+    error.words = f"{found.code}: {found.message}"
+    return error
 
 
 def _is_elsewhere(address: str, endpoint: str) -> bool:

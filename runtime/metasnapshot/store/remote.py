@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -22,7 +22,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
-from metasnapshot.store.codes import Act, ChecksumWanted, Contended, Passing
+from metasnapshot.store.codes import Act, ChecksumWanted, Contended, Denied, Passing, Retained
 from metasnapshot.store.lease import PUT_MAX_S
 from metasnapshot.store.listing import Lister
 from metasnapshot.store.pages import Page
@@ -37,6 +37,7 @@ from metasnapshot.store.port import (
 )
 from metasnapshot.store.ranged import RangedFile
 from metasnapshot.store.refusals import says_nothing, translate
+from metasnapshot.store.retention import why_it_stays
 from metasnapshot.store.retry import RetryPolicy, client_retries
 from metasnapshot.store.upload import PART_SIZE, Upload
 
@@ -256,6 +257,9 @@ class RemoteStore:
                 if (pause := next(pauses, None)) is None:
                     raise
                 time.sleep(pause)
+            except (Denied, Retained) as error:
+                there = self._connect.headers(self._key(path), self._policy.timeout_s)
+                raise why_it_stays(error, there, f"{self.url}, {path}") from error
             else:
                 return
 
@@ -294,10 +298,8 @@ class RemoteStore:
                 time.sleep(pause)
 
     def _find(self, path: str) -> StoredObject | None:
-        try:
+        with suppress(ObjectMissing):
             return self.read(path)
-        except ObjectMissing:
-            return None
 
     def _put_parts(self, path: str, parts: Iterator[bytes]) -> None:
         with self._translated(path, Act.WRITE):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from metasnapshot.errors import MetasnapshotError
-from metasnapshot.store.codes import Denied
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +25,3 @@ def tidied(tidy: Callable[[], object]) -> Generator[None]:
             logger.info("something may be left behind: %s", error)
         raise
     tidy()
-
-
-def delete_if_allowed(delete: Callable[[str], None], path: str) -> bool:
-    """Take an object of ours away; a key that may not delete leaves it, with a warning.
-
-    Returns:
-        Whether it is gone.
-    """
-    try:
-        delete(path)
-    except Denied as error:
-        logger.warning("%s stays: %s", path, error)
-        return False
-    return True

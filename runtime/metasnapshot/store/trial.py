@@ -8,7 +8,6 @@ writes from a lease instead.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -23,15 +22,14 @@ from metasnapshot.errors import (
     ObjectMissing,
     StorageError,
 )
-from metasnapshot.store.codes import Denied, Passing
+from metasnapshot.store.codes import Denied, Passing, Retained
+from metasnapshot.store.deletes import TRIAL_PREFIX, delete_if_allowed, warn_of_key
 from metasnapshot.store.lease import LeasedStore, PlainStore
 from metasnapshot.store.port import Store, StoredObject, join, normalise
 from metasnapshot.store.retry import LOCK_WAIT_S
 from metasnapshot.store.through import ReadThrough
 from metasnapshot.store.tidying import tidied
 
-logger = logging.getLogger(__name__)
-TRIAL_PREFIX = "metasnapshot.trial-"
 CREATE, STALE, RACE = "create-only", "stale swap refused", "one swap of several wins"
 SWAP, DELETE = "swap", "delete"
 MENDED = {CREATE, STALE, RACE}
@@ -92,7 +90,7 @@ def try_store(store: Store, directory: str) -> list[Promise]:
             Promise(DELETE, held=False, found=str(error), is_mended=True),
             _refuses(store, path),
         ]
-    with tidied(lambda: store.delete(path)):
+    with tidied(lambda: delete_if_allowed(store, path)):
         created = _create(store, path)
         return [
             _expect("read after write", lambda: store.read(path).data, b"first"),
@@ -100,7 +98,7 @@ def try_store(store: Store, directory: str) -> list[Promise]:
             _expect("ranged read", lambda: _middle(store, path), b"ir"),
             created or _expect_conflict(CREATE, lambda: store.put_if_absent(path, b"second")),
             *_try_swap(store, path),
-            _expect(DELETE, lambda: _delete(store, path), None),
+            _deletes(store, path),
         ]
 
 
@@ -196,9 +194,15 @@ def _listed(store: Store, directory: str, path: str) -> str:
     return next((head.path for head in store.names(directory).objects if head.path == path), "")
 
 
-def _delete(store: Store, path: str) -> object:
-    store.delete(path)
-    return store.head(path)
+def _deletes(store: Store, path: str) -> Promise:
+    """Whether what is deleted is gone, or stays because the service retains what is written."""
+    try:
+        store.delete(path)
+    except Retained as error:
+        return Promise(DELETE, held=True, found=error.why)
+    except MetasnapshotError as error:
+        return Promise(DELETE, held=False, found=str(error))
+    return _expect(DELETE, lambda: store.head(path), None)
 
 
 def _middle(store: Store, path: str) -> bytes:
@@ -248,10 +252,7 @@ class TriedStore(ReadThrough):
             said = ", ".join(f"{item.name}: {item.found}" for item in found if not item.held)
             raise StorageError(f"{self.url} is no store to rely on: {said}")
         if denied := [item.found for item in found if item.name == DELETE and not item.held]:
-            logger.warning(
-                "%s; reservations stay, and nothing can expire, until somebody else deletes it",
-                denied[0],
-            )
+            warn_of_key(self.url, denied[0])
         if needs_lease(found):
             return LeasedStore(self.untried.plain(), self._lock_wait_s)
         return self.untried

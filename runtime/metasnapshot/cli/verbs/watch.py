@@ -168,4 +168,8 @@ class Round:
         judgement = self.found.judge(self.policy)
         for text in judgement.warnings:
             self.log.warning(text)
-        return self.found.expire(judgement)
+        before = len(self.found.retained)
+        gone = self.found.expire(judgement)
+        for text in metasnapshot.say_what_stays(self.found.retained[before:]):
+            self.log.warning(text)
+        return gone
