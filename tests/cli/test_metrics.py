@@ -25,7 +25,7 @@ WATCH = ("watch", "--every", "1s", *BACKUP[1:])
 def values(path: Path) -> dict[str, float]:
     """Every line of the file that is no remark; a line of another form fails."""
     lines = [line for line in path.read_text().splitlines() if not line.startswith("# ")]
-    found = [LINE.fullmatch(line) for line in lines]
+    found = [re.fullmatch(LINE, line) for line in lines]
     return {bare(match[1]): float(match[2]) for match in found if match}
 
 

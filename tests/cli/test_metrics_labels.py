@@ -23,7 +23,7 @@ ENDS = (
 
 
 def values(path: Path) -> dict[str, float]:
-    found = map(LINE.fullmatch, path.read_text().splitlines())
+    found = (re.fullmatch(LINE, line) for line in path.read_text().splitlines())
     return {bare(match[1]): float(match[2]) for match in found if match}
 
 

@@ -23,7 +23,7 @@ from metasnapshot.cli.text import (
     noted,
     say_json,
 )
-from metasnapshot.cli.verbs import find_verbs
+from metasnapshot.cli.verbs import find_verb
 from metasnapshot.errors import InternalError, Interrupted, MetasnapshotError, UsageError
 
 BROKEN_PIPE = 141
@@ -59,7 +59,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         require_text(arguments)
         words = translate(arguments)
-        verb = next((word for word in words if word in find_verbs()), None)
+        verb = next((word for word in words if find_verb(word)), None)
         current().metrics.verb = f"{verb} --dry-run" if "--dry-run" in words else verb or "none"
         code = run(verb, words)
         flush()

@@ -19,7 +19,7 @@ from metasnapshot.cli.help import HelpFormatter
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import CONFIG_VARIABLE
-from metasnapshot.cli.verbs import HEADINGS, find_verbs
+from metasnapshot.cli.verbs import HEADINGS, find_verb, find_verbs
 from metasnapshot.version import VERSION
 
 LAST = len(HEADINGS) + 1
@@ -40,24 +40,29 @@ def run(named: str | None, words: Sequence[str]) -> object:
         named: the verb among the words.
         words: what was typed behind the name of the command.
     """
-    app = build(named, current().configuration)
+    is_help = any(word in HELP for word in words)
+    is_alone = named is not None and words[0] == named and not is_help
+    app = build(named, current().configuration, is_alone=is_alone)
     if words and all(word in HELP for word in words):
         app.help_print([])
         return 0
-    if any(word in HELP or word.partition("=")[0] in NAMES for word in words):
+    if is_help or any(word.partition("=")[0] in NAMES for word in words):
         return app.meta(words, exit_on_error=False, print_error=False)
     config = os.environ.get(CONFIG_VARIABLE)
     GlobalOptions(config=None if config is None else Path(config)).apply(current())
     return app(words, exit_on_error=False, print_error=False)
 
 
-def build(named: str | None, configuration: Configuration | None = None) -> cyclopts.App:
+def build(
+    named: str | None, configuration: Configuration | None = None, *, is_alone: bool = False
+) -> cyclopts.App:
     """The application.
 
     Args:
         named: the verb that is to run, if one is named. Its help is its own docstring; of the
             others, which are not imported, the first line of their files.
         configuration: fills options that nobody typed.
+        is_alone: leave out the other verbs, which only help and advice need.
     """
     app = cyclopts.App(
         name="metasnapshot",
@@ -72,7 +77,8 @@ def build(named: str | None, configuration: Configuration | None = None) -> cycl
         suppress_keyboard_interrupt=False,
     )
     groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(HEADINGS)}
-    for place, verb in enumerate(find_verbs().values()):
+    only = find_verb(named) if named and is_alone else None
+    for place, verb in enumerate([only] if only else find_verbs().values()):
         app.command(
             verb.place,
             name=verb.name,

@@ -25,7 +25,7 @@ _EXECUTE_OR_UNREADABLE = 0o711
 """Bits of a mode that files of ours have as OURS has them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class GlobalOptions:
     """What every verb takes.
 

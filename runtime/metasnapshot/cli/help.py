@@ -4,7 +4,6 @@ word, at any width. Settings show their variable and their default.
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from metasnapshot.cli.settings import setting_of
@@ -51,8 +50,8 @@ class HelpFormatter:
             return
         for paragraph in text.split("\n\n"):
             is_example = paragraph.lstrip().startswith("$")
-            shown = paragraph if is_example else _fill(paragraph, _width(options))
-            _print(console, textwrap.indent(shown, "  ") if is_example else shown)
+            shown = _indented(paragraph) if is_example else _fill(paragraph, _width(options))
+            _print(console, shown)
             _print(console)
 
 
@@ -71,8 +70,14 @@ def _plain(text: Any) -> str:
     return str(getattr(getattr(text, "primary_renderable", text), "plain", text)).strip()
 
 
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" if line.strip() else line for line in text.split("\n"))
+
+
 def _fill(text: str, width: int, indent: str = "") -> str:
     """Lines of whole words, each but the first indented."""
+    import textwrap  # noqa: PLC0415 - only for who asks for help
+
     return textwrap.fill(
         " ".join(text.split()),
         width,

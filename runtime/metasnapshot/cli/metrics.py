@@ -22,8 +22,8 @@ from metasnapshot.errors import MetasnapshotError, StorageError
 if TYPE_CHECKING:
     from metasnapshot import Backups
 
-LINE = re.compile(r"([a-z_]+(?:\{.*\})?) (\S+)")
-_LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+LINE = r"([a-z_]+(?:\{.*\})?) (\S+)"
+_LABEL = r'([a-z_]+)="((?:[^"\\]|\\.)*)"'
 BUCKETS = tuple(1.5**power for power in range(20))
 """Upper ends of backup_job_latency, in seconds."""
 OURS = ("directory", "cluster")
@@ -142,7 +142,7 @@ def _taken_over(values: dict[str, float], verb: str, labels: Labels) -> dict[str
     found: dict[str, float] = {}
     for key, value in values.items():
         name, _, text = key.partition("{")
-        there = dict(_LABEL.findall(text))
+        there = dict(re.findall(_LABEL, text))
         is_same = there.get("directory", "") in ("", _escaped(labels.get("directory", "")))
         if labels and is_same and there.get("verb", verb) == verb:
             more = [f'{label}="{it}"' for label, it in there.items() if label not in OURS]
@@ -182,7 +182,7 @@ def _read(path: Path) -> dict[str, float]:
         return {}
     found: dict[str, float] = {}
     for line in text.splitlines():
-        match = LINE.fullmatch(line)
+        match = re.fullmatch(LINE, line)
         if match is not None:
             try:
                 found[match[1]] = float(match[2])

@@ -26,7 +26,7 @@ WithSecrets = Annotated[
 SnapshotId = Annotated[str, Parameter(help="Snapshot id, or latest, or oldest.")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Place:
     """A backup directory.
 
@@ -61,14 +61,14 @@ class _Place:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class WholeDirectory(_Place):
     """The backup directory, whichever clusters its snapshots are of."""
 
     backup_storage_url: str = field()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OptionalDirectory(_Place):
     """The backup directory, where a meta node may do the verb's work instead.
 
@@ -83,7 +83,7 @@ class OptionalDirectory(_Place):
         return super().backups(cluster or self.cluster)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Directory(OptionalDirectory):
     """The backup directory."""
 
@@ -94,7 +94,7 @@ ANYWHERE = OptionalDirectory()
 """No backup directory is given."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class StateStore:
     """The state store.
 

@@ -71,11 +71,11 @@ SETTINGS = (
     Setting("verify", "level", "--level", "rows"),
     Setting("verify", "if_older_than", "--if-older-than"),
 )
-_SERVICE = re.compile(
+_SERVICE = (
     rf"{ENVIRONMENT_PREFIX}(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?"
     r"|PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR))"
 )
-_ADDRESS = re.compile(
+_ADDRESS = (
     rf"{ENVIRONMENT_PREFIX}(?:[A-Z0-9_]+_)?PORT(?:_\d+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://.*"
 )
 """Variables that Kubernetes makes of services; one that has an address, with its value."""
@@ -154,7 +154,7 @@ def _is_of_kubernetes(name: str, value: str) -> bool:
     """Whether a variable is one that Kubernetes gives every container of a namespace in which a
     service has our name, or one that begins with it.
     """
-    return bool(_SERVICE.fullmatch(name) or _ADDRESS.fullmatch(f"{name}={value}"))
+    return bool(re.fullmatch(_SERVICE, name) or re.fullmatch(_ADDRESS, f"{name}={value}"))
 
 
 def require_text(words: Iterable[str]) -> None:

@@ -6,7 +6,6 @@ another line: names and remarks are anybody's.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -53,6 +52,8 @@ def _write(text: str) -> None:
 
 def say_json(document: Mapping[str, Any]) -> None:
     """A result as one line of JSON, in ASCII: no terminal and no encoding changes it."""
+    import json  # noqa: PLC0415 - not for text
+
     _write(json.dumps(document).replace("\x7f", "\\u007f"))
 
 

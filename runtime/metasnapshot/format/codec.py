@@ -32,9 +32,9 @@ INTEGER_RANGES: dict[str, tuple[int, int]] = {
     "u64": (0, U64_MAX),
 }
 """Smallest and largest value of each integer type of the registry."""
-_PATH = re.compile(r"at `\$\.([A-Za-z0-9_]+)")
+_PATH = r"at `\$\.([A-Za-z0-9_]+)"
 _ENUM = "Invalid enum value"
-_FIELD = re.compile(r"field `([A-Za-z0-9_]+)`")
+_FIELD = r"field `([A-Za-z0-9_]+)`"
 _NO_BLOB: list[int] = []
 FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 """What msgspec raises on bad input; deep nesting and bad UTF-8 are not among its own errors."""
@@ -250,7 +250,7 @@ def _splice(rest: bytes, found: list[tuple[bytes, bytes]]) -> bytes:
 def _row_error(error: Exception) -> RowError:
     """Translate msgspec's error; its text names the column."""
     text = str(error)
-    match = _PATH.search(text) or _FIELD.search(text)
+    match = re.search(_PATH, text) or re.search(_FIELD, text)
     column = match[1] if match else ""
     if isinstance(error, RecursionError):
         text = "JSON nested too deep"

@@ -8,7 +8,6 @@ refuses a key twice, others take the first or the last: a document that says two
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from typing import TypeVar
 
@@ -110,7 +109,11 @@ def check_text(data: bytes) -> None:
 
 def _plain(key: bytes) -> str:
     """A key without its escapes: it may be spelled in more than one way."""
-    return str(json.loads(key)) if b"\\" in key else key[1:-1].decode()
+    if b"\\" not in key:
+        return key[1:-1].decode()
+    import json  # noqa: PLC0415 - nearly never
+
+    return str(json.loads(key))
 
 
 def _check_utf8(data: bytes) -> None:

@@ -200,10 +200,8 @@ class LocalStore:
         directory = self._path(path).parent
         with translated(path):
             _make_directory(directory)
-            import tempfile  # noqa: PLC0415 - whoever only reads needs none
-
-            descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=directory)
-            temporary = Path(name)
+            temporary = directory / f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OURS)
             with (
                 tidied(lambda: temporary.unlink(missing_ok=True)),
                 os.fdopen(descriptor, "wb", buffering=BUFFER_SIZE) as file,

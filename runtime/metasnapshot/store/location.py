@@ -18,7 +18,7 @@ from metasnapshot.store.services import Location, find_service, parse_url
 HUMMOCK_PREFIX = "hummock+"
 """What system parameter state_store carries before the URL; the restore options and
 backup_storage_url do not."""
-_SHOWN_MINIO = re.compile(r"minio://(?P<host>[^/@]+:\d+)/(?P<bucket>[^/@]+)(@(?P<root>.*))?")
+_SHOWN_MINIO = r"minio://(?P<host>[^/@]+:\d+)/(?P<bucket>[^/@]+)(@(?P<root>.*))?"
 """A minio URL without its keys, the root behind @."""
 
 
@@ -52,7 +52,7 @@ def _places(url: str, directory: str) -> set[tuple[str, str]]:
     """Service, bucket and path, without credentials; where the root ends is of no importance. As
     messages show a URL of minio it may mean one of two.
     """
-    shown = _SHOWN_MINIO.fullmatch(url.removeprefix(HUMMOCK_PREFIX))
+    shown = re.fullmatch(_SHOWN_MINIO, url.removeprefix(HUMMOCK_PREFIX))
     if shown is not None:
         root = clean(shown["root"] or "")
         found = [

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 HEADINGS = ("Everyday", "Look inside", "Keep house", "Set up")
 """In their order in `--help`."""
-_HEAD = re.compile(r'"""(?P<heading>[^:"]+): (?P<summary>[^"]+?)\.?(?:"""|\n)')
+FOLDER = Path(__file__).parent
+_HEAD = r'"""(?P<heading>[^:"]+): (?P<summary>[^"]+?)\.?(?:"""|\n)'
 
 
 class Verb(NamedTuple):
@@ -42,16 +43,24 @@ def find_verbs() -> dict[str, Verb]:
     """Every verb by its name, in the order of the headings and of the alphabet; the files are
     read once a process.
     """
-    files = [path for path in Path(__file__).parent.glob("*.py") if path.name[0] != "_"]
+    files = [path for path in FOLDER.iterdir() if path.suffix == ".py" and path.name[0] != "_"]
     found = [_read(path) for path in files]
     found.sort(key=lambda verb: (HEADINGS.index(verb.heading), verb.name))
     return {verb.name: verb for verb in found}
 
 
+def find_verb(word: str) -> Verb | None:
+    """The verb of this name, if there is one; no other's file is read."""
+    if not (word.isascii() and word.replace("-", "").isalpha()):
+        return None
+    path = FOLDER / f"{word.replace('-', '_')}.py"
+    return _read(path) if path.is_file() else None
+
+
 def _read(path: Path) -> Verb:
     with path.open(encoding="utf-8") as file:
         line = file.readline()
-    match = _HEAD.match(line)
+    match = re.match(_HEAD, line)
     if match is None or match["heading"] not in HEADINGS:
         raise ValueError(f"{path.name} does not open with a heading and a summary: {line!r}")
     return Verb(path.stem.replace("_", "-"), match["heading"], match["summary"])

@@ -16,8 +16,8 @@ from metasnapshot import (
     restoring,
 )
 from metasnapshot.cli.meta_store import MetaStoreAt
-from metasnapshot.cli.objects import require_default
 from metasnapshot.cli.options import Directory, Json, SnapshotId, Yes
+from metasnapshot.cli.pace import require_default
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import bad, doubtful, good
 from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size

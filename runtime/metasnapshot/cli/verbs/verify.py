@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from metasnapshot import Level, VerifyResult
-from metasnapshot.cli.objects import UNREAD, ReadContent
+from metasnapshot.cli.content import UNREAD, ReadContent
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.screen import good
