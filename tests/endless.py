@@ -20,6 +20,7 @@ import numpy as np
 from rows_made import A_KINDS, row_of, schema
 from sst_writer import Block, Sst, body, put, seal
 
+from metasnapshot.heap import return_large_blocks
 from metasnapshot.hummock.scan import Scan, SstRef
 from metasnapshot.hummock.table_blocks import ObjectStore
 from metasnapshot.rows.table import TableRead
@@ -162,15 +163,21 @@ def peak() -> int:
     return int(line.split()[1]) * 1024
 
 
+def _cost(read: TableRead) -> int:
+    """Of the range that takes most. What is cut for that is gone before anything is read."""
+    partitions = read.cut()
+    return max(map(partitions.cost, partitions.ranges))
+
+
 def main() -> int:
-    """Sizes in MB; the number of SSTs comes first."""
+    """Sizes in MB; the number of SSTs comes first. The process is like one of the command."""
+    return_large_blocks()
     ssts, *sizes = map(int, sys.argv[1:])
     found: list[dict[str, int]] = [{"peak": peak()}]
     for size in sizes:
         store = Endless(ssts, max(1, size * 1_000_000 // ssts // Endless(1, 1).template.size))
         read = store.read()
-        partitions = read.cut()
-        cost = max(map(partitions.cost, partitions.ranges))
+        cost = _cost(read)
         with Path("/dev/null").open("wb") as file:
             rows = write_parquet(read, file, {}, lambda _: None)
         assert rows == store.rows

@@ -14,6 +14,7 @@ from metasnapshot.cli.options import AS_SAID, StateStore
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.text import Document, note, printable, say, say_json, table
 from metasnapshot.errors import SOME_FAILED, UsageError
+from metasnapshot.heap import return_large_blocks
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 PAIR = 2
@@ -44,6 +45,7 @@ def diff_data(words: tuple[str, ...], found: Backups, options: Data, *, json: bo
         raise UsageError(
             f"{len(words)} words", hint="with --data two snapshot ids, and perhaps a table"
         )
+    return_large_blocks()
     before, after, *rest = words
     name = rest[0] if rest else None
     state = options.state.place()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from metasnapshot.contents.data_tables import INTERNAL, DataTable, data_tables
 from metasnapshot.errors import MetasnapshotError
 from metasnapshot.format.reader import SnapshotReader
+from metasnapshot.heap import return_large_blocks
 from metasnapshot.hummock.table_blocks import ObjectStore
 from metasnapshot.operations.read import Format, Wish, facts_of, part_path, plan_read, write_rows
 
@@ -105,7 +106,7 @@ def _work(jobs: Sequence[_Job], processes: int) -> Iterator[int | MetasnapshotEr
         yield from map(_write, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context) as pool:
+    with ProcessPoolExecutor(processes, context, return_large_blocks) as pool:
         yield from pool.map(_write, jobs)
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasnapshot.errors import MetasnapshotError
+from metasnapshot.heap import return_large_blocks
 from metasnapshot.hummock.partitions import Partitions
 from metasnapshot.rows.arrow import RecordBatch, pa
 from metasnapshot.rows.lines import Form, lines_of_piece
@@ -82,6 +83,7 @@ def _in_order(read: TableRead, work: Callable[..., Any], *words: Any) -> Generat
 
 
 def _begin(read: TableRead, partitions: Partitions) -> None:
+    return_large_blocks()
     _given.append(_Work(read, partitions))
 
 

@@ -50,6 +50,7 @@ def write_parquet(
         except pa.ArrowNotImplementedError as error:
             raise _no_parquet(read, error) from error
         waiting.clear()
+        pa.default_memory_pool().release_unused()
 
     with writer:
         for batch in read.batches():

@@ -16,6 +16,7 @@ from metasnapshot.cli.progress import counted
 from metasnapshot.cli.rows import STDOUT, form_of, refuse_stdout, row_file
 from metasnapshot.cli.text import Document, note, say, say_json
 from metasnapshot.errors import UsageError
+from metasnapshot.heap import return_large_blocks
 from metasnapshot.spans import counted as counted_rows
 
 
@@ -81,6 +82,7 @@ def query(
     refuse_stdout(to, form, json=json)
     if (second is None) != all_snapshots:
         raise UsageError("a snapshot and a query, or --all and a query", hint='query latest "…"')
+    return_large_blocks()
     found = directory.open()
     number = None if second is None else found.id_of(first)
     facts = {} if number is None else {"metasnapshot.snapshot_id": str(number)}

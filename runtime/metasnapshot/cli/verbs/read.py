@@ -15,6 +15,7 @@ from metasnapshot.cli.progress import counted
 from metasnapshot.cli.rows import STDOUT, Stdout, form_of, refuse_stdout
 from metasnapshot.cli.text import Document, complain, error_document, say, say_json
 from metasnapshot.errors import SOME_FAILED, UsageError
+from metasnapshot.heap import return_large_blocks
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def read(
     """
     form = "parquet" if all_tables and format is None else form_of(format, to)
     _check(table, to, form, jobs, all_tables=all_tables, json=json)
+    return_large_blocks()
     wish, place = rows.wish(), state.place()
     with tables_of(directory.open(), id, state=place, where=where) as tables:
         if all_tables:
