@@ -12,7 +12,7 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.ownership import CLUSTER_ID_NAME
 from metasnapshot.errors import UsageError
 from metasnapshot.store.location import is_below
-from metasnapshot.store.port import clean, join
+from metasnapshot.store.port import Store, clean, join
 
 
 def check_area_place(repository: Repository, state_url: str, data_directory: str) -> None:
@@ -29,19 +29,19 @@ def check_area_place(repository: Repository, state_url: str, data_directory: str
     area = join(repository.directory, AREA)
     if is_below(repository.store.url, area, state_url, data_directory):
         raise _refused(repository, f"this cluster's data directory {data_directory}")
-    owned = next(_owned_above(repository, area), None)
+    owned = next(owned_above(repository.store, area), None)
     if owned is not None:
         raise _refused(repository, f"a cluster's data directory: {owned} is there")
 
 
-def _owned_above(repository: Repository, area: str) -> Iterator[str]:
-    """Where a cluster has put its id, in the area or above it."""
-    parts = clean(area).split("/")
+def owned_above(store: Store, directory: str) -> Iterator[str]:
+    """Where a cluster has put its id, in a directory or above it."""
+    parts = clean(directory).split("/")
     for count in range(len(parts), -1, -1):
         path = join("/".join(parts[:count]), CLUSTER_ID_NAME)
-        if repository.store.head(path) is not None:
+        if store.head(path) is not None:
             yield path
-    scheme, _, root = repository.store.url.partition("://")
+    scheme, _, root = store.url.partition("://")
     if scheme == "fs":
         for parent in Path(root).resolve().parents:
             if (parent / CLUSTER_ID_NAME).is_file():

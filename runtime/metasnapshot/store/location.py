@@ -38,6 +38,11 @@ def same_place(url: str, directory: str, other_url: str, other_directory: str) -
     return not _places(url, directory).isdisjoint(_places(other_url, other_directory))
 
 
+def spelt_once(url: str, directory: str) -> str:
+    """A directory of an object store as a text that is the same however it was spelt."""
+    return " ".join(min(_places(url, directory)))
+
+
 def is_below(url: str, directory: str, other_url: str, other_directory: str) -> bool:
     """Whether a directory of an object store is another one, or lies below it."""
     places, others = _places(url, directory), _places(other_url, other_directory)
@@ -73,4 +78,4 @@ def _place(found: Location, directory: str) -> tuple[str, str]:
     return place, clean(f"{found.root}/{directory}")
 
 
-__all__ = ["HUMMOCK_PREFIX", "Location", "is_below", "parse_location", "same_place"]
+__all__ = ["HUMMOCK_PREFIX", "Location", "is_below", "parse_location", "same_place", "spelt_once"]

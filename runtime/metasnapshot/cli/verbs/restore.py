@@ -111,8 +111,11 @@ def _print_result(result: RestoreResult, number: int) -> None:
 
 def plan_document(found: RestorePlan) -> Document:
     """What --plan --json prints."""
-    objects: Document = {} if found.objects is None else {"objects": asdict(found.objects)}
-    return objects | {
+    more: Document = {} if found.objects is None else {"objects": asdict(found.objects)}
+    if found.clone is not None:
+        outside = [item._asdict() for item in found.clone.outside]
+        more["clone"] = asdict(found.clone) | {"outside": outside}
+    return more | {
         "ok": found.error is None,
         "layout": found.layout,
         "checks": [

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from metasnapshot.contents.outside import Outside
 from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.operations.restore_objects import ObjectPlan
+from metasnapshot.store.location import HUMMOCK_PREFIX
 from metasnapshot_models.models import HummockSequence
 
 
@@ -45,10 +47,13 @@ class RestoreOptions:
         with_objects: copy the objects of a full backup into the data directory first.
         compare: with --with-objects: compare objects that are there by size, by their last bytes
             (tail), or by all of them (data).
+        clone: make a second cluster beside the living one: another cluster id, no workers, another
+            data directory, which --hummock-storage-url and --hummock-storage-directory say; it
+            backs up below that one, unless the options for it name another place.
 
     Raises:
-        UsageError: the three places to overwrite are not given together, or objects are to be
-            looked for and not.
+        UsageError: the three places to overwrite are not given together, objects are to be looked
+            for and not, or nobody says where the clone's data is.
     """
 
     hummock_storage_url: str | None = None
@@ -64,10 +69,14 @@ class RestoreOptions:
     cut_timestamps: bool = False
     with_objects: bool = False
     compare: Literal["size", "tail", "data"] = "size"
+    clone: bool = False
 
     def __post_init__(self) -> None:
         url, directory = self.overwrite_backup_storage_url, self.overwrite_backup_storage_directory
         given = (self.overwrite_hummock_storage_endpoint, url is not None, directory is not None)
+        if self.clone:
+            given = given[1:]
+            self._require_own_place()
         if any(given) and not all(given):
             raise UsageError(
                 "overwrite_hummock_storage_endpoint, overwrite_backup_storage_url, "
@@ -88,9 +97,24 @@ class RestoreOptions:
 
     @property
     def overwrite(self) -> Overwrite | None:
-        """Where state and backups are now, if they moved."""
+        """Where state and backups are now, if they moved or are a clone's."""
         url, directory = self.overwrite_backup_storage_url, self.overwrite_backup_storage_directory
-        return None if url is None or directory is None else Overwrite(url, directory)
+        if url is not None and directory is not None:
+            return Overwrite(url, directory)
+        return self._below_data if self.clone else None
+
+    @property
+    def _below_data(self) -> Overwrite:
+        """Where a cluster backs up by itself."""
+        url = (self.hummock_storage_url or "").removeprefix(HUMMOCK_PREFIX)
+        return Overwrite(url, f"{self.hummock_storage_directory}/backup")
+
+    def _require_own_place(self) -> None:
+        if not self.hummock_storage_url or not self.hummock_storage_directory:
+            raise UsageError(
+                "--clone needs --hummock-storage-url and --hummock-storage-directory",
+                hint="a data directory of its own for the clone, in the same bucket or another",
+            )
 
 
 @dataclass(frozen=True)
@@ -133,6 +157,25 @@ class Check:
     reason: str
 
 
+@dataclass(frozen=True)
+class ClonePlan:
+    """What a clone has other than the cluster that it is made of, and what it has in common.
+
+    Attributes:
+        cluster_ids: its own id.
+        of: that of the first cluster.
+        left_out: rows of the snapshot that are not loaded, by table.
+        outside: what both clusters use.
+        secrets: how many there are, encrypted with the first cluster's key.
+    """
+
+    cluster_ids: tuple[str, ...]
+    of: tuple[str, ...]
+    left_out: dict[str, int]
+    outside: tuple[Outside, ...]
+    secrets: int
+
+
 @dataclass
 class RestorePlan:
     """What a restore would do.
@@ -152,6 +195,7 @@ class RestorePlan:
         done: and so is the version in the checkpoint: there is nothing to write.
         replaces_checkpoint: whether the data directory has a checkpoint.
         objects: what is done about objects, with --with-objects.
+        clone: what is other than in the snapshot, with --clone.
     """
 
     checks: list[Check] = field(default_factory=list[Check])
@@ -167,6 +211,7 @@ class RestorePlan:
     done: bool = False
     replaces_checkpoint: bool = False
     objects: ObjectPlan | None = None
+    clone: ClonePlan | None = None
 
     @property
     def fullest(self) -> str:

@@ -36,6 +36,7 @@ from metasnapshot.format.layout import CLUSTERS_SECTION
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import CHECKPOINT_NAME, holds_checkpoint, plain_checkpoint
 from metasnapshot.hummock.objects import needed_by
+from metasnapshot.operations.restore import clone
 from metasnapshot.operations.restore.plan import (
     OBJECTS_CHECK,
     Check,
@@ -93,6 +94,10 @@ class RestorePlanner:
         target = TargetChecks(connection, self.source, self.options, plan)
         _run(plan, "target schema", target.schema_fits)
         _run(plan, "triggers and rules", target.triggers)
+        if (made := plan.clone) is not None:
+            _run(
+                plan, "own meta store", lambda: clone.check_database(connection, self.source, made)
+            )
         _run(plan, "target empty", target.is_empty)
         _run(plan, "values", lambda: target.values_fit(is_load=is_load))
         _run(plan, "cluster id", self._cluster_id)
@@ -103,6 +108,8 @@ class RestorePlanner:
 
     def _check_snapshot(self) -> None:
         _run(self.plan, "snapshot verified", self._snapshot)
+        if self.options.clone:
+            _run(self.plan, "own places", self._own_places)
         if self.objects is not None:
             _run(self.plan, "objects in the backup", self.objects.check_backup)
             _run(self.plan, OBJECTS_CHECK, self.objects.check_target)
@@ -112,6 +119,10 @@ class RestorePlanner:
         _run(self.plan, "nothing unknown in it", self._opaque)
         _run(self.plan, "hummock sequences", self._sequences)
         _run(self.plan, "storage", self._storage)
+        if self.options.clone:
+            _run(self.plan, "clone", self._turn)
+            if (made := self.plan.clone) is not None:
+                _run(self.plan, "used by both", lambda: clone.said_outside(made))
 
     def _snapshot(self) -> str:
         """The file is the manifest's, its checksum fits, and its version decodes."""
@@ -225,6 +236,19 @@ class RestorePlanner:
                 raise InconsistentStore(f"{name} not found in system_parameter table")
             values[name].value = value
         return f"overwritten: {shown_url(state_store)}, {directory}"
+
+    def _own_places(self) -> str:
+        """A clone's places are nobody else's."""
+        own = self.options.overwrite
+        if own is None:
+            raise UsageError("a clone needs places of its own")
+        return clone.check_places(self.repository, self.store, self.place, own, self.source)
+
+    def _turn(self) -> Warned:
+        """From here on the rows are the clone's."""
+        self.plan.clone = clone.turned(self.source, self.place)
+        self.plan.rows = self.source.counts
+        return clone.said_of(self.plan.clone)
 
     def _cluster_id(self) -> str:
         """The data directory belongs to this cluster, or to none yet."""

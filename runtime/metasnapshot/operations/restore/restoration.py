@@ -27,6 +27,7 @@ from metasnapshot.hummock.checkpoint import (
 from metasnapshot.metastore.connect import MetaStore
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.cycles import rare_collections
+from metasnapshot.operations.restore.clone import checklist
 from metasnapshot.operations.restore.load import load
 from metasnapshot.operations.restore.plan import (
     OBJECTS_CHECK,
@@ -234,7 +235,8 @@ def restore(
 
 def _checklist(plan: RestorePlan) -> tuple[str, ...]:
     unseen = any(check.name == OBJECTS_CHECK and check.result != "ok" for check in plan.checks)
-    return (UNSEEN, *CHECKLIST) if unseen else CHECKLIST
+    steps = CHECKLIST if plan.clone is None else (*checklist(plan.clone), *CHECKLIST[1:])
+    return (UNSEEN, *steps) if unseen else steps
 
 
 def _keep_checkpoint(repository: Repository, store: Store, directory: str) -> str | None:

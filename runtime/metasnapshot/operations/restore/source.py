@@ -47,6 +47,7 @@ class Source:
         self.reader = reader
         self.layout: Layout = reader.definition
         self._kept: dict[str, list[Any]] = {MIGRATIONS_SECTION: list(reader.migrations)}
+        self._replaced = set[str]()
         self._digests: dict[tuple[str, Fit], TableDigest] = {}
         self._keeps_rows = False
         self.fitting: set[Fit] = set()
@@ -69,9 +70,11 @@ class Source:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows in the snapshot, by table."""
+        """Rows that will be loaded, by table."""
         return {
-            self.table(place.name): place.count
+            self.table(place.name): len(self._kept[place.name])
+            if place.name in self._replaced
+            else place.count
             for place in self.reader.places
             if place.name != HUMMOCK_VERSION
         }
@@ -93,6 +96,7 @@ class Source:
     def replace(self, section: str, rows: list[Any]) -> None:
         """Load other rows than the snapshot's."""
         self._kept[section] = rows
+        self._replaced.add(section)
 
     def rows(self, section: str) -> Iterator[Any]:
         """A section's rows as they will be loaded."""
