@@ -4,7 +4,10 @@ up, restore it (src/storage/backup/integration_tests/common.sh).
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cluster.command import Command, Done
@@ -16,6 +19,8 @@ from cluster.release import RELEASE
 
 DATA_DIRECTORY = "hummock_001"
 BACKUP_DIRECTORY = "backup"
+MetaStorePlace = tuple[str, list[str], Callable[[], None]]
+"""A meta store's URL, the same in risectl's options, and what empties it."""
 
 
 class CommandFailed(Exception):
@@ -57,6 +62,10 @@ class Cluster:
         self.meta_store_options = tuple(sql)
         self._clean, self._buckets, self._run = clean, buckets, run
         self._node: MetaNode | None = None
+
+    def beside(self, place: MetaStorePlace, url: str) -> Cluster:
+        """Another cluster, which knows the same buckets and does not run yet."""
+        return Cluster(*place, self._buckets, url, self._run)
 
     @property
     def node(self) -> MetaNode:
@@ -174,3 +183,18 @@ class Cluster:
         """What `list` says of its directory."""
         found: list[dict[str, Any]] = self.run("list", *self.places(), "--json").json["snapshots"]
         return found
+
+
+def sqlite_place(path: Path) -> MetaStorePlace:
+    """A meta store in a file."""
+    options = ["--meta-store-type", "sqlite", "--sql-endpoint", str(path)]
+    return f"sqlite:///{path}", options, partial(_empty_sqlite, path)
+
+
+def _empty_sqlite(path: Path) -> None:
+    """clean_sqlite_data: the schema stays, its list of migrations is emptied too."""
+    with sqlite3.connect(path) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (name,) in names.fetchall():
+            connection.execute(f"DELETE FROM [{name}]")
+    connection.close()

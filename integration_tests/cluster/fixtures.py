@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,11 @@ from s3 import S3Server
 from servers import PASSWORD, USER, Server
 
 from cluster.command import Command, as_process, in_this_process
-from cluster.control import Cluster
+from cluster.control import Cluster, MetaStorePlace, sqlite_place
 from cluster.meta import Buckets
 from cluster.objects import Clock
 
 DATABASE = "cluster"
-MetaStorePlace = tuple[str, list[str], Callable[[], None]]
-"""A meta store's URL, the same in risectl's options, and what empties it."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -45,7 +41,7 @@ def _started(request: pytest.FixtureRequest, engine: str, run: Command) -> Gener
     s3: S3Server = request.getfixturevalue("s3")
     if engine == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
-        meta_store = _sqlite(folder / "meta.db")
+        meta_store = sqlite_place(folder / "meta.db")
     else:
         meta_store = _postgresql(request.getfixturevalue("postgres_server"))
         run = in_this_process
@@ -55,11 +51,6 @@ def _started(request: pytest.FixtureRequest, engine: str, run: Command) -> Gener
         yield made
     finally:
         made.stop()
-
-
-def _sqlite(path: Path) -> MetaStorePlace:
-    options = ["--meta-store-type", "sqlite", "--sql-endpoint", str(path)]
-    return f"sqlite:///{path}", options, partial(_empty_sqlite, path)
 
 
 def _postgresql(server: Server) -> MetaStorePlace:
@@ -75,12 +66,3 @@ def _postgresql(server: Server) -> MetaStorePlace:
         server.create(DATABASE)
 
     return server.create(DATABASE), options, recreate
-
-
-def _empty_sqlite(path: Path) -> None:
-    """clean_sqlite_data: the schema stays, its list of migrations is emptied too."""
-    with sqlite3.connect(path) as connection:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        for (name,) in names.fetchall():
-            connection.execute(f"DELETE FROM [{name}]")
-    connection.close()
