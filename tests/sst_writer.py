@@ -22,6 +22,20 @@ Entry = tuple[bytes, bytes]
 """Table key and epoch as in a block, and the value with its tag."""
 
 
+RangeEvent = tuple[int, bytes, bool, int]
+"""Of range deletes: table, table key, whether it is behind that key, and the epoch up to which
+versions are deleted from there on."""
+NOTHING = (1 << 64) - 1
+
+
+def tombstones(events: Sequence[RangeEvent]) -> bytes:
+    """The range deletes of a meta, as 0.19 to 1.7 wrote them."""
+    return struct.pack("<I", len(events)) + b"".join(
+        struct.pack(">II", table_id, len(key)) + key + struct.pack("<BQ", is_behind, epoch)
+        for table_id, key, is_behind, epoch in events
+    )
+
+
 def key_of(table_key: bytes, epoch: int) -> bytes:
     return table_key + epoch.to_bytes(8, "big")
 

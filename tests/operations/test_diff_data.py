@@ -14,7 +14,7 @@ from data_cluster import write_as_of, write_objects
 from golden_rows import known_rows
 from rows_made import EPOCH, make
 from shell import BACKUPS, STATE_FOLDER, Shell
-from sst_writer import LZ4, Sst, delete, put
+from sst_writer import LZ4, NOTHING, Sst, delete, put, tombstones
 
 from metasnapshot.contents.data_tables import DataTable
 from metasnapshot.data import open_tables
@@ -183,3 +183,25 @@ def test_an_object_that_both_see_otherwise(tmp_path: Path) -> None:
     found = TableDiff(table, pair=Pair(before, after))
     found.count()
     assert (found.counts["changed"], [change.key for change in found.rows()]) == (1, [key])
+
+
+def test_a_range_delete_reaches_what_is_shared(tmp_path: Path) -> None:
+    """An SST of the later snapshot, without any key, deletes a range of keys of an object that both
+    have: those rows were removed."""
+    made = make(tmp_path / "made", "b", 2000, 1, LZ4)
+    before = TableRead(made.objects, made.scan, made.schema, (0, 1, 2, 3))
+    rows = before.cut().rows(before.cut().ranges[0])
+    assert rows is not None
+    keys = [rows.key(number) for number in range(len(rows))]
+    first, last = keys[100], keys[1500]
+    table_id = made.scan.table_id
+    events = [(table_id, first, True, EPOCH), (table_id, last, False, NOTHING)]
+    newer = Sst(tombstones=tombstones(events))
+    (tmp_path / "made" / "data" / "9.data").write_bytes(newer.data())
+    extra = SstRef(9, len(newer.data()), 0, 0, EPOCH)
+    after = replace(before, scan=replace(made.scan, sources=((extra,), *made.scan.sources)))
+    table = DataTable(table_id, "table", "dev", "public", "made", "", lambda: made.schema)
+    found = TableDiff(table, pair=Pair(before, after))
+    found.count()
+    assert list(found.counts.values()) == [0, 1399, 0]
+    assert [change.key for change in found.rows()] == keys[101:1500]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import Any
 
@@ -8,7 +9,19 @@ from arrow_values import back, same
 from golden_rows import CASES, Case, objects, schema, shown, shown_key, version
 from hypothesis import given
 from hypothesis import strategies as st
-from sst_writer import LZ4, NONE, ZSTD, Entry, Sst, delete, in_order, put
+from sst_writer import (
+    LZ4,
+    NONE,
+    NOTHING,
+    ZSTD,
+    Entry,
+    RangeEvent,
+    Sst,
+    delete,
+    in_order,
+    put,
+    tombstones,
+)
 
 from metasnapshot.hummock.merge import table_versions
 from metasnapshot.hummock.partitions import Partitions
@@ -119,12 +132,13 @@ class World:
         self.least = data.draw(st.sampled_from([0, 0, 2 << 16]))
         mark = data.draw(st.one_of(st.none(), st.binary(min_size=1, max_size=4)))
         self.watermarks = {} if mark is None else {1: Watermark(mark, is_ascending=True)}
+        self.events = [data.draw(st.one_of(st.just([]), self._events())) for _ in range(5)]
         self.store = MemoryStore()
         self.sources = [self._write(data, number) for number in range(5)]
 
     def _write(self, data: st.DataObject, number: int) -> tuple[SstRef, ...]:
         mine = [item for item in self.writes if item[5] == number]
-        if not mine:
+        if not mine and not self.events[number]:
             return ()
         found = in_order(map(self._entry, mine))
         size = data.draw(st.integers(1, 30))
@@ -132,8 +146,29 @@ class World:
         for start in range(0, len(found), size):
             algorithm = data.draw(st.sampled_from([NONE, LZ4, ZSTD]))
             sst.add(TABLE, found[start : start + size], algorithm)
+        sst.tombstones = tombstones(self.events[number])
         self.store.put_if_absent(f"d/{number}.data", sst.data())
         return (SstRef(number, len(sst.data()), 0),)
+
+    def _events(self) -> st.SearchStrategy[list[RangeEvent]]:
+        """Range deletes of an SST, in order, some of the tables before and behind this one."""
+        keys = st.sampled_from([self.key(*item[:2]) for item in self.writes])
+        own = st.tuples(st.just(TABLE), keys, st.booleans())
+        other = st.tuples(st.sampled_from([TABLE - 1, TABLE + 1]), st.just(b"x"), st.booleans())
+        epochs = st.one_of(st.just(NOTHING), st.integers(0, 7).map(lambda number: number << 16))
+        return st.dictionaries(st.one_of(own, own, other), epochs, max_size=5).map(
+            lambda found: [(*bound, found[bound]) for bound in sorted(found)]
+        )
+
+    def is_deleted(self, key: bytes, epoch: int) -> bool:
+        """Whether a range delete that the read sees takes a version of a key away."""
+        for events in self.events:
+            for one, after in itertools.pairwise(events):
+                if one[:3] <= (TABLE, key, False) < after[:3]:
+                    delete = one[3]
+                    if epoch >> 16 << 16 <= delete <= self.limit:
+                        return True
+        return False
 
     def _entry(self, item: tuple[Any, ...]) -> Entry:
         vnode, key, epoch, gap, values, _ = item
@@ -179,7 +214,9 @@ class World:
         return {
             key: (number, self._shown(number, values))
             for key, (number, values) in sorted(found.items())
-            if values is not None and not self.scan.hides(key)
+            if values is not None
+            and not self.scan.hides(key, number)
+            and not self.is_deleted(key, number)
         }
 
     def _shown(self, number: int, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -189,8 +226,9 @@ class World:
 
 @given(st.data())
 def test_any_table(data: st.DataObject) -> None:
-    """Any writes to any SSTs, at any epoch, with versions, deletes, retention and watermarks, in
-    ranges of any size: the rows are the newest of each key, by both ways and in both encodings."""
+    """Any writes to any SSTs, at any epoch, with versions, deletes of keys and of ranges of keys,
+    retention and watermarks, in ranges of any size: the rows are the newest of each key, by both
+    ways and in both encodings."""
     world = World(data)
     expected = world.newest()
     one_by_one = list(table_versions(world.objects, world.scan))

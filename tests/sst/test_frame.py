@@ -277,18 +277,6 @@ def test_blocks_of_one_table() -> None:
         FrameCheck(meta)
 
 
-def test_range_tombstones_are_counted() -> None:
-    """Events of range deletes, as 1.7 and earlier write them, are passed over and counted."""
-    sst = pair()
-    event = struct.pack(">II", 7, 5) + b"\x00\x01abc\x00" + struct.pack("<Q", 1 << 16)
-    sst.tombstones = struct.pack("<I", 2) + event * 2
-    data = sst.data()
-    assert check_frame(io.BytesIO(data), len(data)).tombstone_count == 2
-    sst.tombstones = struct.pack("<I", 3) + event * 2
-    with pytest.raises(SstTruncated):
-        check(sst.data())
-
-
 def test_a_large_filter_is_not_kept() -> None:
     """A filter larger than what is read at once is passed over."""
     sst = pair()

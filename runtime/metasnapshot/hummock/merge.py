@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
+from metasnapshot.hummock.range_deletes import RangeDeletes
 from metasnapshot.hummock.scan import EPOCH_MAX, Scan, SstRef
 from metasnapshot.hummock.table_blocks import ObjectStore, read_bodies, table_meta
 from metasnapshot.sst.block import Bytes
+from metasnapshot.sst.meta import Meta
 from metasnapshot.sst.place import Place
 from metasnapshot.sst.scalar import DELETE, EPOCH_SIZE, PUT, walk
 
@@ -36,7 +39,10 @@ def table_versions(objects: ObjectStore, scan: Scan) -> Iterator[Version]:
         SstDamage: an object is not as it was written.
         ObjectMissing: one is gone.
     """
-    sources = [_source(objects, source, scan) for source in scan.sources]
+    metas = {ref: table_meta(objects, ref, scan.table_id) for ref in scan.refs}
+    deletes = RangeDeletes((meta.deletes for meta in metas.values()), scan.epoch)
+    scan = replace(scan, deletes=deletes)
+    sources = [_source(objects, source, scan, metas) for source in scan.sources]
     merged = heapq.merge(*sources, key=lambda version: version[:2])
     last = None
     for version in merged:
@@ -46,15 +52,16 @@ def table_versions(objects: ObjectStore, scan: Scan) -> Iterator[Version]:
         tag = version.value[0] if len(version.value) else None
         if tag not in (PUT, DELETE) or (tag == DELETE and len(version.value) > 1):
             raise version.place.damaged(f"the value of a key has tag {tag}")
-        if tag == PUT and not scan.hides(version.table_key):
+        if tag == PUT and not scan.hides(version.table_key, version.epoch):
             yield version._replace(value=version.value[1:])
 
 
-def _source(objects: ObjectStore, refs: tuple[SstRef, ...], scan: Scan) -> Iterator[Version]:
+def _source(
+    objects: ObjectStore, refs: tuple[SstRef, ...], scan: Scan, metas: dict[SstRef, Meta]
+) -> Iterator[Version]:
     """Versions that count, out of a sorted run."""
     for ref in refs:
-        metas = list(table_meta(objects, ref, scan.table_id).blocks)
-        for body in read_bodies(objects, ref, metas):
+        for body in read_bodies(objects, ref, list(metas[ref].blocks)):
             for entry in walk(body.data, body.place, scan.table_id, body.meta.total_key_count):
                 epoch = int.from_bytes(entry.key[-EPOCH_SIZE:], "big")
                 if scan.sees(epoch):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from heapq import merge
 from itertools import accumulate
 
 from metasnapshot.errors import UsageError
+from metasnapshot.hummock.range_deletes import RangeDeletes
 from metasnapshot.hummock.scan import Scan, SstRef
 from metasnapshot.hummock.table_blocks import (
     MEMORY,
@@ -22,6 +24,7 @@ from metasnapshot.hummock.table_blocks import (
 )
 from metasnapshot.hummock.visible import Range, Rows, visible_rows
 from metasnapshot.sst.block import require_plausible
+from metasnapshot.sst.deletes import Event
 from metasnapshot.sst.meta import BlockMeta, Blocks
 from metasnapshot.sst.place import Place
 from metasnapshot.sst.scalar import EPOCH_SIZE
@@ -94,13 +97,17 @@ class Partitions:
             ObjectMissing: one is gone.
         """
         self._objects = objects
-        self._scan = scan
         self._memory = memory
-        every = (
-            Source([(ref, table_meta(objects, ref, scan.table_id).blocks) for ref in source])
-            for source in scan.sources
-        )
+        deletes: list[tuple[Event, ...]] = []
+
+        def blocks_of(ref: SstRef) -> Blocks:
+            meta = table_meta(objects, ref, scan.table_id)
+            deletes.append(meta.deletes)
+            return meta.blocks
+
+        every = [Source([(ref, blocks_of(ref)) for ref in source]) for source in scan.sources]
         self._sources = [source for source in every if len(source)]
+        self._scan = replace(scan, deletes=RangeDeletes(deletes, scan.epoch))
         self._kept: dict[int, tuple[int, Body]] = {}
         """Of each source the last block that was unpacked: the next range may begin in it."""
         self.ranges = self._cut(target)

@@ -16,6 +16,7 @@ from metasnapshot.format import messages
 from metasnapshot.hummock.identity import sst_tag
 from metasnapshot.hummock.keys import table_id as table_of
 from metasnapshot.hummock.objects import sst_ids
+from metasnapshot.hummock.range_deletes import NO_DELETES, RangeDeletes
 from metasnapshot.hummock.replay.watermarks import NON_PK_PREFIX, PK_PREFIX, Bitmap
 
 OVERLAPPING = 2
@@ -61,6 +62,7 @@ class Scan:
         epoch_min: versions before this one do not.
         sources: runs of SSTs; in each, keys ascend from one SST to the next.
         watermarks: by vnode.
+        deletes: of ranges of keys, which metas of SSTs say.
     """
 
     table_id: int
@@ -68,6 +70,7 @@ class Scan:
     epoch_min: int
     sources: tuple[tuple[SstRef, ...], ...]
     watermarks: dict[int, Watermark] = field(default_factory=dict[int, Watermark], repr=False)
+    deletes: RangeDeletes = field(default=NO_DELETES, repr=False)
 
     @property
     def refs(self) -> list[SstRef]:
@@ -77,13 +80,24 @@ class Scan:
 
     def sees(self, epoch: int) -> bool:
         """Whether a version of a key with this epoch is old enough, and not too old."""
-        pure = epoch if epoch == EPOCH_MAX or self.epoch & GAP_MASK else epoch & ~GAP_MASK
-        return self.epoch_min <= pure <= self.epoch
+        return self.epoch_min <= self._pure(epoch) <= self.epoch
 
-    def hides(self, table_key: bytes) -> bool:
-        """Whether a watermark says that a key is gone."""
+    @property
+    def hides_some(self) -> bool:
+        """Whether there is any key that it may hide."""
+        return bool(self.watermarks or self.deletes)
+
+    def hides(self, table_key: bytes, epoch: int) -> bool:
+        """Whether a watermark or a range delete says that a key is gone, of which this is the
+        epoch of the newest version.
+        """
         found = self.watermarks.get(int.from_bytes(table_key[:2], "big"))
-        return found is not None and found.hides(table_key[2:])
+        if found is not None and found.hides(table_key[2:]):
+            return True
+        return self.deletes.hides(table_key, self._pure(epoch))
+
+    def _pure(self, epoch: int) -> int:
+        return epoch if epoch == EPOCH_MAX or self.epoch & GAP_MASK else epoch & ~GAP_MASK
 
 
 def committed_epoch(version: Any, table_id: int) -> int:

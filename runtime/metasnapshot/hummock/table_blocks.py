@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO, NamedTuple
 
-from metasnapshot.errors import ObjectMissing, SstDamage, UnknownFormat
+from metasnapshot.errors import ObjectMissing, SstDamage
 from metasnapshot.hummock.paths import DATA, object_path
 from metasnapshot.hummock.scan import SstRef
 from metasnapshot.sst.block import Bytes, read_block
@@ -98,18 +98,11 @@ def table_meta(objects: ObjectStore, ref: SstRef, table_id: int) -> Meta:
 
     Raises:
         SstDamage: the object is not as it was written.
-        UnknownFormat: it has range tombstones.
     """
     path = objects.path(ref)
     with objects.open(ref) as file:
         size = ref.size or file.seek(0, 2)
-        meta = read_meta(file, size, name=path, table_id=table_id)
-    if meta.tombstone_count:
-        raise UnknownFormat(
-            f"object {path} has {meta.tombstone_count} range deletes, as releases before 1.8 wrote "
-            "them; they are not followed"
-        )
-    return meta
+        return read_meta(file, size, name=path, table_id=table_id)
 
 
 def read_bodies(objects: ObjectStore, ref: SstRef, metas: Sequence[BlockMeta]) -> Iterator[Body]:

@@ -132,8 +132,9 @@ def _by_lanes(
         return None
     if tag.any():
         entries = entries.pick(np.flatnonzero(tag == PUT))
-    if scan.watermarks:
-        hidden = [scan.hides(entries.key(n)) for n in range(len(entries.epoch))]
+    if scan.hides_some:
+        epochs: list[int] = entries.epoch.tolist()
+        hidden = [scan.hides(entries.key(n), epoch) for n, epoch in enumerate(epochs)]
         entries = entries.pick(np.flatnonzero(~np.array(hidden, bool)))
     return Rows(buffer, entries, entries.epoch, entries.start + 1, entries.size - 1, places)
 
@@ -191,7 +192,7 @@ def _one_by_one(buffer: Buffer, bodies: Sequence[Body], scan: Scan, found: Range
         tag = int(buffer.data[start]) if start < end else None
         if tag not in (PUT, DELETE) or (tag == DELETE and end - start > 1):
             raise place.damaged(f"the value of a key has tag {tag}")
-        if tag == PUT and not scan.hides(key):
+        if tag == PUT and not scan.hides(key, EPOCH_MAX - age):
             keys.append(key)
             epochs.append(EPOCH_MAX - age)
             starts.append(start + 1)

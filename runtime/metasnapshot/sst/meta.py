@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from metasnapshot.errors import MetasnapshotError, SstDamage, SstMismatch, UnknownFormat
+from metasnapshot.sst.deletes import Event, read_deletes
 from metasnapshot.sst.meta_bytes import MetaBytes
 from metasnapshot.sst.place import Place
 
@@ -125,6 +126,7 @@ class Meta:
         smallest_key: of all entries, as an encoded full key.
         largest_key: the same.
         tombstone_count: events of range deletes; none since 1.8.
+        deletes: those of one table, if only it was asked for.
     """
 
     tail: Tail
@@ -138,6 +140,7 @@ class Meta:
     smallest_key: bytes = b""
     largest_key: bytes = b""
     tombstone_count: int = 0
+    deletes: tuple[Event, ...] = field(default=(), repr=False)
 
     @property
     def meta_size(self) -> int:
@@ -263,6 +266,10 @@ def _decode(source: MetaBytes, tail: Tail, size: int, table_id: int | None) -> M
     estimated_size, key_count = source.number(_U32), source.number(_U32)
     smallest_key = source.take(source.number(_U32))
     largest_key = source.take(source.number(_U32))
+    tombstone_count, deletes = read_deletes(source, table_id)
+    here = source.place
+    if source.number(_U64) != tail.meta_offset or source.left:
+        raise here.damaged(f"the meta does not end with its offset: {source.left} bytes follow it")
     return Meta(
         tail=tail,
         size=size,
@@ -274,20 +281,6 @@ def _decode(source: MetaBytes, tail: Tail, size: int, table_id: int | None) -> M
         key_count=key_count,
         smallest_key=smallest_key,
         largest_key=largest_key,
-        tombstone_count=_tombstones(source, tail),
+        tombstone_count=tombstone_count,
+        deletes=deletes,
     )
-
-
-def _tombstones(source: MetaBytes, tail: Tail) -> int:
-    """Pass over the events of range deletes, and the meta's offset behind them.
-
-    Before 0.18 and in it they have other forms, whose bytes do not fit this one.
-    """
-    count = source.number(_U32)
-    for _ in range(count):
-        source.skip(TABLE_ID_SIZE)
-        source.skip(int.from_bytes(source.take(_U32.size), "big") + 1 + _U64.size)
-    here = source.place
-    if source.number(_U64) != tail.meta_offset or source.left:
-        raise here.damaged(f"the meta does not end with its offset: {source.left} bytes follow it")
-    return count

@@ -117,4 +117,4 @@ class MetaBytes:
 
     def _claim(self, size: int) -> None:
         if size > self.left:
-            self.place.truncated(f"the meta claims {size} bytes, {self.left} are left")
+            raise self.place.truncated(f"the meta claims {size} bytes, {self.left} are left")

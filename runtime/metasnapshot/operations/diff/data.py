@@ -226,6 +226,8 @@ def _span(read: TableRead, ref: SstRef) -> list[tuple[bytes, bytes | None]]:
     from metasnapshot.hummock.table_blocks import table_meta  # noqa: PLC0415
 
     meta = table_meta(read.objects, ref, read.scan.table_id)
+    if meta.deletes:
+        return [(b"", None)]
     if not len(meta.blocks):
         return []
     is_last = int.from_bytes(meta.largest_key[:TABLE_ID_SIZE], "big") == read.scan.table_id
