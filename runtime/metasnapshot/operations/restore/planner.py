@@ -1,8 +1,9 @@
 """The checks of a restore, each with a result and a reason, before anything is written.
 
 They run in upstream's order (src/meta/src/backup_restore/restore.rs), then ours about the target.
-The first that fails ends them, and its error is kept in the plan. The snapshot and its objects are
-looked at once; the target for the plan, and again inside the transaction that loads.
+The first that fails ends them, and its error is kept in the plan. The snapshot and the state store
+are asked once, outside of any transaction on the target, for they may be slow and others wait for
+its locks; the target is asked for the plan, and again inside the transaction that loads.
 """
 
 from __future__ import annotations
@@ -83,13 +84,16 @@ class RestorePlanner:
         """The snapshot."""
         return self.source.reader
 
-    def run(self, connection: sa.Connection, *, is_load: bool = False) -> TargetChecks:
-        """Run every check inside an open transaction on the target; before a load that of the
-        values only where it could not roll back. The plan is the target's.
-        """
+    def look(self) -> None:
+        """Run the checks of the snapshot, once."""
         if not self._is_snapshot_checked:
             self._is_snapshot_checked = True
             self._check_snapshot()
+
+    def check_target(self, connection: sa.Connection, *, is_load: bool = False) -> TargetChecks:
+        """Run the checks of the target inside an open transaction on it; before a load that of the
+        values only where it could not roll back. The plan is the target's.
+        """
         plan = replace(self.plan, checks=list(self.plan.checks))
         target = TargetChecks(connection, self.source, self.options, plan)
         _run(plan, "target schema", target.schema_fits)
@@ -100,11 +104,14 @@ class RestorePlanner:
             )
         _run(plan, "target empty", target.is_empty)
         _run(plan, "values", lambda: target.values_fit(is_load=is_load))
-        _run(plan, "cluster id", self._cluster_id)
+        return target
+
+    def check_state(self, plan: RestorePlan) -> None:
+        """Run those of the state store. What it once said is not asked again."""
+        _run(plan, "cluster id", lambda: self._cluster_id)
         _run(plan, "version checkpoint", lambda: self._checkpoint(plan))
         if self.objects is None and not self.options.validate_integrity:
             _run(plan, OBJECTS_CHECK, lambda: self._objects)
-        return target
 
     def _check_snapshot(self) -> None:
         _run(self.plan, "snapshot verified", self._snapshot)
@@ -250,6 +257,7 @@ class RestorePlanner:
         self.plan.rows = self.source.counts
         return clone.said_of(self.plan.clone)
 
+    @cached_property
     def _cluster_id(self) -> str:
         """The data directory belongs to this cluster, or to none yet."""
         path = join(self.place.directory, CLUSTER_ID_NAME)
@@ -268,16 +276,22 @@ class RestorePlanner:
 
     def _checkpoint(self, plan: RestorePlan) -> str:
         path = join(self.place.directory, CHECKPOINT_NAME)
-        plan.replaces_checkpoint = self.store.head(path) is not None
-        if plan.loaded:
-            directory, layout = self.place.directory, self.source.layout
-            plain = plain_checkpoint(self.source.version.message)
-            plan.done = holds_checkpoint(self.store, directory, plain, layout)
+        plan.done = plan.loaded and self._holds_version
         if plan.done:
-            plan.replaces_checkpoint = False
             return f"{path} holds the snapshot's version: this restore has ended well before"
+        plan.replaces_checkpoint = self._has_checkpoint
         what = "replaced" if plan.replaces_checkpoint else "created"
         return f"{path} will be {what}{', as a restore did not end' if plan.loaded else ''}"
+
+    @cached_property
+    def _has_checkpoint(self) -> bool:
+        return self.store.head(join(self.place.directory, CHECKPOINT_NAME)) is not None
+
+    @cached_property
+    def _holds_version(self) -> bool:
+        """Whether the checkpoint is the one that this restore would write."""
+        plain = plain_checkpoint(self.source.version.message)
+        return holds_checkpoint(self.store, self.place.directory, plain, self.source.layout)
 
 
 def _run(plan: RestorePlan, name: str, step: Step) -> None:

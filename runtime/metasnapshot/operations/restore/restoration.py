@@ -10,7 +10,7 @@ nothing is written.
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import xxhash
@@ -111,9 +111,12 @@ class Restoring:
         """
         if is_load:
             require_said(self._options, self._place)
+        self._planner.look()
         with self._meta_store.read_transaction() as connection:
-            self._shown = self._planner.run(connection, is_load=is_load).plan
-        return self._shown
+            plan = self._planner.check_target(connection, is_load=is_load).plan
+        self._planner.check_state(plan)
+        self._shown = plan
+        return plan
 
     def load(self) -> RestoreResult:
         """Check the target once more, and restore.
@@ -129,23 +132,33 @@ class Restoring:
                 changed since it was shown.
         """
         require_said(self._options, self._place)
-        self._copy_objects()
-        store, directory = self._store, self._place.directory
-        layout, version = self._source.layout, self._source.version.message
-        kept = None
-        with self._meta_store.write_transaction() as connection:
-            checks = self._planner.run(connection, is_load=True)
+        shown = self._shown
+        if shown is None or shown.error is not None:
+            shown = self.plan(is_load=True)
+        shown.require()
+        if self._objects is not None:  # first: a meta store without them would be none
+            self._objects.copy()
+        rows, sequences = shown.rows, dict[str, int]()
+        kept = None  # it stays where the load fails: another restore may count on it by then
+        if shown.replaces_checkpoint:
+            kept = _keep_checkpoint(self._repository, self._store, self._place.directory)
+        with self._meta_store.write_transaction() as connection:  # no store is asked in it
+            checks = self._planner.check_target(connection, is_load=True)
             plan = checks.plan
             plan.require()
-            self._require_as_shown(plan)
-            rows, sequences = plan.rows, dict[str, int]()
+            _require_as_shown(plan, shown)
+            self._planner.check_state(plan)
             if not plan.loaded:
                 rows, sequences = load(connection, self._source, checks)
-            if not plan.done:
-                kept = _keep_checkpoint(self._repository, store, directory)
-        path = join(directory, CHECKPOINT_NAME)
-        if plan.done:
-            return RestoreResult(plan, rows, sequences, path, None, _checklist(plan))
+        if not plan.done:
+            self._write_checkpoint()
+        path = join(self._place.directory, CHECKPOINT_NAME)
+        return RestoreResult(plan, rows, sequences, path, kept, _checklist(plan))
+
+    def _write_checkpoint(self) -> None:
+        """Write it, and see that it is there."""
+        store, directory = self._store, self._place.directory
+        layout, version = self._source.layout, self._source.version.message
         plain = plain_checkpoint(version)
         try:
             write_checkpoint(store, directory, version, layout)
@@ -157,27 +170,24 @@ class Restoring:
             raise
         if not holds_checkpoint(store, directory, plain, layout):
             raise ConflictError(
-                f"{path} does not hold the snapshot's version",
+                f"{join(directory, CHECKPOINT_NAME)} does not hold the snapshot's version",
                 hint="did another process write it? restore again with every node stopped",
             )
-        return RestoreResult(plan, rows, sequences, path, kept, _checklist(plan))
 
-    def _copy_objects(self) -> None:
-        """Objects come first: a meta store without them would be none."""
-        if self._objects is None:
-            return
-        planned = self._shown or self.plan(is_load=True)
-        planned.require()
-        self._objects.copy()
 
-    def _require_as_shown(self, plan: RestorePlan) -> None:
-        """What is emptied is what the operator was asked about."""
-        if self._shown is not None and self._shown.empties != plan.empties:
-            raise ConflictError(
-                "the rows to be emptied have changed since the plan was made: somebody writes into "
-                "the meta store",
-                hint="stop every node of the cluster, and restore again",
-            )
+def _require_as_shown(plan: RestorePlan, shown: RestorePlan) -> None:
+    """The target is as it was when the plan was made and the operator asked.
+
+    Raises:
+        ConflictError: it is not.
+    """
+    if (shown.empties, shown.loaded) != (plan.empties, plan.loaded):
+        what = "to be emptied" if shown.loaded == plan.loaded else "of the target"
+        raise ConflictError(
+            f"the rows {what} have changed since the plan was made: somebody writes into the meta "
+            "store",
+            hint="stop every node of the cluster, and restore again",
+        )
 
 
 @contextmanager
@@ -239,14 +249,10 @@ def _checklist(plan: RestorePlan) -> tuple[str, ...]:
     return (UNSEEN, *steps) if unseen else steps
 
 
-def _keep_checkpoint(repository: Repository, store: Store, directory: str) -> str | None:
+def _keep_checkpoint(repository: Repository, store: Store, directory: str) -> str:
     """Copy the checkpoint that will be replaced beside the backups; returns its path there."""
-    if store.head(join(directory, CHECKPOINT_NAME)) is None:
-        return None
     data = read_checkpoint_bytes(store, directory)
     path = join(repository.directory, f"checkpoint.{xxhash.xxh64_hexdigest(data)}.replaced")
-    try:
+    with suppress(ConflictError):  # named after its bytes: it is kept already
         repository.store.put_if_absent(path, data)
-    except ConflictError:
-        return path  # named after its bytes: it is kept already
     return path
