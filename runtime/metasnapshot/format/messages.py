@@ -101,11 +101,16 @@ def parse(data: bytes, name: str, era: str) -> Message:
         TooDeep: they may be, but it is nested too deep.
     """
     message = message_class(name, era)()
-    _fill_message(message, data, f"a {name} message")
+    fill(message, data, f"a {name} message")
     return message
 
 
-def _fill_message(message: Message, data: bytes, what: str) -> None:
+def fill(message: Message, data: bytes, what: str) -> None:
+    """Decode into an empty message.
+
+    Raises:
+        RowError, TooDeep: as parse; they say what the bytes should have been.
+    """
     try:
         message.ParseFromString(data)
     except DecodeError as error:
@@ -125,7 +130,7 @@ def decode(
     if wrapper == "single":
         return parse(data, name, era)
     wrapped: Any = _wrapper_class(name, wrapper, era)()
-    _fill_message(wrapped, data, f"a {wrapper} of {name} messages")
+    fill(wrapped, data, f"a {wrapper} of {name} messages")
     return dict(wrapped.items) if wrapper == "map" else list(wrapped.items)
 
 

@@ -38,10 +38,11 @@ def apply_delta(version: Working, delta: Any) -> None:
         step = "state_table_info"
         before, is_commit = _state_table_info(version, delta)
         step = "levels"
-        _groups(version, delta, is_commit=is_commit)
-        is_commit |= delta.max_committed_epoch > version.max_committed_epoch
+        former, now = version.max_committed_epoch, delta.max_committed_epoch
+        is_commit |= now > former
+        _groups(version, delta.group_deltas, (former, now), is_commit=is_commit)
         is_safe = delta.safe_epoch if version.has_safe_epoch else 0
-        version.id, version.max_committed_epoch = delta.id, delta.max_committed_epoch
+        version.id, version.max_committed_epoch = delta.id, now
         step = "table_watermarks"
         if version.watermarks or delta.new_table_watermarks:
             _watermarks(version, delta, before, safe_epoch=is_safe)
@@ -73,12 +74,13 @@ def _state_table_info(version: Working, delta: Any) -> tuple[Changed, bool]:
             before[table] = info
             _leave(version, table, info)
     advanced = False
-    for table, change in delta.state_table_info_delta.items():
+    changes = delta.state_table_info_delta
+    for table in changes:
         if table in removed:
             continue
         old = version.infos.get(table)
         before[table] = old
-        new = version.read_info(change)
+        new = version.read_info(changes[table])
         if old is None:
             advanced = True
         else:
@@ -106,19 +108,18 @@ def _check_advance(table: int, old: TableInfo, new: TableInfo) -> None:
         )
 
 
-def _groups(version: Working, delta: Any, *, is_commit: bool) -> None:
-    grown = delta.max_committed_epoch > version.max_committed_epoch
-    for group_id in sorted(delta.group_deltas):
-        deltas = delta.group_deltas[group_id].group_deltas
-        if version.rules.folded:
-            if delta.max_committed_epoch < version.max_committed_epoch:
-                raise VersionError(
-                    f"new max commit epoch {delta.max_committed_epoch} is older than the current "
-                    f"max commit epoch {version.max_committed_epoch}"
-                )
-            apply_folded(version, group_id, deltas, is_commit=is_commit or grown)
-        else:
-            apply_group(version, group_id, deltas, is_commit=is_commit or grown)
+def _groups(version: Working, groups: Any, epochs: tuple[int, int], *, is_commit: bool) -> None:
+    former, now = epochs
+    for group_id in sorted(groups):
+        deltas = groups[group_id].group_deltas
+        if not version.rules.folded:
+            apply_group(version, group_id, deltas, is_commit=is_commit)
+            continue
+        if now < former:
+            raise VersionError(
+                f"new max commit epoch {now} is older than the current max commit epoch {former}"
+            )
+        apply_folded(version, group_id, deltas, is_commit=is_commit)
 
 
 def _watermarks(version: Working, delta: Any, before: Changed, *, safe_epoch: int) -> None:
@@ -161,6 +162,8 @@ def _safe_epoch(version: Working, table: int, safe_epoch: int) -> int | None:
 
 
 def _change_logs(version: Working, delta: Any, before: Changed, *, is_commit: bool) -> None:
+    if not (version.rules.logs or delta.change_log_delta):
+        return
     deltas: dict[int, Any] = {}
     for table, found in delta.change_log_delta.items():
         check_change_log(found, version.rules)

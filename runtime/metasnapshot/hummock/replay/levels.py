@@ -51,11 +51,14 @@ class Level:
 
     def add(self, ssts: Iterable[Sst]) -> None:
         """Append SSTs and count them."""
+        size = uncompressed = 0
         for sst in ssts:
-            self._count(sst, 1)
+            size += sst.size
+            uncompressed += sst.uncompressed
             self.ids[sst.id] = sst
             self.ssts.append(sst)
         self._keys = None
+        self._count(size, uncompressed)
 
     def insert_sorted(self, ssts: Sequence[Sst]) -> None:
         """Insert SSTs where their key ranges belong, and count them.
@@ -82,7 +85,7 @@ class Level:
             keys.insert(place, sst.key)
             self.ssts.insert(place, sst)
             self.ids[sst.id] = sst
-            self._count(sst, 1)
+            self._count(sst.size, sst.uncompressed)
             # The others were in order before, so only the new neighbours can overlap.
             self._check(max(place - 1, 0), place + 2)
 
@@ -98,11 +101,10 @@ class Level:
 
     def remove(self, ids: set[int]) -> None:
         """Drop SSTs by their ids, if they are there, and count again what is left."""
-        hit = self.ids.keys() & ids
-        if len(hit) == len(self.ids):
+        if ids.issuperset(self.ids):
             self._true_size = self._true_uncompressed = 0
-            self._set([])
-        elif hit:
+            self.ssts, self.ids, self._keys = [], {}, None
+        elif hit := self.ids.keys() & ids:
             keys = self._sorted_keys()
             if keys is None or len(self.ids) != len(self.ssts):
                 # Without an order, or with an id that stands twice, every SST is looked at:
@@ -120,16 +122,16 @@ class Level:
             for sst in dropped:
                 # What the level says stays stale on purpose: the caller's release decides whether
                 # it counts again.
-                self._count(sst, -1, said=False)
+                self._count(-sst.size, -sst.uncompressed, said=False)
             self._set([sst for sst in self.ssts if wanted(sst)])
         return dropped
 
     def replace(self, ssts: list[Sst]) -> None:
         """Hold these SSTs instead, in this order; the sizes that it says stay as they are."""
         for sst in self.ssts:
-            self._count(sst, -1, said=False)
+            self._count(-sst.size, -sst.uncompressed, said=False)
         for sst in ssts:
-            self._count(sst, 1, said=False)
+            self._count(sst.size, sst.uncompressed, said=False)
         self._set(ssts)
 
     def subtract(self, ssts: Iterable[Sst]) -> None:
@@ -154,15 +156,15 @@ class Level:
         while self.ssts[place] is not sst:
             place += 1
         del self.ssts[place], keys[place]
-        self._count(sst, -1, said=False)
+        self._count(-sst.size, -sst.uncompressed, said=False)
 
-    def _count(self, sst: Sst, sign: int, *, said: bool = True) -> None:
+    def _count(self, size: int, uncompressed: int, *, said: bool = True) -> None:
         # Upstream's u64 wraps in release builds; a size that was stale can make it do so.
-        self._true_size = (self._true_size + sign * sst.size) & U64_MAX
-        self._true_uncompressed = (self._true_uncompressed + sign * sst.uncompressed) & U64_MAX
+        self._true_size = (self._true_size + size) & U64_MAX
+        self._true_uncompressed = (self._true_uncompressed + uncompressed) & U64_MAX
         if said:
-            self.size = (self.size + sign * sst.size) & U64_MAX
-            self.uncompressed = (self.uncompressed + sign * sst.uncompressed) & U64_MAX
+            self.size = (self.size + size) & U64_MAX
+            self.uncompressed = (self.uncompressed + uncompressed) & U64_MAX
 
     def _sorted_keys(self) -> list[Any] | None:
         """The keys of a non-overlapping level, made when they are first asked for and kept up from

@@ -6,7 +6,7 @@ Source: src/meta/src/backup_restore/meta_snapshot_builder.rs at v2.1.0 to v3.0.3
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from metasnapshot.hummock.replay.rules import Rules, rules_of
 from metasnapshot.hummock.replay.version import Working
 
 DELTA = "hummock.HummockVersionDelta"
+_WHAT = f"a {DELTA} message"
 GROUP_VERSION = ("hummock.HummockVersion.Levels", "compaction_group_version_id")
 """The field without which a release with the rule group_version cannot be followed. 2.2.4 brought
 it to an era that began without."""
@@ -77,13 +78,15 @@ def replay(
     era = messages.era_of(version)
     working = [Working(version, rules) for rules in every_rules]
     applied, last = 0, None
+    known: Any = messages.message_class(DELTA, era)
     for row_id, data in deltas:
         last = row_id
-        delta: Any = _decode(data, row_id, era)
+        delta: Any = _decode(data, row_id, known, era)
         if delta.prev_id != working[-1].id:
             continue
-        if (found := messages.era_of(delta)) != era:  # a patch release brought a field
-            era, working = found, [_lift(item, found) for item in working]
+        if delta.__class__ is not known:  # a patch release brought a field
+            era, known = messages.era_of(delta), delta.__class__
+            working = [_lift(item, era) for item in working]
         working = _apply(working, delta)
         applied += 1
     if last is not None and last != working[-1].id:
@@ -96,10 +99,13 @@ def replay(
     return Replayed(results[-1], version.id, applied, _doubt(results))
 
 
-def _apply(working: Sequence[Working], delta: Any) -> list[Working]:
+def _apply(working: list[Working], delta: Any) -> list[Working]:
     """Apply a delta by each rule; a release that would have panicked is not the cluster's, as long
     as there is another.
     """
+    if len(working) == 1:
+        apply_delta(working[0], delta)
+        return working
     survivors: list[Working] = []
     panic: DeltaError | None = None
     for item in working:
@@ -114,9 +120,11 @@ def _apply(working: Sequence[Working], delta: Any) -> list[Working]:
     return survivors
 
 
-def _decode(data: bytes, row_id: int, era: str) -> Any:
+def _decode(data: bytes, row_id: int, known: Callable[[], Any], era: str) -> Any:
+    """A delta, as the class of an era that is known so far, or of a later one."""
     try:
-        delta: Any = messages.parse(data, DELTA, era)
+        delta: Any = known()
+        messages.fill(delta, data, _WHAT)
         size = delta.ByteSize()
         delta.DiscardUnknownFields()
         if delta.ByteSize() != size:
