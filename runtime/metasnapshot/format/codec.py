@@ -50,7 +50,7 @@ class RowCodec:
         self.model = model
         self._era = era
         self._names = [column.name for column in shape.columns]
-        self._absent = [name for name in model.__struct_fields__ if name not in self._names]
+        self.absent = [name for name in model.__struct_fields__ if name not in self._names]
         self._blobs = [column for column in shape.columns if is_blob(column.type)]
         self.blob_keys = [(column, b'"%s":[' % column.name.encode()) for column in self._blobs]
         fields = [(column.name, wire_type(column)) for column in shape.columns]
@@ -111,7 +111,7 @@ class RowCodec:
         """The columns of a model as the wire Struct takes them."""
         if not isinstance(row, self.model):
             raise RowError(f"expected a {self.model.__name__}, got {type(row).__name__}")
-        for name in self._absent:
+        for name in self.absent:
             if getattr(row, name) is not UNSET:
                 raise RowError(f"{self.shape.name} has no such column", column=name)
         values: dict[str, Any] = {name: getattr(row, name) for name in self._names}

@@ -8,12 +8,18 @@ the codec of single rows to judge, which also says what is wrong with which.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import starmap
+from operator import attrgetter
+from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from metasnapshot.format import blobs
 from metasnapshot.format.codec import FAILURES, RowCodec, is_blob
-from metasnapshot.format.columns import Columns, checked_lines, decode_columns
+from metasnapshot.format.columns import Columns, checked_lines, columns_of, decode_columns
+from metasnapshot.format.scalars import Blob
 
 _encoder = msgspec.json.Encoder()
 SHORT_BLOBS = 1024
@@ -34,7 +40,7 @@ def encode_columns(codec: RowCodec, columns: Columns) -> Iterable[bytes] | None:
         for column, values in zip(codec.shape.columns, columns, strict=True)
         if is_blob(column.type)
     ]
-    size = sum(len(value) for values in of_blobs for value in values if value)
+    size = sum(sum(map(len, [value for value in values if value])) for values in of_blobs)
     try:
         if size < SHORT_BLOBS * len(columns[0]):
             return _encode_short(codec, columns)
@@ -42,6 +48,22 @@ def encode_columns(codec: RowCodec, columns: Columns) -> Iterable[bytes] | None:
         return list(rows) if rows and size < SHORT_ROW * len(columns[0]) else rows
     except (TypeError, ValueError, *FAILURES):
         return None
+
+
+def encode_models(codec: RowCodec, rows: Sequence[Any]) -> Iterable[bytes] | None:
+    """Encode models of a shape at once.
+
+    Returns:
+        As encode_columns; None also where a model is not one of the shape.
+    """
+    of_blobs = map(attrgetter, (column.name for column, _ in codec.blob_keys))
+    if (
+        not set(map(type, rows)) <= {codec.model}
+        or any({*map(attrgetter(name), rows)} != {UNSET} for name in codec.absent)
+        or any(not set(map(type, map(take, rows))) <= {Blob, type(None)} for take in of_blobs)
+    ):
+        return None
+    return encode_columns(codec, columns_of(codec, rows))
 
 
 def _encode_short(codec: RowCodec, columns: Columns) -> list[bytes] | None:
@@ -95,9 +117,16 @@ def _with_blobs(
 
 
 def _lines(codec: RowCodec, wires: Columns) -> list[bytes]:
-    names = [column.name for column in codec.shape.columns]
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*wires, strict=True)]
+    rows = list(starmap(_row_class(codec), zip(*wires, strict=True)))
     return _encoder.encode_lines(rows).split(b"\n")[:-1]
+
+
+@cache
+def _row_class(codec: RowCodec) -> type[msgspec.Struct]:
+    """What a row is encoded from: made and encoded in half of a dict's time."""
+    return msgspec.defstruct(
+        codec.shape.name, [column.name for column in codec.shape.columns], gc=False
+    )
 
 
 def _are_same(some: Columns, others: Columns) -> bool:

@@ -28,6 +28,8 @@ Columns = list[Sequence[Any]]
 """Values by column, in the order of the shape; all columns are of equal length."""
 SHORT_ROW = 4096
 """Bytes of rows, on average, up to which their blobs are decoded with them."""
+_OBJECTS = ("timestamp", "uuid")
+"""Kinds of columns whose values are objects in a model, and text as plain values."""
 _TIMESTAMPS = re.compile(f"(?:{TIMESTAMP.pattern}\n)*", re.ASCII)
 
 _encoder = msgspec.json.Encoder()
@@ -107,9 +109,14 @@ def _numbers(column: Column) -> Any:
 
 def columns_of(codec: RowCodec, models: Iterable[Any]) -> Columns:
     """The columns of models."""
-    names = [column.name for column in codec.shape.columns]
-    rows = [tuple(map(_plain, attrgetter(*names)(row))) for row in models]
-    return list(zip(*rows, strict=True)) or [()] * len(names)
+    rows = list(models)
+    found: Columns = []
+    for column in codec.shape.columns:
+        values = list(map(attrgetter(column.name), rows))
+        if is_blob(column.type) or column.type.kind in _OBJECTS:
+            values = [value if value is None else _plain(value) for value in values]
+        found.append(values)
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from metasnapshot.errors import RowError
-from metasnapshot.format.codec import row_codec
+from metasnapshot.format.codec import RowCodec, row_codec
 from metasnapshot.format.framing import U32_MAX, V2, FrameWriter, WritableFile
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION, has_long_rows, model_of, section_names
+from metasnapshot.format.scalars import Blob
 from metasnapshot_models.definitions import Layout
 
 SHORT_SIZE = 1 << 13
 """Bytes of a row, on average, up to which rows are joined before they are written."""
+MODELS_MAX, MODELS_SIZE = 1000, 1 << 19
+"""Models, and bytes of their blobs, that are encoded together."""
+Models = tuple[msgspec.Struct, ...]
 
 
 class SnapshotWriter:
@@ -49,16 +53,10 @@ class SnapshotWriter:
         self._start(section, count)
         codec = row_codec(self._layout, model_of(self._layout, section))
         written = 0
-        for row in rows:
-            if isinstance(row, list):
-                self._write_rows(row, section, written)
-                written += len(row)
-                continue
-            try:
-                self._write_row(row if isinstance(row, bytes) else codec.encode(row))
-            except RowError as error:
-                raise error.at(section=section, row=written) from error
-            written += 1
+        for some in _gathered(codec, rows):
+            for encoded in _encoded(codec, some, section, written):
+                self._write_rows(encoded, section, written)
+                written += len(encoded)
         if written != count:
             raise RowError(f"{count} rows announced, {written} came", section=section)
 
@@ -108,3 +106,51 @@ class SnapshotWriter:
             raise RowError(f"{count} rows, a section holds {U32_MAX} at most", section=section)
         del self._pending[0]
         self._frames.count(count)
+
+
+def _gathered(
+    codec: RowCodec, rows: Iterable[msgspec.Struct | bytes | list[bytes]]
+) -> Iterator[list[bytes] | Models]:
+    """Rows that are encoded already, and models, some of which together."""
+    names = [column.name for column, _ in codec.blob_keys]
+    held: list[msgspec.Struct] = []
+    size = 0
+    for row in rows:
+        if isinstance(row, (bytes, list)):
+            if held:
+                yield tuple(held)
+                held, size = [], 0
+            yield [row] if isinstance(row, bytes) else row
+            continue
+        held.append(row)
+        for name in names:
+            if isinstance(value := getattr(row, name, None), Blob):
+                size += len(value.bytes)
+        if size >= MODELS_SIZE or len(held) >= MODELS_MAX:
+            yield tuple(held)
+            held, size = [], 0
+    if held:
+        yield tuple(held)
+
+
+def _encoded(
+    codec: RowCodec, rows: list[bytes] | Models, section: str, first: int
+) -> Iterator[list[bytes]]:
+    """The bytes of rows; models that do not encode together one by one, up to the one that is why.
+
+    Raises:
+        RowError: it does not fit the layout.
+    """
+    if isinstance(rows, list):
+        yield rows
+        return
+    from metasnapshot.format.column_encoding import encode_models  # noqa: PLC0415 - loads numpy
+
+    if (together := encode_models(codec, rows)) is not None:
+        yield from [together] if isinstance(together, list) else ([row] for row in together)
+        return
+    for number, row in enumerate(rows, first):
+        try:
+            yield [codec.encode(row)]
+        except RowError as error:
+            raise error.at(section=section, row=number) from error

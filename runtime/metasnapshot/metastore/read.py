@@ -115,7 +115,7 @@ def _gathered(
         held += rows
         for at in of_blobs:
             with suppress(TypeError):  # of what is no blob, as will be found
-                size += sum(len(row[at]) for row in rows if row[at])
+                size += sum(map(len, [row[at] for row in rows if row[at]]))
         if size >= BATCH_SIZE or len(held) >= MANY_ROWS:
             yield held
             held, size = [], 0
