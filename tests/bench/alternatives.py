@@ -1,30 +1,37 @@
 """`make bench-alternatives`: what an operator would take instead, in the same run.
 
 Each engine's own dump of a store that was restored into it, and our backup of it: seconds of the
-clock, seconds of the clients' processors (a server's own are not seen), and bytes. Objects are not
-copied here: make bench-objects measures that beside rclone.
+clock, seconds of the clients' processors (a server's own are not seen), and bytes. Then what a dump
+does not have, the objects in the bucket: `rclone copy` of a directory, and the copy that a full
+backup makes, both in memory.
 """
 
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import objects
 import restores
 import sqlalchemy as sa
 
 DIVISOR = 4
 """Of the rows that bench-servers restores."""
 ROUNDS = 3
+OBJECTS, OBJECT_SIZE = 500, 256 * objects.KIB
 LOST = {
     "pg_dump, zstd": "the Hummock version with the deltas replayed, the objects it needs",
     "mariadb-dump, zstd": "the same; one moment only with --single-transaction",
     "sqlite3 .backup": "the same",
+    "rclone copy": "the moment: a compaction between dump and copy deletes what the dump needs",
+    "backup --with-objects": "nothing: what the version needs, each byte checked",
     "metasnapshot backup": "nothing: every row checked, the file read back",
 }
 
@@ -82,13 +89,42 @@ def report(folder: Path) -> None:
                 command = ["bash", "-c", script]
                 theirs.append(timed(lambda c=command: subprocess.run(c, check=True), target))
                 ours.append(timed(lambda u=url: restores.run("backup", u), whole))
-            for by, rounds in ((name, theirs), ("metasnapshot backup", ours)):
-                each = best(rounds)
-                print(
-                    f"| {restores.NAMES[engine]} | {by} | {each.seconds:.2f} | "
-                    f"{each.cpu_seconds:.2f} | {each.size / (1 << 20):.1f} | {LOST[by]} |",
-                    flush=True,
-                )
+            show(restores.NAMES[engine], {name: theirs, "metasnapshot backup": ours})
+    show(f"{OBJECTS} objects", copies())
+
+
+def show(of: str, found: dict[str, list[Figures]]) -> None:
+    """A line for each of those who did it."""
+    for by, rounds in found.items():
+        each = best(rounds)
+        print(
+            f"| {of} | {by} | {each.seconds:.2f} | {each.cpu_seconds:.2f} "
+            f"| {each.size / (1 << 20):.1f} | {LOST[by]} |",
+            flush=True,
+        )
+
+
+def copies() -> dict[str, list[Figures]]:
+    """What is in the bucket, copied in turns."""
+    made, meta_offset = objects.sst_of(OBJECT_SIZE)
+    found: dict[str, list[Figures]] = {"rclone copy": [], "backup --with-objects": []}
+    shared = objects.SHM if objects.SHM.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=shared) as name:
+        source = Path(name, "source")
+        objects.fill_folder(source, OBJECTS, made)
+        for number in range(ROUNDS):
+            target, size = Path(name, f"target{number}"), OBJECTS * len(made)
+            jobs = {
+                "rclone copy": lambda to=target: objects.rclone(str(source), f"{to}/r", 8),
+                "backup --with-objects": lambda to=target: objects.ours(
+                    f"fs://{source}", f"fs://{to}/o", OBJECTS, len(made), meta_offset, 8
+                ),
+            }
+            for by, job in jobs.items():
+                if (figures := job()) is not None:
+                    found[by].append(Figures(figures.seconds, figures.cpu_seconds, size))
+            shutil.rmtree(target)
+    return {by: rounds for by, rounds in found.items() if rounds}
 
 
 def main() -> int:
