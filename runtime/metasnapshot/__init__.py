@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from metasnapshot.library.exporting import Exported, ExportFormat, export, require_fit
     from metasnapshot.library.housekeeping import Collected, Judgement
     from metasnapshot.library.listing import ListedSnapshot, Listing
-    from metasnapshot.library.live import backup_live, open_meta_node
+    from metasnapshot.library.live import backup_live, backup_pinned, open_meta_node
     from metasnapshot.library.making import backup, backup_full, plan_restore, restore, restoring
     from metasnapshot.library.meta_stores import MetaStore
     from metasnapshot.library.picking import SnapshotId, given_id
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from metasnapshot.operations.backup_full import FullResult
     from metasnapshot.operations.backup_live import LiveBackup
     from metasnapshot.operations.backup_options import BackupOptions
+    from metasnapshot.operations.backup_pinned import PinnedResult, PinOptions
     from metasnapshot.operations.check import Health
     from metasnapshot.operations.copy import Copied
     from metasnapshot.operations.copy_full import CopiedObjects
@@ -149,6 +150,8 @@ __all__ = [
     "MetasnapshotError",
     "Pace",
     "Pasted",
+    "PinOptions",
+    "PinnedResult",
     "Pins",
     "Policy",
     "Progress",
@@ -187,6 +190,7 @@ __all__ = [
     "backup",
     "backup_full",
     "backup_live",
+    "backup_pinned",
     "check_release",
     "coverage",
     "create_schema",

@@ -54,6 +54,7 @@ MODULES = {
     "library.live": (
         "open_meta_node",
         "backup_live",
+        "backup_pinned",
     ),
     "library.making": (
         "backup",
@@ -92,6 +93,10 @@ MODULES = {
     "operations.backup_full": ("FullResult",),
     "operations.backup_live": ("LiveBackup",),
     "operations.backup_options": ("BackupOptions",),
+    "operations.backup_pinned": (
+        "PinnedResult",
+        "PinOptions",
+    ),
     "operations.check": ("Health",),
     "operations.copy": ("Copied",),
     "operations.copy_full": ("CopiedObjects",),

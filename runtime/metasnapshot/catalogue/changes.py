@@ -48,9 +48,16 @@ def next_id(repository: Repository, sequence: int, found: Names | None = None) -
         sequence: meta_backup of the meta store.
         found: what lies in the directory, if that is known.
     """
+    return following_id(sequence, taken_ids(repository, found))
+
+
+def taken_ids(repository: Repository, found: Names | None = None) -> dict[str, Iterable[int]]:
+    """Ids that are or were taken in a directory, by the words for where they stand; `found` is
+    what lies in it, if that is known.
+    """
     deleted = read_ledger(repository.store, repository.directory).last_deleted
     found = repository.store.names(repository.directory) if found is None else found
-    taken = {
+    return {
         MANIFEST_NAME: repository.manifest().ids,
         "a snapshot file": ids_among(found, SNAPSHOT),
         "a reservation": ids_among(found, RESERVED),
@@ -58,7 +65,6 @@ def next_id(repository: Repository, sequence: int, found: Names | None = None) -
         "a marker": ids_among(found, COPYING),
         f"last_deleted in {join(repository.directory, LEDGER_NAME)}": (deleted,),
     }
-    return following_id(sequence, taken)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def require_no_gc(store: Store, directory: str) -> None:
 
 @contextmanager
 def _beating(store: Store, path: str, said: str) -> Generator[None]:
-    beating = _Beating(store, path)
+    beating = Beating(store, path, Marker(this_holder()))
     beating.begin(said)
     try:
         yield
@@ -133,17 +133,22 @@ def drop_dead_markers(store: Store, directory: str, ids: list[int]) -> None:
         _drop_dead(store, marker_path(directory, number))
 
 
-class _Beating:
-    """A marker, and the thread that lets it beat."""
+class Beating:
+    """A marker at a path, and the thread that lets it beat."""
 
-    def __init__(self, store: Store, path: str) -> None:
+    def __init__(self, store: Store, path: str, marker: Marker) -> None:
         self._store, self._path = store, path
-        self._marker = Marker(this_holder())
+        self._marker = marker
         self._etag = ""
         self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="marker", daemon=True)
 
     def begin(self, said: str) -> None:
+        """Put the marker, and let it beat.
+
+        Raises:
+            ConflictError: one is there, as is said.
+        """
         try:
             self._etag = self._store.put_if_absent(self._path, msgspec.json.encode(self._marker))
         except ConflictError as error:
@@ -152,9 +157,12 @@ class _Beating:
             ) from error
         self._thread.start()
 
-    def end(self) -> None:
+    def end(self, *, stays: bool = False) -> None:
+        """Let it beat no more; it goes, or stays for whoever comes next."""
         self._has_ended.set()
         self._thread.join()
+        if stays:
+            return
         with suppress(MetasnapshotError):  # a marker that stays is dead, and known as such
             self._store.delete(self._path)
 

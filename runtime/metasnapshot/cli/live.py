@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot import backup_live, given_id, open_meta_node, shown_url
+import metasnapshot
+from metasnapshot import ROUNDS, backup_live, given_id, open_meta_node, shown_url
 from metasnapshot.cli.options import OptionalDirectory
 from metasnapshot.cli.run import current
 from metasnapshot.cli.text import confirm, note, say, say_json, table
@@ -15,8 +16,9 @@ from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.spans import counted
 
 if TYPE_CHECKING:
-    from metasnapshot import BackupOptions
+    from metasnapshot import BackupOptions, PinnedResult
     from metasnapshot.cli.meta_store import OptionalMetaStore
+    from metasnapshot.cli.objects import WithObjects
 
 ViaMeta = Annotated[
     str | None,
@@ -32,6 +34,53 @@ def require_no_cluster(cluster: str | None) -> None:
     """
     if cluster is not None:
         raise UsageError("--cluster: not with --via-meta", hint="a meta node has one cluster's")
+
+
+def require_own_rules(options: BackupOptions) -> None:
+    """A meta node backs up as it does.
+
+    Raises:
+        UsageError: it is to do otherwise.
+    """
+    own = ("dry_run", "allow_unknown_tables", "into_cluster_directory", "meta_node_stopped")
+    if given := [f"--{name.replace('_', '-')}" for name in own if getattr(options, name)]:
+        raise UsageError(
+            f"{', '.join(given)}: not with --via-meta", hint="the meta node has its own rules"
+        )
+
+
+def backup_full(
+    url: str,
+    options: BackupOptions,
+    directory: OptionalDirectory,
+    store: OptionalMetaStore,
+    objects: WithObjects,
+    *,
+    keep_pin: bool,
+) -> PinnedResult:
+    """Have the meta node make a snapshot, and copy its objects into a directory of ours.
+
+    Args:
+        url: where it is.
+        directory: where they go.
+        store: its meta store, if that is given.
+        options: of our own backups.
+        objects: how fast to copy.
+        keep_pin: it keeps its snapshot.
+
+    Raises:
+        UsageError: it is to be done in rounds.
+    """
+    if objects.rounds != ROUNDS:
+        raise UsageError("--rounds: not with --via-meta", hint="what is pinned does not vanish")
+    pin = metasnapshot.PinOptions(
+        options.remarks,
+        options.hummock_storage_url,
+        options.hummock_storage_directory,
+        keep_pin=keep_pin,
+    )
+    meta_store = None if store.meta_store is None else store.place()
+    return metasnapshot.backup_pinned(url, directory.backups(), pin, objects, meta_store=meta_store)
 
 
 def backup(
@@ -50,15 +99,7 @@ def backup(
         store: its meta store, if that is given.
         options: of our own backups; a meta node knows remarks only.
         json: say it as JSON.
-
-    Raises:
-        UsageError: another option is given.
     """
-    own = ("dry_run", "allow_unknown_tables", "into_cluster_directory", "meta_node_stopped")
-    if given := [f"--{name.replace('_', '-')}" for name in own if getattr(options, name)]:
-        raise UsageError(
-            f"{', '.join(given)}: not with --via-meta", hint="the meta node has its own rules"
-        )
     made = backup_live(
         url,
         options.remarks,

@@ -57,19 +57,6 @@ class WithObjects(CopyObjects):
             raise UsageError("--rounds means nothing without --with-objects")
 
 
-def require_none(objects: WithObjects, option: str) -> None:
-    """Refuse to copy objects where somebody else does the work.
-
-    Raises:
-        UsageError: they are to be copied.
-    """
-    if objects.with_objects:
-        raise UsageError(
-            f"--with-objects: not with {option}",
-            hint="stop the meta node and back up its meta store (--meta-node-stopped)",
-        )
-
-
 WITHOUT = WithObjects()
 """Objects stay where they are."""
 UNCOPIED = CopyObjects()

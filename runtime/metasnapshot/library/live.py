@@ -14,6 +14,8 @@ from metasnapshot.store.context import PLAIN, Context
 if TYPE_CHECKING:
     from metasnapshot.live.meta_node import MetaNode
     from metasnapshot.operations.backup_live import LiveBackup
+    from metasnapshot.operations.backup_pinned import PinnedResult, PinOptions
+    from metasnapshot.operations.crew import Pace
 
 
 def open_meta_node(url: str) -> AbstractContextManager[MetaNode]:
@@ -69,3 +71,52 @@ def backup_live(
             with meta_store.connect() as store, store.read_transaction() as connection:
                 cluster = cluster_of(connection)
         return operation.backup_live(node, operation.Known(found, cluster), opened, remarks)
+
+
+def backup_pinned(
+    url: str,
+    backups: Backups,
+    options: PinOptions | None = None,
+    pace: Pace | None = None,
+    *,
+    meta_store: MetaStore | None = None,
+) -> PinnedResult:
+    """Have a running meta node make a snapshot, which pins its objects; copy it and every object
+    that it needs and that is not there yet; then have the node delete its own.
+
+    Args:
+        url: of the meta node, `http://host:5690`.
+        backups: where the snapshot and the objects go.
+        options: how to back up.
+        pace: how fast to copy.
+        meta_store: the node's meta store, for a node that does not say where its backups lie.
+
+    Raises:
+        UsageError: the directory lies below a data directory, or is the node's own; or the extra
+            `live` is not installed.
+        ConflictError: the directory is another cluster's, has an id that is not below the new one,
+            or another job runs.
+        MetaNodeError: the node made none, or cannot be reached.
+        MetasnapshotError: as backup_full.
+    """
+    with open_meta_node(url) as node:
+        from metasnapshot.contents.ownership import cluster_of
+        from metasnapshot.metastore.read import system_parameters
+        from metasnapshot.operations import backup_pinned as operation
+        from metasnapshot.operations.crew import Pace
+
+        def opened(place: str, directory: str) -> Repository:
+            return Backups(place, directory, context=backups.repository.context).repository
+
+        told = operation.NOTHING
+        if meta_store is not None:
+            with meta_store.connect() as store, store.read_transaction() as connection:
+                told = operation.Told(cluster_of(connection), system_parameters(connection))
+        return operation.backup_pinned(
+            node,
+            backups.repository,
+            opened,
+            options or operation.PinOptions(),
+            pace or Pace(),
+            told,
+        )

@@ -70,13 +70,44 @@ class MetaNode:
             MetaNodeError: the job failed, was forgotten, or takes longer.
             MetaNodeUnavailable: the node does not answer, for longer than a restart takes.
         """
+        job = self.start(remarks)
+        self.wait(job, wait_s)
+        return job
+
+    def start(self, remarks: str | None) -> int:
+        """Have a snapshot made; returns the id of the job, and of the snapshot.
+
+        Args:
+            remarks: a note (taken since 1.6).
+
+        Raises:
+            ConflictError: another job runs.
+            MetaNodeError: there are too many snapshots.
+            MetaNodeUnavailable: the node did not answer; it may have begun all the same.
+        """
         request = {"remarks": remarks} if remarks is not None else {}
-        job = int(self._call("BackupMeta", request).job_id)
+        return int(self._call("BackupMeta", request).job_id)
+
+    def runs(self, job: int) -> bool:
+        """Whether a job is still at work."""
+        return bool(self._call("GetBackupJobStatus", {"job_id": job}).job_status == RUNNING)
+
+    def wait(self, job: int, wait_s: float) -> None:
+        """Wait for a job that makes a snapshot.
+
+        Args:
+            job: its id.
+            wait_s: how long to wait.
+
+        Raises:
+            MetaNodeError: the job failed, was forgotten, or takes longer.
+            MetaNodeUnavailable: the node does not answer, for longer than a restart takes.
+        """
         deadline = time.monotonic() + wait_s
         while True:
             found = self._status(job)
             if found.job_status == SUCCEEDED:
-                return job
+                return
             if found.job_status == FAILED:
                 raise MetaNodeError(f"backup job {job} failed: {found.message}")
             if found.job_status != RUNNING:

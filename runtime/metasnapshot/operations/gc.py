@@ -27,6 +27,7 @@ from metasnapshot.catalogue.marker import (
     read_marker,
     read_marker_at,
 )
+from metasnapshot.catalogue.pin import PIN_NAME
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import RESERVED, ids_among, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
@@ -147,7 +148,7 @@ def _kind(name: str, ids: tuple[int, ...], files: set[int]) -> str | None:
         return None if number in files else ORPHAN
     if (number := id_in(name, SNAPSHOT)) is not None:
         return None if number in ids else ORPHAN
-    if OURS.fullmatch(name):
+    if OURS.fullmatch(name) or PIN_NAME.fullmatch(name):  # of a pin its snapshot must go first
         return None
     is_ours = (
         name == GC_NAME

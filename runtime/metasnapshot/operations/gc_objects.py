@@ -10,7 +10,7 @@ become complete over objects that are gone.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -20,7 +20,7 @@ import numpy as np
 from metasnapshot.catalogue.area import parse_name
 from metasnapshot.catalogue.full import give_up, read_full
 from metasnapshot.catalogue.full_header import AREA, FULL, full_path
-from metasnapshot.catalogue.marker import COPYING, collecting, marker_path, read_marker
+from metasnapshot.catalogue.marker import COPYING, collecting, marker_path, read_marker_at
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.errors import ConflictError
@@ -125,7 +125,7 @@ def require_no_backups(store: Store, directory: str) -> None:
         ConflictError: one is.
     """
     for number in ids_among(store.names(directory), COPYING):
-        if _is_alive(store, directory, number):
+        if is_alive(store, marker_path(directory, number)):
             raise ConflictError(
                 f"a backup copies the objects of snapshot {number}: none are collected now",
                 hint="run gc again when it has ended",
@@ -134,21 +134,28 @@ def require_no_backups(store: Store, directory: str) -> None:
         store.delete(marker_path(directory, number))
 
 
-def _is_alive(store: Store, directory: str, number: int) -> bool:
-    """Whether a marker's holder lives: its beat moves while we watch."""
-    first = read_marker(store, directory, number)
-    if first is not None and first.holder.is_gone:
-        return False
+def is_alive(store: Store, path: str) -> bool:
+    """Whether the holder of the marker at a path lives."""
+    return bool(living(store, [path]))
+
+
+def living(store: Store, paths: Iterable[str]) -> set[str]:
+    """Those of some markers whose holders live: their beats move while we watch them together."""
+    first = {path: read_marker_at(store, path) for path in paths}
+    watched = [path for path, found in first.items() if found is None or not found.holder.is_gone]
+    alive = set[str]()
     ends = time.monotonic() + WATCHED_S
-    while time.monotonic() < ends:
+    while watched and time.monotonic() < ends:
         time.sleep(POLL_S)
-        marker = read_marker(store, directory, number)
-        if marker is not None and first is not None and marker.beat != first.beat:
-            return True
-        if marker is None and store.head(marker_path(directory, number)) is None:
-            return False
-        first = first or marker
-    return False
+        for path in tuple(watched):
+            marker, known = read_marker_at(store, path), first[path]
+            if marker is not None and known is not None and marker.beat != known.beat:
+                alive.add(path)
+                watched.remove(path)
+            elif marker is None and store.head(path) is None:
+                watched.remove(path)
+            first[path] = known or marker
+    return alive
 
 
 def _named(store: Store, directory: str, before: datetime) -> Keys:

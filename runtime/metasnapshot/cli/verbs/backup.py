@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
 import metasnapshot
-from metasnapshot import BackupOptions
+from metasnapshot import BackupOptions, shown_url
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.meta_store import NOWHERE, OptionalMetaStore
-from metasnapshot.cli.objects import WITHOUT, WithObjects, require_none
+from metasnapshot.cli.objects import WITHOUT, WithObjects
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.snapshots import snapshot_document
@@ -25,9 +27,10 @@ from metasnapshot.cli.text import (
     spelt_size,
     tell,
 )
+from metasnapshot.errors import UsageError
 
 if TYPE_CHECKING:
-    from metasnapshot import BackupResult, FullResult
+    from metasnapshot import BackupResult, FullResult, PinnedResult
 
 DEFAULTS = BackupOptions()
 
@@ -39,19 +42,31 @@ def backup(
     options: Annotated[BackupOptions, FLAT] = DEFAULTS,
     objects: Annotated[WithObjects, FLAT] = WITHOUT,
     via_meta: ViaMeta = None,
+    keep_pin: Annotated[
+        bool,
+        Parameter(help="With --via-meta --with-objects: the meta node keeps its snapshot."),
+    ] = False,
     json: Json = False,
 ) -> int:
     r"""Back up a meta store into a new snapshot; or have a running meta node do it (--via-meta).
 
-    With --with-objects every object that the snapshot needs is copied too, if it is not there yet.
+    With --with-objects every object that the snapshot needs is copied too, if it is not there yet;
+    with --via-meta as well the meta node pins them for that time.
 
     $ metasnapshot backup --meta-store sqlite:////var/lib/risingwave/meta.db \
         --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
         live.require_no_cluster(directory.cluster)
-        require_none(objects, "--via-meta")
+        live.require_own_rules(options)
+        if objects.with_objects:
+            found = live.backup_full(
+                via_meta, options, directory, store, objects, keep_pin=keep_pin
+            )
+            return _say_pinned(found, via_meta, json=json)
+        _require_pin(keep_pin, "--with-objects")
         return live.backup(via_meta, options, directory, store, json=json)
+    _require_pin(keep_pin, "--via-meta")
     meta_store, found = store.place(), directory.backups()
     if objects.with_objects:
         full = metasnapshot.backup_full(
@@ -66,6 +81,16 @@ def backup(
     else:
         _say(result, dry_run=options.dry_run)
     return 0
+
+
+def _require_pin(keep_pin: bool, option: str) -> None:
+    """Refuse to keep what is not pinned.
+
+    Raises:
+        UsageError: it is to be kept.
+    """
+    if keep_pin:
+        raise UsageError(f"--keep-pin means nothing without {option}")
 
 
 def _say(result: BackupResult, *, dry_run: bool) -> None:
@@ -88,29 +113,56 @@ def _say_full(full: FullResult, *, dry_run: bool, json: bool) -> int:
         say_json(found if error is None else found | error_document(error))
         return 0 if error is None else error.exit_code
     _say(full.backup, dry_run=dry_run)
+    return _say_objects(full, full.backup, "to copy" if dry_run else "copied")
+
+
+def _say_objects(
+    full: FullResult | PinnedResult, made: BackupResult | PinnedResult, done: str
+) -> int:
+    """What came of the objects, and the exit code."""
     for finding in full.findings.kept:
         tell(finding)
-    say(
-        f"objects: {full.copied} {'to copy' if dry_run else 'copied'} "
-        f"({spelt_size(full.bytes_copied)}), {full.reused} there already"
-    )
-    if error is not None:
+    size = spelt_size(full.bytes_copied)
+    say(f"objects: {full.copied} {done} ({size}), {full.reused} there already")
+    if (error := full.error) is not None:
         complain(str(error), error.hint)
         return error.exit_code
     if full.complete:
-        needed = full.backup.needed
-        say(f"full: all {len(needed)} objects ({spelt_size(needed.size)}) are in the backup")
+        count, size = len(made.needed), spelt_size(made.needed.size)
+        say(f"full: all {count} objects ({size}) are in the backup")
     return 0
+
+
+def _say_pinned(full: PinnedResult, url: str, *, json: bool) -> int:
+    """The same of one by way of a meta node."""
+    for text in full.warnings:
+        note(text)
+    error = full.error
+    if json:
+        told = {"snapshot_id": full.entry.id, "via_meta": shown_url(url), "pinned": full.pinned}
+        found = told | objects_document(full, full, rounds=1)
+        say_json(found if error is None else found | error_document(error))
+        return 0 if error is None else error.exit_code
+    now = "which pins it" if full.pinned else "which pins it no more"
+    say(f"backup {full.entry.id}, made by the meta node, {now}")
+    return _say_objects(full, full, "copied")
 
 
 def full_document(full: FullResult) -> Document:
     """What --json prints besides, with --with-objects."""
+    return objects_document(full, full.backup, full.rounds)
+
+
+def objects_document(
+    full: FullResult | PinnedResult, made: BackupResult | PinnedResult, rounds: int
+) -> Document:
+    """What it prints of objects."""
     return {
         "complete": full.complete,
-        "rounds": full.rounds,
+        "rounds": rounds,
         "objects": {
-            "needed": len(full.backup.needed),
-            "bytes": full.backup.needed.size,
+            "needed": len(made.needed),
+            "bytes": made.needed.size,
             "copied": full.copied,
             "bytes_copied": full.bytes_copied,
             "reused": full.reused,
