@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from metasnapshot.library.verifying import verify
     from metasnapshot.live.meta_node import MetaNode
     from metasnapshot.metastore.risectl_url import url_of_options
+    from metasnapshot.operations.area_costs import AreaCosts
     from metasnapshot.operations.backup import BackupResult
     from metasnapshot.operations.backup_full import FullResult
     from metasnapshot.operations.backup_live import LiveBackup
@@ -110,6 +111,7 @@ __all__ = [
     "OBJECTS_CHECK",
     "READING_SHARE",
     "ROUNDS",
+    "AreaCosts",
     "BackupOptions",
     "BackupResult",
     "Backups",

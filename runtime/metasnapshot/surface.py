@@ -89,6 +89,7 @@ MODULES = {
     "library.verifying": ("verify",),
     "live.meta_node": ("MetaNode",),
     "metastore.risectl_url": ("url_of_options",),
+    "operations.area_costs": ("AreaCosts",),
     "operations.backup": ("BackupResult",),
     "operations.backup_full": ("FullResult",),
     "operations.backup_live": ("LiveBackup",),

@@ -18,6 +18,7 @@ from metasnapshot.store.url import open_store
 
 if TYPE_CHECKING:
     from metasnapshot.catalogue.watcher import Watcher
+    from metasnapshot.operations.area_costs import AreaCosts
     from metasnapshot.operations.copy import Copied
     from metasnapshot.operations.crew import Pace
     from metasnapshot.operations.drill import DrillResult
@@ -240,6 +241,20 @@ class Backups(BackupDirectory):
 
         wanted = [self.id_of(each) for each in ids] or list(self.ids())
         return pins(self.repository, wanted, state=state, look=look)
+
+    def area_costs(self, ids: Iterable[SnapshotId] = ()) -> AreaCosts:
+        """What full backups cost in the objects of the directory, and what a delete would free.
+
+        Args:
+            ids: which; all if none is named.
+
+        Raises:
+            SnapshotNotFound: the manifest lacks one of them.
+            DamageError: a side file is damaged.
+        """
+        from metasnapshot.operations.area_costs import area_costs
+
+        return area_costs(self.repository, [self.id_of(each) for each in ids] or list(self.ids()))
 
     def drill(self, snapshot_id: SnapshotId = "latest") -> DrillResult:
         """Prove that a snapshot restores: into a scratch store, backed up again, compared.

@@ -18,7 +18,7 @@ from itertools import islice
 import numpy as np
 
 from metasnapshot.catalogue.area import parse_name
-from metasnapshot.catalogue.full import give_up, read_full
+from metasnapshot.catalogue.full import FullBackup, give_up, read_full
 from metasnapshot.catalogue.full_header import AREA, FULL, full_path
 from metasnapshot.catalogue.marker import COPYING, collecting, marker_path, read_marker_at
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
@@ -168,10 +168,7 @@ def _named(store: Store, directory: str, before: datetime) -> Keys:
             continue  # an orphan
         full = read_full(store, directory, number)
         if full is not None:
-            objects = full.objects
-            kinds = np.frombuffer(bytes(objects.kinds), np.uint8).astype(np.uint64)
-            ids, tags = (np.frombuffer(item, np.uint64) for item in (objects.ids, objects.tags))
-            keys.append(_mixed(ids, tags, kinds))
+            keys.append(object_keys(full))
     return np.unique(np.concatenate(keys))
 
 
@@ -183,8 +180,10 @@ def _is_old(found: Names, path: str, before: datetime) -> bool:
     return modified is not None and modified <= before
 
 
-def _mixed(ids: Keys, tags: Keys, kinds: Keys) -> Keys:
+def object_keys(full: FullBackup) -> Keys:
     """A number for each object. Two of one number would both count as named, and none would go."""
+    kinds = np.frombuffer(bytes(full.objects.kinds), np.uint8).astype(np.uint64)
+    ids, tags = (np.frombuffer(item, np.uint64) for item in (full.objects.ids, full.objects.tags))
     return (ids + kinds) * np.uint64(_MIX) ^ tags
 
 
