@@ -92,8 +92,8 @@ def test_all_objects_are_copied(world: ObjectWorld, shell: Shell) -> None:
 
 
 def test_the_next_backup_copies_what_is_new(world: ObjectWorld, shell: Shell) -> None:
-    """What an earlier side file names is neither copied nor read again, graphs of the source
-    aside.
+    """What an earlier side file names is neither copied nor read again, graphs and vector files of
+    the source aside.
     """
     good(shell)
     world.add_sst(90000)
@@ -188,10 +188,13 @@ def test_left_overs_are_checked_before_they_are_believed(world: ObjectWorld, she
         place.write_bytes(kept)
 
 
-def test_a_graph_of_another_life_is_refused(world: ObjectWorld, shell: Shell) -> None:
-    """Its tag knows the size alone, so that content decides, even beside a side file: exit 11."""
+@pytest.mark.parametrize("kind", [GRAPH, "vector"])
+def test_what_has_no_epoch_is_compared(world: ObjectWorld, shell: Shell, kind: str) -> None:
+    """The tags of graphs and vector files are the same in another life of the cluster, so that
+    content decides, even beside a side file: exit 11.
+    """
     good(shell)
-    item = next(item for item in world.needed if item.suffix == GRAPH)
+    item = next(item for item in world.needed if item.suffix == kind)
     world.place(item.id).write_bytes(bytes(item.size))
     code, found = shell.answer(*BACKUP)
     assert (code, "objects" in found) == (11, False)

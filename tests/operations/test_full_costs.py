@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from exhaustive import WHOLE
 from faults import FaultyStore
-from object_world import ObjectWorld
+from object_world import DATA, ObjectWorld
 
 from metasnapshot.catalogue.area import Area, look_for, object_path
 from metasnapshot.catalogue.full import FullBackup, decode_full, encode_full, write_full
@@ -78,7 +78,9 @@ class Counted(FaultyStore):
 
 @pytest.mark.parametrize("count", [0, 2500])
 def test_requests_where_nothing_is_new(memory_path: Path, count: int) -> None:
-    """At most 2.2 requests for 1,000 objects and 40 more, of both stores together."""
+    """At most 2.2 requests for 1,000 objects and 40 more, of both stores together, and one for each
+    graph and vector file, whose content alone tells them from those of another life.
+    """
     world = ObjectWorld(memory_path)
     world.add_ssts(range(90_001, 90_001 + count))
     stores = [Counted(LocalStore(memory_path / name)) for name in ("backups", "state")]
@@ -87,6 +89,7 @@ def test_requests_where_nothing_is_new(memory_path: Path, count: int) -> None:
     done = back_up(world, stores)
     asked = sum(store.requests for store in stores) - before
     objects = len(world.needed)
+    asked -= sum(item.suffix != DATA for item in world.needed)
     assert (done.complete, done.reused) == (True, objects)
     assert asked <= math.ceil(PER_THOUSAND * objects / 1000) + FIXED
 

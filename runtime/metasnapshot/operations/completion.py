@@ -22,7 +22,7 @@ from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.contents.findings import ERROR, Findings
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, StorageError
 from metasnapshot.hummock.objects import NeededObjects
-from metasnapshot.hummock.paths import DATA, GRAPH, SUFFIXES
+from metasnapshot.hummock.paths import DATA, SUFFIXES
 from metasnapshot.operations.copy_objects import (
     VANISHED_HINT,
     ObjectWork,
@@ -189,17 +189,17 @@ class _Work:
         return found.seen
 
     def _look_again(self, seen: bytearray) -> None:
-        """Compare by content what is there and no side file speaks of, and all graphs, of which
-        the tag knows the size alone.
+        """Compare by content what is there and no side file speaks of; and all vector files and
+        graphs, whose tags know no epoch: another life of the cluster may have given the id, and
+        the tag, to other bytes.
         """
         work, kinds = self._work, self._needed.kinds
         there = array("Q", (place for place, is_there in enumerate(seen) if is_there))
         unknown = array("Q", (place for place in there if work.hash_of(place) is None))
         work.read(unknown, self._target)
-        alike = {place for place in there if kinds[place] == SUFFIXES.index(GRAPH)}
-        alike.update(place for place in unknown if kinds[place] != SUFFIXES.index(DATA))
+        alike = [place for place in there if kinds[place] != SUFFIXES.index(DATA)]
         before = {place: work.hash_of(place) for place in alike}
-        work.read(sorted(alike), self._source, compare=False)
+        work.read(alike, self._source, compare=False)
         others = [place for place, found in before.items() if work.hash_of(place) != found]
         if others:
             what = some(self._target.path_of(self._needed[place]) for place in others)
