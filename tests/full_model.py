@@ -244,9 +244,9 @@ class Model:
             self.done["copied"] += 1
 
     def lose(self, found: Repository) -> None:
-        """Somebody who knows no side files deletes a snapshot."""
+        """Somebody who knows no side files deletes a snapshot's file."""
         for number in ids_among(found.store.names(found.directory), SNAPSHOT)[:1]:
-            changes.delete(found, [number])
+            found.store.delete(found.path(number))
             self.done["lost"] += 1
 
     def tidy(self, where: str) -> None:

@@ -289,7 +289,6 @@ def test_any_pace_gives_the_same(
         ("--with-objects", "--bwlimit", "fast"),
         ("--jobs", "3"),
         ("--bwlimit", "1M"),
-        ("--with-objects", "--via-meta", "http://127.0.0.1:1"),
     ],
 )
 def test_wrong_options_are_told(shell: Shell, options: tuple[str, ...]) -> None:
