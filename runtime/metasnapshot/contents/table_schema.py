@@ -129,32 +129,34 @@ def _has(message: Any, field: str) -> bool:
 
 def _column(message: Any) -> Column:
     described = message.column_desc
-    default, unknown = _default(described)
-    return Column(
-        described.name,
-        described.column_id,
-        type_of(described.column_type),
-        message.is_hidden,
-        default,
-        unknown,
-    )
+    type_ = type_of(described.column_type)
+    default, unknown = _default(described, type_)
+    return Column(described.name, described.column_id, type_, message.is_hidden, default, unknown)
 
 
-def _default(described: Any) -> tuple[bytes, str]:
-    """A default as a tag and a value, or why it cannot be told."""
+def _default(described: Any, type_: Type) -> tuple[bytes, str]:
+    """A default as a tag and a value, or why it cannot be told. Source:
+    src/storage/src/row_serde/value_serde.rs at 3.0.3: the value at the time when the column came,
+    or where a release kept none, its expression.
+    """
     if "generated_or_default_column" not in described.DESCRIPTOR.oneofs_by_name:
         return b"", ""
     if described.WhichOneof("generated_or_default_column") != DEFAULT_COLUMN:
         return b"", ""
     found = described.default_column
     if _has(found, "snapshot_value"):
-        return bytes(found.snapshot_value.body), ""
+        return _told(found.snapshot_value)
     expression = found.expr
-    if expression.WhichOneof("rex_node") == "constant":
-        return bytes(expression.constant.body), ""
-    if expression.WhichOneof("rex_node") is None:
-        return b"", ""
-    return b"", "its default is an expression that only a cluster can evaluate"
+    if expression.WhichOneof("rex_node") != "constant":
+        return b"", "its default is an expression that only a cluster can evaluate"
+    if type_of(expression.return_type) != type_:
+        return b"", "its default is a constant of another type, that only a cluster casts"
+    return _told(expression.constant)
+
+
+def _told(datum: Any) -> tuple[bytes, str]:
+    """A Datum message: a tag and a value, of NULL the tag alone."""
+    return bytes(datum.body), "" if datum.body else "its default has no bytes"
 
 
 def _key_column(message: Any) -> KeyColumn:
