@@ -53,7 +53,7 @@ def _convert(column: Column, era: str, forms: Forms) -> tuple[frozenset[type], C
         "bool": ({int, bool}, looked_up({0: False, 1: True, None: None})),
         "string": ({str}, same),
         "enum": ({str}, looked_up({**names, None: None})),
-        "timestamp": ({str, datetime}, unless_null(_timestamp, None)),
+        "timestamp": ({str, datetime}, _once_each(unless_null(_timestamp, None))),
         "uuid": ({bytes, UUID}, unless_null(_uuid, None)),
         "json": ({str}, _once_each(unless_null(from_db(column, era, forms), None))),
     }
