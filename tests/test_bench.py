@@ -112,5 +112,5 @@ def test_a_verb_that_starts_too_slowly_is_told_with_its_limit() -> None:
     assert start.too_slow(times | {"--help": [1.25] * 3, "list": [1.8] * 3}) == {}
     assert start.too_slow(times | {"--version": [4.5] * 3, "list": [1.0, 2.0, 2.0]}) == {
         "--version": "takes 4.50 of `python -c pass`, 4.0 at most",
-        "list": "takes 2.00 of `bare app, a verb`, 1.9 at most",
+        "list": "takes 2.00 of `bare app, a verb`, 1.8 at most",
     }
