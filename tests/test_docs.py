@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[1]
 LINE_COLUMNS_MAX = 120
 USERS = [
     "README.md",
-    *(f"docs/{name}.md" for name in ["ci", "contract", "guide", "meta-stores", "object-stores"]),
+    *(
+        f"docs/{name}.md"
+        for name in ["ci", "contract", "guide", "losses", "meta-stores", "object-stores"]
+    ),
 ]
 """Pages of users, whose tables are narrow too; cells of the others may be wide."""
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
