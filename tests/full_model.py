@@ -158,8 +158,9 @@ class Model:
         return "ended"
 
     def _disturb(self, process: Process, where: str, depth: int) -> None:
-        """What happens to it, and at which of its calls."""
+        """What happens to it, and at which of its calls: often right before the side file."""
         process.at = self.dice.randrange(1, CALLS_MAX)
+        process.waits_for_writer = self.dice.random() < 0.3  # noqa: PLR2004
         roll = self.dice.random()
         if roll < 0.2:
             process.event = process.die

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
+from metasnapshot.catalogue.full_header import FULL
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.store.memory import MemoryStore
@@ -45,6 +46,7 @@ class Process(Through):
         self.at = 0
         self.event: Callable[[], object] | None = None
         self.dies_after = False
+        self.waits_for_writer = False
         self._depth = 0
 
     def head(self, path: str) -> ObjectHead | None:
@@ -58,9 +60,11 @@ class Process(Through):
 
     @contextmanager
     def open_writer(self, path: str) -> Generator[BinaryIO]:
+        if self.waits_for_writer and path.endswith(f".{FULL}"):
+            self.at, self.waits_for_writer = 0, False
+        self._before()
         with super().open_writer(path) as file:
             yield file
-            self._before()
         self._after()
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
@@ -101,7 +105,8 @@ class Process(Through):
         if self.is_dead:
             raise Killed
         self.at -= 1
-        if self.at <= 0 and self.event is not None and not self._depth:
+        is_time = self.at <= 0 and not self.waits_for_writer
+        if is_time and self.event is not None and not self._depth:
             event, self.event = self.event, None
             event()
 
