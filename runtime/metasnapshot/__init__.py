@@ -48,6 +48,12 @@ if TYPE_CHECKING:
     from metasnapshot.library.picking import SnapshotId, given_id
     from metasnapshot.library.querying import query
     from metasnapshot.library.reading import Tables, tables_of
+    from metasnapshot.library.reporting import (
+        report,
+        require_pages,
+        write_differences,
+        write_report,
+    )
     from metasnapshot.library.schema import (
         coverage,
         create_schema,
@@ -86,6 +92,7 @@ if TYPE_CHECKING:
     from metasnapshot.operations.read import Format, ReadResult, Where, Wish, epoch_ms, memory_size
     from metasnapshot.operations.read_all import TableFile
     from metasnapshot.operations.rebuild import Rebuilt
+    from metasnapshot.operations.report.model import Report
     from metasnapshot.operations.restore.plan import (
         OBJECTS_CHECK,
         Check,
@@ -161,6 +168,7 @@ __all__ = [
     "Query",
     "ReadResult",
     "Rebuilt",
+    "Report",
     "RestoreOptions",
     "RestorePlan",
     "RestoreResult",
@@ -217,7 +225,9 @@ __all__ = [
     "query",
     "release_named",
     "release_of",
+    "report",
     "require_fit",
+    "require_pages",
     "restore",
     "restoring",
     "say_what_stays",
@@ -230,6 +240,8 @@ __all__ = [
     "try_storage",
     "url_of_options",
     "verify",
+    "write_differences",
+    "write_report",
 ]
 
 

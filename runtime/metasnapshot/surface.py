@@ -73,6 +73,12 @@ MODULES = {
         "Tables",
         "tables_of",
     ),
+    "library.reporting": (
+        "report",
+        "require_pages",
+        "write_differences",
+        "write_report",
+    ),
     "library.schema": (
         "coverage",
         "create_schema",
@@ -146,6 +152,7 @@ MODULES = {
     ),
     "operations.read_all": ("TableFile",),
     "operations.rebuild": ("Rebuilt",),
+    "operations.report.model": ("Report",),
     "operations.restore.plan": (
         "Check",
         "RestoreOptions",

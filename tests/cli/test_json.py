@@ -51,7 +51,16 @@ def test_backup(backed_up: Shell) -> None:
     )
 
 
-LISTED = {"kept", "verified", "taken_at", "taken_by", "bytes", "cluster_id", "releases"} | {
+LISTED = {
+    "kept",
+    "drill",
+    "verified",
+    "taken_at",
+    "taken_by",
+    "bytes",
+    "cluster_id",
+    "releases",
+} | {
     "completeness",
     "full",
 }

@@ -41,6 +41,24 @@ V1_CLUSTER_MEMBER = "cluster_id"
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
+class DrillNote(msgspec.Struct, frozen=True):
+    """The last rehearsal of a restore.
+
+    Attributes:
+        at: when it ended (UTC, ISO 8601).
+        seconds: how long it took.
+        ok: whether every row came back.
+        rows: that were compared.
+        engine: of the scratch database: sqlite, postgresql or mysql.
+    """
+
+    at: str
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+    ok: bool
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    engine: str = "sqlite"
+
+
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was recorded of a snapshot.
 
@@ -52,6 +70,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
         releases: the releases that may have written it.
         taken: when its rows were read from the meta store; None where nobody knows.
         taken_by: what says so: the clock of the host that took it, or the time of its file.
+        drill: when a restore of it was rehearsed last, and what came of it.
     """
 
     checksum: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
@@ -61,6 +80,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     releases: tuple[str, ...] = ()
     taken: Time | None = None
     taken_by: Literal["clock", "file"] = CLOCK
+    drill: DrillNote | None = None
 
 
 class _Document(msgspec.Struct):

@@ -257,16 +257,17 @@ class Backups(BackupDirectory):
         return area_costs(self.repository, [self.id_of(each) for each in ids] or list(self.ids()))
 
     def drill(self, snapshot_id: SnapshotId = "latest") -> DrillResult:
-        """Prove that a snapshot restores: into a scratch store, backed up again, compared.
+        """Prove that a snapshot restores: into a scratch store, backed up again, compared. What
+        came of it is noted in the directory, where that can be written.
 
         Raises:
             SnapshotNotFound: the manifest has no such id.
             DamageError: it is damaged.
             UnknownFormat: it is in the V1 format.
         """
-        from metasnapshot.operations.drill import drill
+        from metasnapshot.library.rehearsing import rehearse
 
-        return drill(self.repository, self.id_of(snapshot_id))
+        return rehearse(self.repository, self.id_of(snapshot_id))
 
     def serving(self, table_id: int, epoch: int, release: str | None = None) -> ManifestEntry:
         """The snapshot that serves a table at an epoch, as SET QUERY_EPOCH finds it.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from metasnapshot.catalogue.facts import DrillNote
 from metasnapshot.catalogue.full_header import Header
 from metasnapshot.catalogue.ledger import Verified
 from metasnapshot.catalogue.manifest import ManifestEntry
@@ -26,6 +27,7 @@ class ListedSnapshot:
         cluster_id: the cluster that it is recorded to be of.
         releases: the releases that may have written it, as recorded.
         full: of a full backup what its side file says of its objects; None for a partial one.
+        drill: when a restore of it was rehearsed last, and what came of it; None for never.
     """
 
     entry: ManifestEntry
@@ -36,6 +38,7 @@ class ListedSnapshot:
     cluster_id: str | None
     releases: tuple[str, ...]
     full: Header | None
+    drill: DrillNote | None = None
 
 
 @dataclass(frozen=True)
@@ -87,4 +90,5 @@ def _listed(repository: Repository, records: Records, entry: ManifestEntry) -> L
         cluster_id=facts.cluster_id if facts else None,
         releases=tuple(facts.releases) if facts else (),
         full=records.full(entry.id),
+        drill=facts.drill if facts else None,
     )

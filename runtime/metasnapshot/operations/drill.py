@@ -6,7 +6,8 @@ memory; that is backed up again, and every row of the two snapshots is compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.cluster import catalog_of
@@ -26,13 +27,25 @@ from metasnapshot.store.scratch import scratch_directory
 
 @dataclass(frozen=True)
 class DrillResult:
-    """What a drill proved: rows compared, the Hummock version's id, and sections that differ."""
+    """What a drill proved.
+
+    Attributes:
+        snapshot_id: of the snapshot.
+        layout: of its file.
+        rows: how many were compared.
+        hummock_version_id: of its Hummock version.
+        differences: sections that differ.
+        seconds: from the start of the restore to the end of the comparison.
+        engine: of the scratch database.
+    """
 
     snapshot_id: int
     layout: str
     rows: int
     hummock_version_id: int
     differences: tuple[str, ...]
+    seconds: float = 0.0
+    engine: str = "sqlite"
 
 
 def drill(repository: Repository, snapshot_id: int) -> DrillResult:
@@ -43,6 +56,7 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
         DamageError: it is damaged.
         UnknownFormat: it is a V1 snapshot.
     """
+    start = time.monotonic()
     with scratch_directory("drill") as scratch:
         with repository.open(snapshot_id) as reader:
             values, release = _parameters(reader), reader.definition.releases[0]
@@ -58,7 +72,8 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
             as_before = BackupOptions(url, directory, rw_version=release)
             made = backup(meta_store, again, as_before, store=state)
         with repository.open(snapshot_id) as reader, again.open(made.entry.id) as copy:
-            return _compare(reader, copy)
+            result = _compare(reader, copy)
+    return replace(result, seconds=time.monotonic() - start)
 
 
 def _parameters(reader: SnapshotReader) -> dict[str, str]:

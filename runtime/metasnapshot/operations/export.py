@@ -155,7 +155,10 @@ def new_path(path: Path) -> Generator[Path]:
 def _require_absent(path: Path) -> None:
     """Refuse a path that leads to something, or to nothing as a broken link does."""
     if os.path.lexists(path):
-        raise ConflictError(f"{path} exists already", hint="export overwrites nothing")
+        raise ConflictError(
+            f"{path} exists already",
+            hint="nothing is overwritten: give a path that is not there yet",
+        )
 
 
 def _shown_rows(reader: SnapshotReader, section: str, *, with_secrets: bool) -> Iterator[Row]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from metasnapshot.catalogue.completeness import header_of
 from metasnapshot.catalogue.full_header import Header
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.contents.cluster import KINDS, SINK, Catalog, catalog_of
+from metasnapshot.contents.cluster import KINDS, SINK, Catalog, Item, catalog_of
+from metasnapshot.contents.properties import redact_properties
 from metasnapshot.contents.secrets import redact
+from metasnapshot.format.reader import SnapshotReader
 
 
 @dataclass(frozen=True)
@@ -68,42 +70,51 @@ def summarise(repository: Repository, snapshot_id: int) -> Summary:
     names = repository.store.names(repository.directory)
     heads = {head.path: head for head in names.objects}
     with repository.open(snapshot_id) as reader:
-        epochs = (info.committed_epoch for info in entry.state_table_info.values())
-        committed = [epoch for epoch in epochs if epoch]  # of V1 releases from 2.1 on write 0
-        if not committed and entry.max_committed_epoch:
-            committed = [entry.max_committed_epoch]
         catalog = catalog_of(reader)
-        return Summary(
-            entry=entry,
-            cluster_ids=catalog.cluster_ids(),
-            layout=reader.layout,
-            releases=reader.releases,
-            unknown_migrations=reader.unknown_migrations,
-            size=reader.size,
-            checksum=reader.checksum,
-            names=_names(catalog),
-            epochs=(min(committed), max(committed)) if committed else None,
-            parameters={
-                name: str(redact(name, value)) for name, value in catalog.parameters().items()
-            },
-            risks=tuple(_risks(catalog)),
-            sections=tuple(
-                SectionSize(place.name, place.count, place.size) for place in reader.places
-            ),
-            full=header_of(repository, heads, snapshot_id),
-        )
+        full = header_of(repository, heads, snapshot_id)
+        return summary_of(entry, reader, catalog, catalog.items(), full)
 
 
-def _names(catalog: Catalog) -> dict[str, list[str]]:
+def summary_of(
+    entry: ManifestEntry,
+    reader: SnapshotReader,
+    catalog: Catalog,
+    items: Iterable[Item],
+    full: Header | None,
+) -> Summary:
+    """The summary of an opened snapshot, whose named objects are at hand."""
+    epochs = (info.committed_epoch for info in entry.state_table_info.values())
+    committed = [epoch for epoch in epochs if epoch]  # of V1 releases from 2.1 on write 0
+    if not committed and entry.max_committed_epoch:
+        committed = [entry.max_committed_epoch]
+    return Summary(
+        entry=entry,
+        cluster_ids=catalog.cluster_ids(),
+        layout=reader.layout,
+        releases=reader.releases,
+        unknown_migrations=reader.unknown_migrations,
+        size=reader.size,
+        checksum=reader.checksum,
+        names=_names(items),
+        epochs=(min(committed), max(committed)) if committed else None,
+        parameters={name: str(redact(name, value)) for name, value in catalog.parameters().items()},
+        risks=tuple(_risks(catalog)),
+        sections=tuple(SectionSize(place.name, place.count, place.size) for place in reader.places),
+        full=full,
+    )
+
+
+def _names(items: Iterable[Item]) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for item in catalog.items():
+    for item in items:
         names[item.kind].append(item.name)
     return {kind: sorted(found) for kind, found in names.items()}
 
 
 def _risks(catalog: Catalog) -> Iterator[str]:
     """What moves on outside the cluster while its metadata goes back."""
-    for kind, name, properties in catalog.connectors():
+    for kind, name, given in catalog.connectors():
+        properties = redact_properties(given)
         connector = properties["connector"]
         if kind == SINK:
             yield (

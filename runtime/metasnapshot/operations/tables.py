@@ -42,7 +42,7 @@ def summarise_tables(reader: SnapshotReader, *, internal: bool = False) -> Itera
         DamageError: a row of the snapshot does not decode.
     """
     version = reader.hummock_version.message
-    sizes = _sizes(version)
+    sizes = sizes_by_table(version)
     tables = [table for table in data_tables(reader) if internal or table.kind != INTERNAL]
     for table in sorted(tables, key=lambda item: (item.kind == INTERNAL, item.parts, item.id)):
         size, keys = sizes.get(table.id, (0, 0))
@@ -58,7 +58,7 @@ def summarise_tables(reader: SnapshotReader, *, internal: bool = False) -> Itera
         yield TableSummary(table, size, keys, epoch, encoding, refusal)
 
 
-def _sizes(version: Any) -> dict[int, tuple[int, int]]:
+def sizes_by_table(version: Any) -> dict[int, tuple[int, int]]:
     """Bytes and entries of the objects of each table."""
     found = defaultdict[int, dict[int, tuple[int, int]]](dict)
     infos = getattr(version, "state_table_info", {})

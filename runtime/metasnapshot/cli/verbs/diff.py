@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot import Change, Diff
+from metasnapshot import Backups, Change, Diff, MetaStore, require_pages, write_differences
 from metasnapshot import diff as compare
 from metasnapshot.cli.diff_data import Data, diff_data
 from metasnapshot.cli.meta_store import ComparedStore, Typed
 from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import Part, bad, doubtful, good
-from metasnapshot.cli.text import Document, note, say, say_json, table
+from metasnapshot.cli.text import Document, note, say, say_json, spelt_size, table
 from metasnapshot.errors import UsageError
+from metasnapshot.spans import counted
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 PAINTS = {"added": good, "removed": bad, "changed": doubtful}
@@ -33,6 +35,9 @@ def diff(
     directory: Annotated[Directory, FLAT],
     store: Annotated[ComparedStore, FLAT] = NOT_COMPARED,
     rows: Annotated[Data, FLAT] = NO_DATA,
+    html: Annotated[
+        Path | None, Parameter(help="Write a page for people: a new file of HTML.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Show what changed from one snapshot to another, or to a live meta store; with --data, which
@@ -40,6 +45,7 @@ def diff(
 
     $ metasnapshot diff oldest latest --backup-storage-url fs:///srv/backups
     """
+    _require_page(html, rows, json=json)
     if rows.data:
         return diff_data(ids, directory.open(), rows, json=json)
     with_store = store.meta_store is not None
@@ -55,8 +61,31 @@ def diff(
     with compare(found, before, after) as result:
         for text in result.omitted:
             note(f"not compared: {text}")
-        (_say_json if json else _say_text)(result)
+        if html is not None:
+            _write_page(result, found, before, after, html)
+        else:
+            (_say_json if json else _say_text)(result)
     return 0
+
+
+def _require_page(html: Path | None, rows: Data, *, json: bool) -> None:
+    """See that a page is wanted alone, and can be made."""
+    if html is None:
+        return
+    if rows.data or json:
+        other = "--data" if rows.data else "--json"
+        raise UsageError(f"--html and {other}", hint="give one of them")
+    require_pages()
+
+
+def _write_page(
+    result: Diff, found: Backups, before: str, after: str | MetaStore, html: Path
+) -> None:
+    """A page about the comparison."""
+    to = f"snapshot {found.id_of(after)}" if isinstance(after, str) else "the meta store"
+    sides = (f"snapshot {found.id_of(before)}", to)
+    differences, size = write_differences(result, found.place, *sides, html)
+    say(f"{html}: {counted(differences.total, 'change')} by name, {spelt_size(size)}")
 
 
 def _say_json(found: Diff) -> None:

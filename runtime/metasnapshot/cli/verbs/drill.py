@@ -47,4 +47,6 @@ def document(found: DrillResult) -> Document:
         "rows": found.rows,
         "hummock_version_id": found.hummock_version_id,
         "differences": list(found.differences),
+        "seconds": round(found.seconds, 3),
+        "engine": found.engine,
     }

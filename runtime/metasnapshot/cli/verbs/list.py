@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
+from msgspec.structs import asdict
+
 from metasnapshot import ListedSnapshot, Listing, Taken
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
@@ -59,7 +61,7 @@ def list(  # noqa: A001 - the verb
 
 
 def _row(item: ListedSnapshot, now: datetime) -> Sequence[Part]:
-    entry, taken, verified = item.entry, item.taken, item.verified
+    entry, taken = item.entry, item.taken
     return [
         f"{entry.id}{' (kept)' if item.is_kept else ''}",
         "V1" if entry.format_version in V1_FORMATS else f"V{entry.format_version}",
@@ -69,9 +71,20 @@ def _row(item: ListedSnapshot, now: datetime) -> Sequence[Part]:
         item.cluster_id[:CLUSTER_SHOWN] if item.cluster_id else "-",
         entry.rw_version or (releases(item.releases) if item.releases else "-"),
         _objects(item),
-        good(f"{verified.level} {verified.at}") if verified else doubtful("never"),
+        _proved(item),
         entry.remarks or "",
     ]
+
+
+def _proved(item: ListedSnapshot) -> Part:
+    """When it was found sound last, and when a restore of it was rehearsed."""
+    verified, drill = item.verified, item.drill
+    text = f"{verified.level} {verified.at}" if verified else "never"
+    if drill is None:
+        return good(text) if verified else doubtful(text)
+    if not drill.ok:
+        return bad(f"{text}, drill failed {drill.at}")
+    return good(f"{text}, drilled {drill.at}")
 
 
 def _objects(item: ListedSnapshot) -> str:
@@ -111,6 +124,7 @@ def document(found: Listing) -> Document:
                 "bytes": item.size,
                 "cluster_id": item.cluster_id,
                 "releases": [*item.releases],
+                "drill": asdict(item.drill) if item.drill else None,
             }
             | full_document(item.full)
         )

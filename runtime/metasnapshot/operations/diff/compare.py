@@ -88,18 +88,7 @@ def diff_names(a: Side, b: Side) -> Iterator[Change]:
     for change in sorted(changes, key=lambda change: KINDS.index(change.kind)):
         name, number = change.key
         yield replace(change, key=(label(str(name), int(number)),))
-    if a.is_v1:
-        yield from _diff_v1_parameters(a, b)
-        return
-    for section, kind in PARAMETERS.items():
-        before = {row.name: str(redact(row.name, row.value)) for row in a.rows(section)}
-        after = {row.name: str(redact(row.name, row.value)) for row in b.rows(section)}
-        for change in _compare(_of_section(a, section), _of_section(b, section), 1):
-            name = str(change.key[0])
-            if change.columns and "value" not in change.columns:
-                yield replace(change, kind=kind)
-                continue
-            yield replace(change, kind=kind, before=before.get(name), after=after.get(name))
+    yield from parameter_changes(a, b)
 
 
 def _diff_v1_parameters(a: Side, b: Side) -> Iterator[Change]:
@@ -204,6 +193,36 @@ def _part_of(key: tuple[Any, ...], parts: int) -> int:
     if parts == 1:
         return 0
     return xxhash.xxh3_64_intdigest(msgspec.msgpack.encode(key)) % parts
+
+
+def change_of(key: tuple[Any, ...], before: Any, after: Any) -> Change | None:
+    """What became of one row; None if nothing that is compared differs.
+
+    Args:
+        key: its kind, and what identifies it.
+        before: the row; None where there is none.
+        after: the row; None where there is none.
+    """
+    old = None if before is None else _fingerprint(before)
+    new = None if after is None else _fingerprint(after)
+    found = _change(key, old, new)
+    return None if found.change == CHANGED and not found.columns else found
+
+
+def parameter_changes(a: Side, b: Side) -> Iterator[Change]:
+    """What changed of the parameters, without secrets."""
+    if a.is_v1:
+        yield from _diff_v1_parameters(a, b)
+        return
+    for section, kind in PARAMETERS.items():
+        before = {row.name: str(redact(row.name, row.value)) for row in a.rows(section)}
+        after = {row.name: str(redact(row.name, row.value)) for row in b.rows(section)}
+        for change in _compare(_of_section(a, section), _of_section(b, section), 1):
+            name = str(change.key[0])
+            if change.columns and "value" not in change.columns:
+                yield replace(change, kind=kind)
+                continue
+            yield replace(change, kind=kind, before=before.get(name), after=after.get(name))
 
 
 def _change(
