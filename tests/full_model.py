@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import goldens
-import msgspec
 import pytest
 import xxhash
 from clock import Clock
@@ -160,7 +159,7 @@ class Model:
     def _disturb(self, process: Process, where: str, depth: int) -> None:
         """What happens to it, and at which of its calls: often right before the side file."""
         process.at = self.dice.randrange(1, CALLS_MAX)
-        process.waits_for_writer = self.dice.random() < 0.3  # noqa: PLR2004
+        process.waits_for_writer = self.dice.random() < 0.3
         roll = self.dice.random()
         if roll < 0.2:
             process.event = process.die
@@ -176,24 +175,17 @@ class Model:
     def _meanwhile(self, process: Process, where: str) -> None:
         """Another process runs while one stands still, or goes on."""
         beats = self.dice.random() < 0.5
-        store = self.stores[where]
-
-        def beat() -> None:
-            for head in store.names(where).objects:
-                if head.path.endswith(f".{marker.COPYING}"):
-                    found = marker.read_marker_at(store, head.path)
-                    if found is not None and found.holder.pid == process.pid:
-                        moved = msgspec.structs.replace(found, beat=found.beat + 1)
-                        etag = store.read(head.path).etag
-                        store.put_if_match(head.path, msgspec.json.encode(moved), etag)
-
-        self.clock.meanwhile = beat if beats else lambda: None
+        self.clock.meanwhile = lambda: beats and process.beat(where)
+        is_marked = beats and process.markers(where) != []
         works = [self.gc, self.gc, self.expire, self.backup]
         try:
             if self.dice.random() < 0.2:
                 self.compact()
             else:
-                end = self.run(where, self.dice.choice(works), depth=1)
+                before, work = self.done["collected"], self.dice.choice(works)
+                end = self.run(where, work, depth=1)
+                took = work == self.gc and self.done["collected"] > before
+                assert not (is_marked and took), "gc took objects beside a backup that lives"
                 self.done[f"meanwhile {'beating' if beats else 'still'} {end}"] += 1
         finally:
             self.clock.meanwhile = lambda: None

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
+import msgspec
+
 from metasnapshot.catalogue.full_header import FULL
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.marker import COPYING, read_marker_at
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import Names, ObjectHead, StoredObject
@@ -42,6 +45,7 @@ class Process(Through):
 
     def __init__(self, inner: MemoryStore, pid: int) -> None:
         super().__init__(inner)
+        self._inner = inner
         self.pid, self.is_dead = pid, False
         self.at = 0
         self.event: Callable[[], object] | None = None
@@ -90,6 +94,20 @@ class Process(Through):
                 yield
             finally:
                 self._depth -= 1
+
+    def markers(self, where: str) -> list[str]:
+        """Paths of its markers, of which there is one while it copies objects."""
+        paths = [head.path for head in self._inner.names(where).objects]
+        found = {path: read_marker_at(self._inner, path) for path in paths if COPYING in path}
+        return [path for path, item in found.items() if item and item.holder.pid == self.pid]
+
+    def beat(self, where: str) -> None:
+        """What its thread does while it goes on."""
+        for path in self.markers(where):
+            found, etag = read_marker_at(self._inner, path), self._inner.read(path).etag
+            assert found is not None
+            moved = msgspec.structs.replace(found, beat=found.beat + 1)
+            self._inner.put_if_match(path, msgspec.json.encode(moved), etag)
 
     def die(self) -> None:
         self.is_dead = True

@@ -25,4 +25,4 @@ def test_no_complete_snapshot_ever_misses_an_object(
     for what in ("complete", "killed", "collected", "expire", "copied", "relive"):
         assert done[what] * 1000 > STEPS, (what, done)
     assert any(word.startswith("meanwhile still") for word in done)
-    assert any(word.startswith("meanwhile beating Conflict") for word in done) or not WHOLE
+    assert any(word.startswith("meanwhile beating") for word in done)
