@@ -135,6 +135,7 @@ def jobs_ratio() -> tuple[float, float]:
 
 def main() -> int:
     """Measure, print, and say whether all ratios hold."""
+    load = os.getloadavg()[0]  # of others: what follows would count for one itself
     wrong: list[str] = []
 
     def tell(what: str, rate: float, ratio: float, least: float) -> None:
@@ -162,7 +163,6 @@ def main() -> int:
             print(f"content check beside the walk, {name:5} {ratio:6.2f}  (at least {CONTENT})")
             if ratio < CONTENT:
                 wrong.append(f"content check, {name}")
-    load = os.getloadavg()[0]
     seconds, ratio = jobs_ratio()
     print(
         f"two processes beside one, {seconds:.1f} s: {ratio:.2f} times  "

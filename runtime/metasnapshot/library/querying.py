@@ -11,6 +11,7 @@ from metasnapshot.library.picking import SnapshotId
 from metasnapshot.library.state import StateStore
 
 if TYPE_CHECKING:
+    from metasnapshot.hummock.table_blocks import ObjectStore
     from metasnapshot.operations.query.query import Query
     from metasnapshot.operations.read import Where, Wish
 
@@ -59,9 +60,12 @@ def query(
         return
     wanted = wish or Wish(memory=memory // READING_SHARE)
     with backups.open(snapshot_id) as reader:
-        area = area_of(found, reader.id, backups.url, where)
-        objects = objects_of(reader, state, backups.context) if area is None else area
+
+        def find_objects() -> ObjectStore:
+            area = area_of(found, reader.id, backups.url, where)
+            return objects_of(reader, state, backups.context) if area is None else area
+
         sections = sections_of(found, reader, with_secrets=with_secrets)
-        tables = TableRelations(reader, objects, wanted)
+        tables = TableRelations(reader, find_objects, wanted)
         with plan_query(tables, sections, text, memory) as planned:
             yield planned

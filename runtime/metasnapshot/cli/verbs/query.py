@@ -61,7 +61,11 @@ def query(
     to: Annotated[Path, Parameter(help="A new file; - for stdout.")] = STDOUT,
     all_snapshots: Annotated[
         bool,
-        Parameter("--all", help="Ask the metadata of all snapshots; snapshot_id says of which."),
+        Parameter(
+            "--all",
+            help="Ask the sections of all snapshots; snapshot_id says of which. Rows of tables are "
+            "asked of one snapshot.",
+        ),
     ] = False,
     asking: Annotated[Asking, FLAT] = PLAIN,
     where: Annotated[

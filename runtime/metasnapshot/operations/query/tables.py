@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from metasnapshot.contents.data_tables import INTERNAL, DataTable, data_tables
@@ -25,11 +26,18 @@ _SQL = {Kind.JSONB: "{0}::JSON", Kind.INTERVAL: INTERVAL}
 class TableRelations:
     """The tables of a snapshot for a query, and which of them it used."""
 
-    def __init__(self, reader: SnapshotReader, objects: ObjectStore, wish: Wish) -> None:
+    def __init__(
+        self, reader: SnapshotReader, find_objects: Callable[[], ObjectStore], wish: Wish
+    ) -> None:
+        """Make ready; where objects lie is not asked before a query needs a row of a table."""
         self._reader = reader
-        self._objects = objects
+        self._find_objects = find_objects
         self._wish = wish
         self.tables = [table for table in data_tables(reader) if table.kind != INTERNAL]
+
+    @cached_property
+    def _objects(self) -> ObjectStore:
+        return self._find_objects()
 
     def relations(self) -> list[Relation]:
         """Of each table."""
@@ -50,7 +58,8 @@ class TableRelations:
         """
         reads = [plan_read(self._reader, table, self._objects, self._wish) for table in used]
         refs = {ref.object_id: ref for read in reads for ref in read.scan.refs}
-        self._objects.look_for(list(refs.values()))
+        if reads:
+            self._objects.look_for(list(refs.values()))
 
     def _relation(self, table: DataTable) -> Relation:
         from metasnapshot.rows.arrow import pa  # noqa: PLC0415 - of the extra
