@@ -7,6 +7,9 @@ CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Tests start hundreds of processes: without compiled files each would compile all sources anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Other people's tools, which the guide reads tables with, for make integration.
 TOOLS := $(VENV)/.tools
 
