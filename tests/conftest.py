@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,21 @@ settings.load_profile("project")
 TAG = goldens.SHIPPED / "v3.0.3"
 MEMORY = Path("/dev/shm")
 """Files in memory, where the system has them."""
+ROOM = 4 << 30
+"""Bytes that must be free there for all files of a run; what passed is deleted at once."""
+
+
+def pytest_configure() -> None:
+    """Lay the files of an ordinary run in memory: what is synced there costs no wait for a disk."""
+    if not WHOLE and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked as long to `make exhaustive`."""
+    long = [] if WHOLE else [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
 
 
 @pytest.fixture

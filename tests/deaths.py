@@ -39,7 +39,7 @@ STORE_CALLS = (
     "delete",
 )
 """Of its methods, those that are no blocks."""
-POINTS = 24
+POINTS = 12
 """How many of them, where not all are wanted."""
 CHANGES_MIN = 5
 """A job that changes files less often is none that could die in the middle."""

@@ -97,6 +97,7 @@ def test_one_after_the_other(first: OtherRelease, this: This) -> None:
     assert len(set(records.cluster_ids().values())) == 1
 
 
+@pytest.mark.long
 def test_the_first_release_leaves_the_facts_alone(first: OtherRelease, this: This) -> None:
     """Its gc names them as foreign and deletes nothing of them, nor does its rebuild touch them;
     its ledger keeps the form that it knows."""
@@ -117,6 +118,7 @@ def test_the_first_release_leaves_the_facts_alone(first: OtherRelease, this: Thi
     assert Records(repository).facts(repository.entry(number)) is not None
 
 
+@pytest.mark.long
 def test_what_the_first_release_deletes_stays_deleted(first: OtherRelease, this: This) -> None:
     """Its delete leaves facts, which nothing of the next snapshot takes over; ids go on."""
     one = good(this.run(*BACKUP, "--json")).json["snapshot"]["id"]
@@ -159,6 +161,7 @@ def completeness(this: This) -> dict[int, str]:
     return {item["id"]: item["completeness"] for item in found}
 
 
+@pytest.mark.long
 def test_the_first_release_between_full_backups(
     first: OtherRelease, this: This, full: ObjectWorld
 ) -> None:
@@ -183,6 +186,7 @@ def test_the_first_release_between_full_backups(
     assert last["snapshot"]["id"] > number[2]
 
 
+@pytest.mark.long
 def test_a_manifest_that_somebody_overwrote(
     first: OtherRelease, this: This, full: ObjectWorld
 ) -> None:
@@ -202,6 +206,7 @@ def test_a_manifest_that_somebody_overwrote(
     assert completeness(this) == {one: "partial", two: "full", three["snapshot"]["id"]: "full"}
 
 
+@pytest.mark.long
 def test_the_notes_of_content_do_not_disturb(
     first: OtherRelease, this: This, full: ObjectWorld
 ) -> None:

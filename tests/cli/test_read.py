@@ -13,6 +13,7 @@ import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 from data_cluster import write_area, write_cluster
+from exhaustive import thin
 from golden_rows import CASES, Case, known_rows, shown_text
 from golden_ssts import TAGS
 from shell import BACKUPS, STATE_FOLDER, Shell
@@ -44,7 +45,7 @@ def rows_of(case: Case) -> list[dict[str, Any]]:
     return Case(case.tag, case.table, "E2").rows
 
 
-@pytest.mark.parametrize("case", LAST, ids=str)
+@pytest.mark.parametrize("case", thin(LAST), ids=str)
 def test_a_table_as_csv(
     case: Case,
     worlds: dict[str, Path],

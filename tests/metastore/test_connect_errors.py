@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import refusing_servers
+from exhaustive import thin
 
 from metasnapshot.cli.app import main
 
@@ -143,7 +144,7 @@ def test_mysql_is_understood_by_its_numbers(
 
 
 @pytest.mark.parametrize(
-    "password", ["sécrét", "€uro", "пароль", "密码", "naïve ☃", "a\u0301", "plain", "ÿ"]
+    "password", thin(["sécrét", "€uro", "пароль", "密码", "naïve ☃", "a\u0301", "plain", "ÿ"])
 )
 @pytest.mark.parametrize("by", ["url", "file", "file with a mark", "variable", "option"])
 def test_a_password_is_utf8(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from arrow_values import back, same
+from exhaustive import thin
 from golden_rows import CASES, Case, objects, schema, shown, shown_key, version
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ FIT = Fit(unfit_as_text=True)
 TABLE = 7
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.rows], ids=str)
+@pytest.mark.parametrize("case", thin(case for case in CASES if case.rows), ids=str)
 def test_golden_rows_by_lanes(case: Case) -> None:
     """Every golden table at every epoch, in ranges of any size, has the rows that went in, and
     their columns as Arrow are the values that they were."""
