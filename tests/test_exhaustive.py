@@ -16,7 +16,7 @@ import yaml
 from exhaustive import LAST, ROOT, SOURCES, Group, due, groups
 
 GROUPS = groups()
-SLICED = ("from exhaustive import", "from deaths import", "import stress", "bucket_suite")
+SLICED = ("from exhaustive import", "from deaths import", "import stress", "bucket_suite", "mark.long")
 """What a test module imports whose ordinary run is a slice."""
 TOY = (
     Group("stores", ("store/*",), ("python", "tests/stores.py")),
