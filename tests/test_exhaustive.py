@@ -16,8 +16,14 @@ import yaml
 from exhaustive import LAST, ROOT, SOURCES, Group, due, groups
 
 GROUPS = groups()
-SLICED = ("from exhaustive import", "from deaths import", "import stress", "bucket_suite", "mark.long")
-"""What a test module imports whose ordinary run is a slice."""
+SLICED = (
+    "from exhaustive import",
+    "from deaths import",
+    "import stress",
+    "bucket_suite",
+    "mark.long",
+)
+"""What stands in a test module whose ordinary run is a slice."""
 TOY = (
     Group("stores", ("store/*",), ("python", "tests/stores.py")),
     Group("verbs", ("cli/*", "*/verbs.py"), ("python", "-m", "pytest", "tests/verbs/")),
