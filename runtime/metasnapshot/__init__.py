@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from metasnapshot.catalogue.times import epoch_time
     from metasnapshot.catalogue.watcher import Watcher
     from metasnapshot.contents.findings import Finding, Findings
+    from metasnapshot.contents.outside import Outside
     from metasnapshot.data import open_tables
     from metasnapshot.errors import MetasnapshotError
     from metasnapshot.format.hummock_version import HummockVersion
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     from metasnapshot.operations.restore.plan import (
         OBJECTS_CHECK,
         Check,
+        ClonePlan,
         RestoreOptions,
         RestorePlan,
     )
@@ -125,6 +127,7 @@ __all__ = [
     "Blob",
     "Change",
     "Check",
+    "ClonePlan",
     "Collected",
     "ContentCheck",
     "ContentResult",
@@ -157,6 +160,7 @@ __all__ = [
     "MetaSnapshot",
     "MetaStore",
     "MetasnapshotError",
+    "Outside",
     "Pace",
     "Pasted",
     "PinOptions",

@@ -15,6 +15,7 @@ MODULES = {
         "Finding",
         "Findings",
     ),
+    "contents.outside": ("Outside",),
     "data": ("open_tables",),
     "errors": ("MetasnapshotError",),
     "format.hummock_version": ("HummockVersion",),
@@ -155,6 +156,7 @@ MODULES = {
     "operations.report.model": ("Report",),
     "operations.restore.plan": (
         "Check",
+        "ClonePlan",
         "RestoreOptions",
         "RestorePlan",
         "OBJECTS_CHECK",
