@@ -91,13 +91,12 @@ def main() -> int:
         return 0
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     with tempfile.TemporaryDirectory() as folder:
-        print(f"{table(rows).rows:,} rows of eight columns in {SSTS} SSTs; GROUP BY over two")
+        print(f"{table(rows).rows} rows of eight columns in {SSTS} SSTs, GROUP BY over two\n")
+        print("| | seconds | of the processor | peak RSS, MiB |\n|---|---|---|---|")
         for way in WAYS:
             found = run(way, rows, Path(folder))
-            print(
-                f"{way:26} {found['wall']:7.1f} s  {found['cpu']:7.1f} s of the processor  "
-                f"{found['peak'] >> 20:6,} MiB"
-            )
+            seconds = f"{found['wall']:.1f} | {found['cpu']:.1f}"
+            print(f"| {way} | {seconds} | {found['peak'] >> 20} |", flush=True)
     return 0
 
 
