@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shell import BACKUPS, STATE, STORE, TARGET, UNLOOKED, Shell
+from terminal import Terminal, say_nothing
 
 from metasnapshot.cli import screen, text
 from metasnapshot.cli.app import main
@@ -32,20 +33,10 @@ GREEN, RED, YELLOW, BOLD = "32", "31", "33", "1"
 WIDTHS = (80, 120)
 
 
-class Terminal(io.StringIO):
-    """A stream that is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment that says nothing of colours, with a terminal of 80 columns."""
-    for name in ("NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "80")
+    say_nothing(monkeypatch)
 
 
 def uncoloured(shown: str) -> str:
@@ -63,34 +54,6 @@ def on_terminal(
         patch.setattr(sys, "stderr", err)
         main(words)
     return out.getvalue(), err.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("variables", "is_terminal", "is_coloured"),
-    [
-        ({}, True, True),
-        ({}, False, False),
-        ({"NO_COLOR": "1"}, True, False),
-        ({"NO_COLOR": ""}, True, True),
-        ({"NO_COLOR": "0"}, True, False),
-        ({"FORCE_COLOR": "1"}, False, True),
-        ({"FORCE_COLOR": ""}, False, False),
-        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
-        ({"TERM": "dumb"}, True, False),
-        ({"TERM": "dumb", "FORCE_COLOR": "1"}, True, True),
-    ],
-)
-def test_who_gets_colours(
-    variables: dict[str, str],
-    is_terminal: bool,  # noqa: FBT001 - a column of the table
-    is_coloured: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A terminal, unless NO_COLOR or a dumb terminal is against it; others with FORCE_COLOR."""
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    stream = Terminal() if is_terminal else io.StringIO()
-    assert (drawn([good("ok")], stream) != "ok") == is_coloured
 
 
 def test_a_list_says_what_was_verified(backed_up: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +147,7 @@ def test_what_programs_read_is_never_broken(
     backed_up: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """JSON, SQL, completion and the line of Nagios are sent as they are, to a terminal too."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    always = ("--color", "always")
     create = ("create-schema", "--meta-store", "sqlite:///x.db", "--release", "3.0.3", "--print")
     for command in (
         ("show", "9", *BACKUPS, "--json"),
@@ -193,7 +156,7 @@ def test_what_programs_read_is_never_broken(
         ("check", *BACKUPS, "--nagios"),
         ("cat", "9", "tables", *BACKUPS),
     ):
-        out, _ = on_terminal(monkeypatch, 40, *command)
+        out, _ = on_terminal(monkeypatch, 40, *command, *always)
         age = re.compile(r"age=\d+s")
         assert age.sub("", out) == age.sub("", backed_up.run(*command).out), command
         assert "\x1b" not in out

@@ -12,6 +12,7 @@ from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.commands import run
 from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
 from metasnapshot.cli.run import begun, current
+from metasnapshot.cli.screen import color_of, coloured
 from metasnapshot.cli.settings import or_variable, require_text
 from metasnapshot.cli.text import (
     NAGIOS_UNKNOWN,
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     start = time.monotonic()
     with begun() as run:
-        with interrupts.arranged(), noted():
+        with interrupts.arranged(), coloured(color_of(given)), noted():
             code = _run(given)
         metrics = run.metrics
         if metrics.path is None:
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             metrics.write(metrics.verb, code, time.monotonic() - start)
         except MetasnapshotError as error:
-            return code or _fail(error, as_json=False)
+            with coloured(color_of(given)):
+                return code or _fail(error, as_json=False)
     return code
 
 

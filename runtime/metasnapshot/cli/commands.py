@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
 from cyclopts import Group, Parameter
@@ -18,9 +18,13 @@ from metasnapshot.cli.global_options import GlobalOptions
 from metasnapshot.cli.help import HelpFormatter
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
+from metasnapshot.cli.screen import AUTO, wanted_color
 from metasnapshot.cli.settings import CONFIG_VARIABLE
 from metasnapshot.cli.verbs import HEADINGS, find_verb, find_verbs
 from metasnapshot.version import VERSION
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LAST = len(HEADINGS) + 1
 GLOBAL = Group("Global options", sort_key=LAST)
@@ -53,6 +57,19 @@ def run(named: str | None, words: Sequence[str]) -> object:
     return app(words, exit_on_error=False, print_error=False)
 
 
+def _console() -> Console | None:
+    """What help is printed on; None, the usual one, unless the command line says something of
+    colours.
+    """
+    if wanted_color() == AUTO:
+        return None
+    from rich.console import Console  # noqa: PLC0415 - seldom asked for
+
+    if wanted_color() == "never":
+        return Console(color_system=None)
+    return Console(color_system="standard", force_terminal=True)
+
+
 def build(
     named: str | None, configuration: Configuration | None = None, *, is_alone: bool = False
 ) -> cyclopts.App:
@@ -75,6 +92,7 @@ def build(
         help_formatter=HelpFormatter(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
+        console=_console(),
     )
     groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(HEADINGS)}
     only = find_verb(named) if named and is_alone else None

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from metasnapshot import Context, RetryPolicy
 from metasnapshot.cli.parameters import duration
+from metasnapshot.cli.screen import AUTO, Color
 from metasnapshot.cli.settings import CONFIG_VARIABLE, resolve
 from metasnapshot.errors import UsageError
 
@@ -31,6 +32,7 @@ class GlobalOptions:
 
     Attributes:
         config: settings file; by default metasnapshot.toml in the working directory.
+        color: when to use colours: on a terminal only (auto), always, or never.
         storage_retries: retries per request to an object store.
         storage_timeout: time limit of one try of a request, such as 30s.
         storage_list_timeout: time limit of one page of a listing.
@@ -42,6 +44,7 @@ class GlobalOptions:
     """
 
     config: Annotated[Path | None, Parameter(env_var=CONFIG_VARIABLE)] = None
+    color: Color = AUTO  # screen.color_of has read it by the time that it is parsed
     storage_retries: str | None = None
     storage_timeout: str | None = None
     storage_list_timeout: str | None = None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from metasnapshot import Progress
-from metasnapshot.cli.screen import printable
+from metasnapshot.cli.screen import is_coloured, printable
 from metasnapshot.cli.text import spelt_size
 
 Listener = Callable[[Progress], None]
@@ -37,7 +37,7 @@ class _Bars:
         )
         self._display = Display(
             *columns,
-            console=Console(stderr=True),
+            console=Console(stderr=True, no_color=not is_coloured(sys.stderr)),
             transient=True,
             redirect_stdout=sys.stdout.isatty(),
         )
@@ -87,7 +87,7 @@ def counted(title: str) -> Generator[Callable[[int], None]]:
     )
     display = Display(
         *columns,
-        console=Console(stderr=True),
+        console=Console(stderr=True, no_color=not is_coloured(sys.stderr)),
         transient=True,
         redirect_stdout=sys.stdout.isatty(),
     )

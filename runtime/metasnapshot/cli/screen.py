@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import groupby
-from typing import TextIO
+from itertools import groupby, pairwise
+from typing import Literal, TextIO, get_args
 
 RESET = "\x1b[0m"
 WIDTH_MIN = 40
@@ -19,6 +21,11 @@ WIDTH_MIN = 40
 HANG = "    "
 """Before what goes on in the next line: no name begins a line."""
 DUMB = ("dumb", "unknown")
+Color = Literal["auto", "always", "never"]
+AUTO: Color = "auto"
+COLORS: dict[str, Color] = {color: color for color in get_args(Color)}
+COLOR_OPTION = "--color"
+_COLOR: ContextVar[Color] = ContextVar("color", default=AUTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +82,41 @@ def printable_rows(text: str, *, quoted: bool) -> str:
     return '"'.join(parts)
 
 
-def is_coloured(stream: TextIO) -> bool:
-    """Whether colours are sent: to a terminal, unless NO_COLOR or TERM is against it; elsewhere
-    only with FORCE_COLOR.
+@contextmanager
+def coloured(color: Color) -> Generator[None]:
+    """When to send colours, for the block."""
+    token = _COLOR.set(color)
+    try:
+        yield
+    finally:
+        _COLOR.reset(token)
+
+
+def wanted_color() -> Color:
+    """When to send colours, as the command line says."""
+    return _COLOR.get()
+
+
+def color_of(words: Sequence[str]) -> Color:
+    """When a command line wants colours. It is read before all else, so that what is wrong with the
+    command line is told in colours or without; a value that there is not is left to the parser.
     """
+    found: Color = AUTO
+    ours = words[: words.index("--")] if "--" in words else words
+    for word, following in pairwise([*ours, ""]):
+        name, equals, value = word.partition("=")
+        if name == COLOR_OPTION:
+            said = value if equals else following
+            found = COLORS.get(said, AUTO)
+    return found
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Whether colours are sent. By default: to a terminal, unless NO_COLOR or TERM is against it;
+    elsewhere only with FORCE_COLOR. What was typed wins over the environment.
+    """
+    if _COLOR.get() != AUTO:
+        return _COLOR.get() == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):

@@ -12,7 +12,18 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from metasnapshot.cli.screen import HANG, Part, bad, doubtful, drawn, printable, width_of
+from metasnapshot.cli.screen import (
+    HANG,
+    Color,
+    Part,
+    bad,
+    coloured,
+    doubtful,
+    drawn,
+    printable,
+    wanted_color,
+    width_of,
+)
 from metasnapshot.cli.table import laid
 from metasnapshot.errors import MetasnapshotError, UsageError
 
@@ -77,18 +88,22 @@ def note(text: str) -> None:
 
 
 class Notes(logging.Handler):
-    """The way of warnings of the library: each is said once."""
+    """The way of warnings of the library: each is said once, in the colours of the run that made
+    this, whichever of its threads warns.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._said: set[str] = set()
+        self._color: Color = wanted_color()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say it, if it was not yet said."""
         text = record.getMessage()
         if text not in self._said:
             self._said.add(text)
-            note(text)
+            with coloured(self._color):
+                note(text)
 
 
 @contextmanager
