@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,6 +19,7 @@ from fresh_venv import ROOT
 
 import metasnapshot
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOUND = '''"""What a program of somebody else does, with types."""
 
 from pathlib import Path
@@ -64,6 +68,38 @@ def run(folder: Path, *command: str | Path) -> CompletedProcess[str]:
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def test_an_install_without_a_network(wheel: Path, tmp_path: Path) -> None:
+    """The commands of README.md fill a directory with wheels in the versions of the lock, and
+    install from it where no index answers. What was installed makes a backup.
+    """
+    (tmp_path / "dist").mkdir()
+    shutil.copy(wheel, tmp_path / "dist")
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    section = README.partition("\nFor a machine without a network")[2]
+    near, far = re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[:2]
+    assert [block.count("metasnapshot[postgres,objects]") for block in (near, far)] == [0, 1]
+    near = near.removeprefix("make release\n").replace("python3", sys.executable)
+    fetched = run(tmp_path, "bash", "-ec", near.replace("[postgres,objects]", ""))
+    assert fetched.returncode == 0, fetched.stderr
+    wheels = [path.name.lower().split("-") for path in (tmp_path / "wheelhouse").iterdir()]
+    constraints = (tmp_path / "constraints.txt").read_text(encoding="utf-8")
+    pins = re.findall(r"^([\w.-]+)==([^ ;\n]+)", constraints, re.MULTILINE)
+    pinned = {(name.replace("-", "_").lower(), version) for name, version in pins}
+    others = {parts[0]: parts[1] for parts in wheels}
+    assert others.pop("metasnapshot") == metasnapshot.__version__
+    assert others
+    assert set(others.items()) - pinned == set()
+    away = tmp_path / "away"
+    away.mkdir()
+    (tmp_path / "wheelhouse").rename(away / "wheelhouse")
+    far = far.replace("python3", sys.executable).replace("[postgres,objects]", "")
+    alone = {"PATH": os.environ["PATH"], "HOME": str(away), "PIP_CONFIG_FILE": os.devnull}
+    words = ["bash", "-ec", far]
+    done = subprocess.run(words, cwd=away, env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    back_up(away / "venv/bin/metasnapshot", away)
+
+
 def test_the_wheel_has_all_files(wheel: Path) -> None:
     """Every file of the three packages is in it: types, schemas and templates too."""
     with zipfile.ZipFile(wheel) as archive:
@@ -93,16 +129,20 @@ def test_the_command_starts(commands: Path, tmp_path: Path) -> None:
     assert (said.returncode, said.stdout.strip()) == (0, metasnapshot.__version__)
 
 
-def test_a_backup(commands: Path, tmp_path: Path) -> None:
-    """A meta store is backed up and each row of the snapshot is found sound."""
-    library_examples.lay_out(tmp_path)
+def back_up(command: Path, folder: Path) -> None:
+    """Back a meta store up with a command, and find each row of the snapshot sound."""
+    library_examples.lay_out(folder)
     where = ("--backup-storage-url", "fs://backups", "--json")
-    source = ("--meta-store", "sqlite:///meta.db")
-    made = run(tmp_path, commands / "metasnapshot", "backup", *source, *where)
+    made = run(folder, command, "backup", "--meta-store", "sqlite:///meta.db", *where)
     assert made.returncode == 0, made.stderr
     assert sum(json.loads(made.stdout)["rows"].values()) > 100
-    found = run(tmp_path, commands / "metasnapshot", "verify", "latest", *where)
+    found = run(folder, command, "verify", "latest", *where)
     assert found.returncode == 0, found.stderr
+
+
+def test_a_backup(commands: Path, tmp_path: Path) -> None:
+    """A meta store is backed up and each row of the snapshot is found sound."""
+    back_up(commands / "metasnapshot", tmp_path)
 
 
 def test_the_examples_run(commands: Path, tmp_path: Path) -> None:
