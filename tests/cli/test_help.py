@@ -10,6 +10,7 @@ import pytest
 from exhaustive import thin
 
 from metasnapshot.cli.app import main
+from metasnapshot.cli.parameters import duration, typed
 from metasnapshot.cli.verbs import HEADINGS, find_verbs
 
 ROOT = Path(__file__).parents[2]
@@ -107,3 +108,16 @@ def test_settings_show_where_they_come_from(
     assert "[METASNAPSHOT_META_STORE]" in text
     assert "[default: backup] [METASNAPSHOT_BACKUP_STORAGE_DIRECTORY]" in text
     assert "[default: 60s] [METASNAPSHOT_STORAGE_TIMEOUT]" in text
+
+
+def test_durations_are_shown_as_they_are_typed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A default can be copied to the command line, and no type of Python is named."""
+    text = " ".join(shown(["gc"], 80, capsys, monkeypatch).split())
+    assert "--grace DURATION How old a file or object must be to go. [default: 24h]" in text
+    spans = ["0s", "90s", "5m", "24h", "7d"]
+    assert [typed(duration(span)) for span in spans] == ["0h", "90s", "5m", "24h", "168h"]
+    assert typed(None) == ""
+    for name in find_verbs():
+        assert "TIMEDELTA" not in shown([name], 80, capsys, monkeypatch)

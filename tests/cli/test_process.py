@@ -235,7 +235,7 @@ def test_a_byte_of_zero_in_settings_is_2(capsys: pytest.CaptureFixture[str]) -> 
     """metasnapshot.toml can hold one."""
     Path("metasnapshot.toml").write_text('[storage]\nbackup_storage_url = "fs:///x\\u0000"\n')
     assert main(("list",)) == 2
-    assert "storage.backup_storage_url has a byte of zero" in capsys.readouterr().err
+    assert "storage.backup_storage_url contains a zero byte" in capsys.readouterr().err
     Path("password").write_bytes(b"a\0b")
     Path("metasnapshot.toml").unlink()
     words = ("backup", "--meta-store", "postgresql://u@127.0.0.1:1/d", *LIST[1:])

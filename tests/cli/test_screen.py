@@ -283,3 +283,15 @@ def test_names_send_no_colours(capsys: pytest.CaptureFixture[str], monkeypatch: 
     out, err = capsys.readouterr()
     assert "\x1b" not in COLOUR.sub(r"\2", out + err)
     assert "\x07" not in out + err
+
+
+def test_times_and_empty_tables(backed_up: Shell) -> None:
+    """Times look the same in every table, without zone; a table without rows is not shown."""
+    backed_up.run("verify", "9", *BACKUPS)
+    time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?"
+    for command, count in (("list", 2), ("expire", 1), ("show", 1)):
+        words = {"expire": ("--keep-last", "1"), "show": ("9",)}.get(command, ())
+        out = backed_up.run(command, *words, *BACKUPS).out
+        assert len(re.findall(time, out)) == count, out
+        assert "+00:00" not in out
+    assert backed_up.run("gc", *BACKUPS).out.startswith("0 would go")

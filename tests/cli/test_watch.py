@@ -138,7 +138,7 @@ def test_no_time_at_all_is_refused(watch: Watch) -> None:
     for every in ("0s", "0ms", "0w"):
         ran = watch(*STATE_FOLDER, "--rounds", "1", every=every)
         assert (ran.code, ran.out) == (2, "")
-        assert ran.err == "error: --every is no time at all\nhint: such as 30m\n"
+        assert ran.err == "error: --every is zero\nhint: such as 30m\n"
     assert not Path("backups").exists()
 
 

@@ -73,7 +73,7 @@ def _run(arguments: Sequence[str]) -> int:
         return UsageError.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         if isinstance(error, BrokenPipeError) and not interrupts.seen:
-            discard_output()  # whoever read our output went away, as `head` does
+            discard_output()  # the reader of our output went away, as `head` does
             return BROKEN_PIPE
         told = _told(error)
         if "--nagios" in arguments and isinstance(told, UsageError):

@@ -99,7 +99,7 @@ def _said(entry: HelpEntry) -> str:
         said.append(f"[{'|'.join(entry.choices)}]")
     setting = next(filter(None, map(setting_of, entry.positive_names)), None)
     default = setting.default if setting and setting.default else entry.default
-    if default is not None and str(default) != "False":
+    if default is not None and str(default) not in ("", "False"):
         said.append(f"[default: {default}]")
     if setting is not None:
         said.append(f"[{setting.variable}]")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 ViaMeta = Annotated[
     str | None,
-    Parameter("--via-meta", help="Let this meta node do it, such as http://host:5690."),
+    Parameter(
+        "--via-meta", help="Let a running meta node do it; its address, such as http://host:5690."
+    ),
 ]
 
 

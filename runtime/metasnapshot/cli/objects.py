@@ -52,7 +52,7 @@ class WithObjects(CopyObjects):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rounds < 1:
-            raise UsageError("--rounds: one at least")
+            raise UsageError("--rounds is at least 1")
         if not self.with_objects and self.rounds != ROUNDS:
             raise UsageError("--rounds means nothing without --with-objects")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DIGITS_MAX = 19
 """Of a number of seconds, days, …: enough for any that makes sense."""
 DURATION_MAX_S = timedelta(days=366_000).total_seconds()
+_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 FLAT = Parameter(name="*")
 """The fields of a dataclass are the options."""
 
@@ -48,5 +49,14 @@ def _duration(_: Any, tokens: Sequence[Token]) -> timedelta:
     return duration(tokens[0].value)
 
 
-DURATION = Parameter(converter=_duration)
+def typed(span: timedelta | None) -> str:
+    """A duration as it is typed: `24h`, `90s`; nothing for none."""
+    if span is None:
+        return ""
+    seconds = int(span.total_seconds())
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"{seconds // size}{unit}"
+
+
+DURATION = Parameter(converter=_duration, show_default=typed, metavar="DURATION")
 """An option that is a duration."""

@@ -31,7 +31,7 @@ class Stdout(io.RawIOBase):
         return True
 
     def write(self, data: Any, /) -> int:
-        """Write all of it, or say that one cannot; a pipe that broke is for whoever made it."""
+        """Write all of it, or say that one cannot; a broken pipe is told to the caller."""
         found = bytes(data)
         try:
             if sys.stdout.isatty():

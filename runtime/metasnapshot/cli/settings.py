@@ -131,7 +131,7 @@ def read_file(path: Path | None) -> dict[str, Value]:
             if not isinstance(value, str):
                 raise UsageError(f"{found}: {name} is not a text", hint="put it in quotes")
             if "\0" in value:
-                raise UsageError(f"{found}: {name} has a byte of zero (NUL) in it")
+                raise UsageError(f"{found}: {name} contains a zero byte (NUL)")
             values[option] = Value(value, f"{found}, {name}")
     return values
 
@@ -166,7 +166,7 @@ def require_text(words: Iterable[str]) -> None:
     for word in words:
         if "\0" in word:
             place = word.partition("=")[0] if word.startswith("--") else "an argument"
-            raise UsageError(f"{place.partition(chr(0))[0]} has a byte of zero (NUL) in it")
+            raise UsageError(f"{place.partition(chr(0))[0]} contains a zero byte (NUL)")
 
 
 def resolve(values: Mapping[str, Value]) -> dict[Setting, Value]:

@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from metasnapshot.cli.screen import (
@@ -134,7 +135,7 @@ def complain(text: str, hint: str = "") -> None:
 
 
 def lament(error: BaseException) -> None:
-    """Where a bug is, for whoever mends it."""
+    """Where a bug is, for the person who mends it."""
     import traceback  # noqa: PLC0415 - nearly never
 
     for text in traceback.format_exception(error):
@@ -177,6 +178,12 @@ def spelt_size(size: int) -> str:
     while value >= SIZE_STEP and (larger := next(units, None)):
         value, unit = value / SIZE_STEP, larger
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def shown_time(when: datetime | str) -> str:
+    """A time of UTC as tables show it, without the zone that all of them have."""
+    text = when if isinstance(when, str) else when.isoformat(" ", "seconds")
+    return text.replace("T", " ").removesuffix("+00:00")
 
 
 def releases(names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, UnknownFormat
@@ -42,12 +42,23 @@ class Finding:
 
 @dataclass
 class Findings:
-    """The first so many findings, and how many there are of each severity."""
+    """What a check found, one after the other; and how many there are of each severity.
+
+    Attributes:
+        kept: the findings, at most 1,000 of each severity.
+        counts: of all findings, by severity.
+        missing: how many say that an object is not where it must be.
+        unknown: how many are no damage, but of a release that the registry lacks.
+    """
 
     kept: list[Finding] = field(default_factory=list[Finding])
     counts: Counter[str] = field(default_factory=Counter[str])
     missing: int = 0
     unknown: int = 0
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Those that are kept."""
+        return iter(self.kept)
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Count findings in; the first of each severity are kept."""

@@ -41,9 +41,9 @@ def check(
     max_age: Annotated[
         timedelta | None,
         DURATION,
-        Parameter(help="How old the newest sound snapshot may be, such as 26h."),
+        Parameter(help="Highest age of the newest sound snapshot, such as 26h."),
     ] = None,
-    min_count: Annotated[int, Parameter(help="How many snapshots there must be.")] = 1,
+    min_count: Annotated[int, Parameter(help="How many snapshots there must be at least.")] = 1,
     full: Full = False,
     nagios_line: Annotated[
         bool, Parameter("--nagios", help="Print one line, and exit with the codes of Nagios.")
@@ -57,9 +57,9 @@ def check(
     """
     try:
         if nagios_line and json:
-            raise UsageError("--nagios is a line of its own form, --json another")
+            raise UsageError("--nagios and --json exclude each other")
         if min_count < 0:
-            raise UsageError("--min-count is less than none")
+            raise UsageError("--min-count is below zero")
         found = directory.open()
         health = found.check(max_age, min_count, full=full)
     except MetasnapshotError as error:

@@ -21,7 +21,7 @@ def epoch(
     directory: Annotated[Directory, FLAT],
     release: Annotated[
         str | None,
-        Parameter(help="By the rule of this release; else of the one that each snapshot is of."),
+        Parameter(help="Use the rule of this release; by default that of each snapshot's release."),
     ] = None,
     json: Json = False,
 ) -> int:

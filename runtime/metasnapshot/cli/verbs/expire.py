@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Annotated
 
 from metasnapshot import Judged, ManifestEntry
@@ -11,7 +12,7 @@ from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.screen import Part, doubtful, good
 from metasnapshot.cli.snapshots import tell_of_retained
-from metasnapshot.cli.text import Document, note, say, say_json, table
+from metasnapshot.cli.text import Document, note, say, say_json, shown_time, table
 from metasnapshot.spans import counted
 
 
@@ -40,13 +41,13 @@ def expire(
     rows: list[list[Part]] = [
         [
             str(item.entry.id),
-            item.taken_at.isoformat(" ", "seconds") if item.taken_at else "-",
+            shown_time(item.taken_at.astimezone(UTC)) if item.taken_at else "-",
             good("keep") if item.reasons else doubtful("delete"),
             ", ".join(item.reasons),
         ]
         for item in judged
     ]
-    table([["id", "taken at", "", "because"], *rows])
+    table([["id", "taken", "", "because"], *rows])
     gone = [item for item in judged if not item.reasons]
     say(
         f"deleted {counted(len(deleted), 'snapshot')}" if commit else f"{len(gone)} would go: {DRY}"

@@ -32,7 +32,7 @@ class Stdout:
             stream.reconfigure(encoding="utf-8")
 
     def write(self, text: str) -> None:
-        """Write, or say that one cannot; a pipe that broke is for whoever made it."""
+        """Write, or say that one cannot; a broken pipe is told to the caller."""
         if sys.stdout.isatty():  # what is written is a line, and a cell must begin no other
             text = printable(text.removesuffix("\n")) + "\n"
         try:
@@ -51,8 +51,8 @@ def export(
     format: Annotated[  # noqa: A002 - the word in --help
         ExportFormat,
         Parameter(
-            help="jsonl: a line a row. csv: a file a section. sqlite: a table each. etcd: a "
-            "directory with what brings a V1 snapshot back, secrets included."
+            help="jsonl: one line per row. csv: one file per section. sqlite: one table per "
+            "section. etcd: a directory with what brings a V1 snapshot back, secrets included."
         ),
     ] = "jsonl",
     section: Annotated[
@@ -61,12 +61,14 @@ def export(
     to: Annotated[
         Path | None,
         Parameter(
-            help="A new file, for csv and etcd a directory; by default stdout, where it can."
+            help="A new file; for csv and etcd a directory. Default: stdout (jsonl, or csv of one "
+            "section)."
         ),
     ] = None,
     with_secrets: WithSecrets = False,
     csv_safe: Annotated[
-        bool, Parameter(help="Defuse cells that a spreadsheet would take for formulas.")
+        bool,
+        Parameter(help="Put an apostrophe before cells that a spreadsheet would run as formulas."),
     ] = False,
     json: Json = False,
 ) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -13,7 +13,7 @@ from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.screen import Part, doubtful
 from metasnapshot.cli.snapshots import tell_of_retained
-from metasnapshot.cli.text import Document, complain, say, say_json, spelt_size, table
+from metasnapshot.cli.text import Document, complain, say, say_json, shown_time, spelt_size, table
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.spans import counted
 
@@ -27,10 +27,10 @@ def gc(
     *,
     directory: Annotated[WholeDirectory, FLAT],
     grace: Annotated[
-        timedelta, DURATION, Parameter(help="How old an object must be to go.")
+        timedelta, DURATION, Parameter(help="How old a file or object must be to go.")
     ] = GRACE,
     objects: Annotated[
-        bool, Parameter(help="Objects too that no full backup needs.", negative="")
+        bool, Parameter(help="Also delete objects that no full backup needs.", negative="")
     ] = False,
     commit: Commit = False,
     json: Json = False,
@@ -55,7 +55,8 @@ def gc(
             [item.kind, item.path, str(item.size), _when(item), _fate(item)]
             for item in strays.found
         ]
-        table([["kind", "path", "bytes", "modified", ""], *rows])
+        if rows:
+            table([["kind", "path", "bytes", "modified", ""], *rows])
         due = [item for item in strays.found if item.is_due]
         say(f"deleted {counted(len(gone), 'object')}" if commit else f"{len(due)} would go: {DRY}")
         if unneeded is not None:
@@ -75,7 +76,7 @@ def _say_objects(found: UnneededObjects, *, committed: bool) -> None:
 
 
 def _when(item: Stray) -> str:
-    return item.modified.isoformat(" ", "seconds") if item.modified else "-"
+    return shown_time(item.modified.astimezone(UTC)) if item.modified else "-"
 
 
 def _fate(item: Stray) -> Part:

@@ -16,7 +16,16 @@ from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import Part, bad, doubtful, good
 from metasnapshot.cli.snapshots import IS_FULL, IS_PARTIAL, full_document, snapshot_document
-from metasnapshot.cli.text import Document, note, releases, say, say_json, spelt_size, table
+from metasnapshot.cli.text import (
+    Document,
+    note,
+    releases,
+    say,
+    say_json,
+    shown_time,
+    spelt_size,
+    table,
+)
 from metasnapshot.spans import counted, spelt
 
 V1_FORMATS = (0, 1)
@@ -79,12 +88,12 @@ def _row(item: ListedSnapshot, now: datetime) -> Sequence[Part]:
 def _proved(item: ListedSnapshot) -> Part:
     """When it was found sound last, and when a restore of it was rehearsed."""
     verified, drill = item.verified, item.drill
-    text = f"{verified.level} {verified.at}" if verified else "never"
+    text = f"{verified.level} {shown_time(verified.at)}" if verified else "never"
     if drill is None:
         return good(text) if verified else doubtful(text)
     if not drill.ok:
-        return bad(f"{text}, drill failed {drill.at}")
-    return good(f"{text}, drilled {drill.at}")
+        return bad(f"{text}, drill failed {shown_time(drill.at)}")
+    return good(f"{text}, drilled {shown_time(drill.at)}")
 
 
 def _objects(item: ListedSnapshot) -> str:
@@ -100,8 +109,7 @@ def _when(taken: Taken | None) -> str:
     """Of a time that only epochs tell it is known that it was not before."""
     if taken is None:
         return "-"
-    shown = taken.time.astimezone(UTC).isoformat(" ", "seconds")
-    return f"{'after ' if taken.is_least else ''}{shown[: -len('+00:00')]}"
+    return f"{'after ' if taken.is_least else ''}{shown_time(taken.time.astimezone(UTC))}"
 
 
 def document(found: Listing) -> Document:

@@ -1,4 +1,4 @@
-"""Look inside: show which objects of Hummock snapshots need."""
+"""Look inside: show which objects of the state store snapshots need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look inside: ask a snapshot by SQL, its tables and what it says of itself, without a cluster."""
+"""Look inside: query the tables and the metadata of a snapshot by SQL."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ EVERYTHING = Rows()
 def read(
     id: SnapshotId,  # noqa: A002 - the word in --help
     table: Annotated[
-        str | None, Parameter(help="Its name, as dev.public.orders or orders, or #id.")
+        str | None, Parameter(help="Table name, such as dev.public.orders or orders, or #id.")
     ] = None,
     /,
     *,
@@ -85,9 +85,10 @@ def read(
         Path, Parameter(help="A new file; - for stdout; for --all a new directory.")
     ] = STDOUT,
     all_tables: Annotated[
-        bool, Parameter("--all", help="Every table: database/schema/name/part-00000.parquet.")
+        bool,
+        Parameter("--all", help="Read every table, into database/schema/name/part-00000.parquet."),
     ] = False,
-    jobs: Annotated[int, Parameter(help="Processes that unpack and decode.")] = 1,
+    jobs: Annotated[int, Parameter(help="How many processes unpack and decode.")] = 1,
     rows: Annotated[Rows, FLAT] = EVERYTHING,
     where: Annotated[
         Where | None,

@@ -40,7 +40,7 @@ def restore(
     options: Annotated[RestoreOptions, FLAT] = PLAIN,
     pace: Annotated[Pace, FLAT] = DEFAULT_PACE,
     plan: Annotated[
-        bool, Parameter(("--plan", "--dry-run"), help="Check all, write nothing.")
+        bool, Parameter(("--plan", "--dry-run"), help="Check everything, write nothing.")
     ] = False,
     yes: Yes = False,
     json: Json = False,

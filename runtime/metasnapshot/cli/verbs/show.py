@@ -15,6 +15,7 @@ from metasnapshot.cli.text import (
     releases,
     say,
     say_json,
+    shown_time,
     spelt_size,
     table,
 )
@@ -60,9 +61,11 @@ def _print(summary: Summary) -> None:
             f": {full.objects} objects, {size}, of which {full.objects_new}, {new}, were new",
         )
     if summary.epochs:
-        first, last = (epoch_time(epoch).isoformat(" ", "milliseconds") for epoch in summary.epochs)
-        tables = f" of {len(entry.state_table_info)} state tables" if entry.state_table_info else ""
-        say(f"committed epochs {first} to {last}{tables}")
+        first, last = (
+            shown_time(epoch_time(epoch).isoformat(" ", "milliseconds")) for epoch in summary.epochs
+        )
+        count = len(entry.state_table_info)
+        say(f"{f'{count} state tables, ' if count else ''}committed at {_range(first, last)} UTC")
     say("")
     for kind, names in summary.names.items():
         shown = ", ".join(names[:NAMES_SHOWN_MAX])
@@ -80,6 +83,10 @@ def _print(summary: Summary) -> None:
     say("")
     rows = [[item.name, str(item.rows), str(item.size)] for item in summary.sections]
     table([["section", "rows", "bytes"], *rows])
+
+
+def _range(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
 
 
 def document(found: Summary) -> Document:

@@ -1,4 +1,4 @@
-"""Set up: look at an object store."""
+"""Set up: test an object store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metasnapshot.cli.screen import bad, good
 from metasnapshot.cli.text import say, say_json
 from metasnapshot.errors import StorageError
 
-storage = cyclopts.App(name="storage", help="Look at an object store.")
+storage = cyclopts.App(name="storage", help="Test an object store.")
 
 
 @storage.command(name="test")

@@ -1,4 +1,4 @@
-"""Look inside: list what a snapshot has rows of, and whether they can be read."""
+"""Look inside: list the tables of a snapshot, and whether they can be read."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def tables(
     *,
     directory: Annotated[Directory, FLAT],
     internal: Annotated[
-        bool, Parameter("--all", help="Internal tables of streaming jobs too, by their ids.")
+        bool, Parameter("--all", help="Also list internal tables of streaming jobs, by their ids.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """List what a snapshot has rows of: tables, materialized views and indexes.
+    """List the tables of a snapshot: tables, materialized views and indexes.
 
     Bytes and keys are those of the objects in the state store, which hold several tables and old
     versions of rows.

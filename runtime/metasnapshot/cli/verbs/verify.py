@@ -34,7 +34,7 @@ def verify(
     *ids: SnapshotId,
     directory: Annotated[Directory, FLAT],
     all_snapshots: Annotated[
-        bool, Parameter("--all", help="Every snapshot; so does naming none.")
+        bool, Parameter("--all", help="Verify every snapshot, as without an id.")
     ] = False,
     level: Annotated[
         Level,
@@ -46,7 +46,7 @@ def verify(
     if_older_than: Annotated[
         timedelta | None,
         DURATION,
-        Parameter(help="Skip what was found sound within this time, such as 7d."),
+        Parameter(help="Skip snapshots that were found sound within this time, such as 7d."),
     ] = None,
     content: Annotated[ReadContent, FLAT] = UNREAD,
     state: Annotated[StateStore, FLAT] = AS_SAID,

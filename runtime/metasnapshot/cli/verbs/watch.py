@@ -42,7 +42,9 @@ def watch(
     rounds: Annotated[
         int | None, Parameter(help="Stop after this many rounds; by default never.")
     ] = None,
-    log: Annotated[Form, Parameter(help="Tell rounds in lines of text, or of JSON.")] = "text",
+    log: Annotated[
+        Form, Parameter(help="Print each round as a line of text, or of JSON.")
+    ] = "text",
 ) -> int:
     r"""Back up, verify and expire again and again, in one process a directory. A round that
     fails is told, and the next one comes. Without a --keep rule nothing is expired. SIGTERM ends
@@ -52,7 +54,7 @@ def watch(
         --meta-store postgresql://meta@db/meta --backup-storage-url s3://bucket
     """
     if not every:
-        raise UsageError("--every is no time at all", hint="such as 30m")
+        raise UsageError("--every is zero", hint="such as 30m")
     place = state.place() if level == "objects" else None  # no other looks into the state store
     found = directory.open()
     round_ = Round(
