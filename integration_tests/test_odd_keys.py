@@ -244,7 +244,7 @@ def test_azures_lists_have_pages() -> None:
     assert first.objects == [ObjectHead("d//1\x07", 1, when)]
     assert (second.objects[0].path, second.prefixes) == ("d//2\x07", ["d/2//"])
     for wrong in (b"<html/>", b"no", b"<EnumerationResults><Blobs><Blob/></Blobs>"):
-        with pytest.raises(StorageError, match="the answer to a list is none"):
+        with pytest.raises(StorageError, match="the answer to a request for a list"):
             parse_blob_page(wrong)
 
 

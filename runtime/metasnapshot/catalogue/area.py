@@ -71,7 +71,7 @@ def object_path(directory: str, item: NeededObject) -> str:
 
 
 def parse_name(name: str) -> AreaObject | None:
-    """The object that a path below `objects/` is of; None if it is none of ours."""
+    """The object that a path below `objects/` is of; None if it is not one of ours."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -87,7 +87,7 @@ def find_area(store: Store, directory: str) -> Area | None:
     """The area of a backup directory, None if it has none.
 
     Raises:
-        DamageError: area.json is none.
+        DamageError: area.json is damaged.
         UnknownFormat: a later release made it.
     """
     path = _document_path(directory)

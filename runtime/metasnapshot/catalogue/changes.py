@@ -71,8 +71,8 @@ def taken_ids(repository: Repository, found: Names | None = None) -> dict[str, I
 def reserve(repository: Repository, sequence: int) -> Generator[int]:
     """Take the next id for the block, so that no other backup gets it.
 
-    Whoever dies in the block wastes an id, nothing more. What is taken since the manifest was read
-    and the directory listed is found once the id is reserved: then it is the next one's turn.
+    A process that dies in the block wastes an id, nothing more. What is taken since the manifest
+    was read and the directory listed is found once the id is reserved: then the next id is tried.
 
     Args:
         repository: the directory.

@@ -121,7 +121,7 @@ def read_facts(store: Store, directory: str) -> dict[int, Facts]:
     """What is recorded in a directory, by snapshot id; it may be of other snapshots of these ids.
 
     Raises:
-        DamageError: the file is none of ours.
+        DamageError: the file is not in our format.
         UnknownFormat: a later release wrote it.
     """
     path = join(directory, FACTS_NAME)
@@ -137,7 +137,7 @@ def record_facts(store: Store, directory: str, snapshot_id: int, facts: Facts) -
     """Record what is known of a snapshot, in the place of what was recorded of that id.
 
     Raises:
-        DamageError, UnknownFormat: the file is none of ours; it stays as it is.
+        DamageError, UnknownFormat: the file is not in our format; it stays as it is.
     """
     _change(store, directory, {snapshot_id: facts})
 

@@ -73,7 +73,7 @@ def full_path(directory: str, snapshot_id: int) -> str:
 
 
 def full_id(name: str) -> int | None:
-    """The snapshot whose side file has this name; None if it is none's."""
+    """The snapshot whose side file has this name; None if it is not such a name."""
     return id_in(name, FULL)
 
 

@@ -23,7 +23,7 @@ def following_id(sequence: int, taken: Mapping[str, Iterable[int]]) -> int:
         taken: ids, by the words for where they stand.
 
     Raises:
-        DamageError: there is none any more.
+        DamageError: no id is left.
     """
     largest = {where: max(ids, default=0) for where, ids in taken.items()}
     largest["sequence meta_backup of the meta store"] = sequence - 1
@@ -31,7 +31,7 @@ def following_id(sequence: int, taken: Mapping[str, Iterable[int]]) -> int:
     if largest[where] >= ID_MAX:
         raise DamageError(
             f"no id is left for a snapshot: {where} has {largest[where]}, and {ID_MAX} is the last",
-            hint="no cluster comes so far: repair or move away what the error names",
+            hint="no cluster reaches such ids: repair or move away what the error names",
         )
     return max(1, largest[where] + 1)
 

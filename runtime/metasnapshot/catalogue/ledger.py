@@ -61,7 +61,7 @@ def read_ledger(store: Store, directory: str) -> Ledger:
     """The ledger of a directory, empty if there is none.
 
     Raises:
-        DamageError: it is none of ours.
+        DamageError: it is not in our format.
     """
     path = join(directory, LEDGER_NAME)
     try:
@@ -74,7 +74,7 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
     """Change the ledger; if it changed meanwhile, change what is there now.
 
     Raises:
-        DamageError: it is none of ours; it stays as it is.
+        DamageError: it is not in our format; it stays as it is.
     """
     path = join(directory, LEDGER_NAME)
     ledger = Ledger()

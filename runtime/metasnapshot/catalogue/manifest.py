@@ -126,7 +126,7 @@ class Manifest:
             raise DamageError(
                 f"{MANIFEST_NAME} cannot change any more: manifest_id {self.manifest_id} is the "
                 "largest that there is",
-                hint="no cluster comes so far: repair it by hand, with the meta node stopped",
+                hint="no cluster reaches such ids: repair it by hand, with the meta node stopped",
             )
         return self.manifest_id + 1
 
@@ -302,8 +302,8 @@ def _number(name: str, value: Any) -> int:
     """A number, or one as text."""
     if isinstance(value, str):
         if re.fullmatch(r"[0-9]{1,20}", value) is None:
-            raise ValueError(f"{name}: {value!r:.60} is no number")
+            raise ValueError(f"{name}: {value!r:.60} is not a number")
         value = int(value)
     if type(value) is not int:
-        raise TypeError(f"{name}: {value!r:.60} is no number")
+        raise TypeError(f"{name}: {value!r:.60} is not a number")
     return _within(name, value)

@@ -54,7 +54,7 @@ class ManifestFile:
         return changed
 
     def keep_previous(self, data: bytes) -> None:
-        """Keep the manifest that is about to be replaced, for whoever has to mend one by hand."""
+        """Keep the manifest that is about to be replaced, for a person who has to mend one."""
         try:
             change_object(self.store, self.previous_path, lambda _: data, MANIFEST_SIZE_MAX)
         except (DamageError, NoObject):  # what lies there is no manifest, and in nobody's way

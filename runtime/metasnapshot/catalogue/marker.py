@@ -1,11 +1,11 @@
 """`{id}.copying`: a backup is at work that copies the objects of a snapshot.
 
-The marker says who it is, and its beat goes on while its maker lives: whoever wants to collect
+The marker says who it is, and its beat goes on while its maker lives: who wants to collect
 objects watches it, by a clock of his own, for longer than a beat takes. It is gone when the backup
 has ended, well or not; one that a kill left behind is taken away by the next backup of its host, or
 by gc. RisingWave ignores these objects.
 
-`gc.copying` is the other side: whoever collects puts it first and looks for backups then; a backup
+`gc.copying` is the other side: a gc puts it first and looks for backups then; a backup
 puts its own first and looks for it then. So one of two that meet sees the other, and leaves.
 """
 
@@ -108,7 +108,7 @@ def marker_path(directory: str, snapshot_id: int) -> str:
 
 
 def marker_id(name: str) -> int | None:
-    """The snapshot whose marker has this name; None if it is none's."""
+    """The snapshot whose marker has this name; None if it is not such a name."""
     return id_in(name, COPYING)
 
 
@@ -158,7 +158,7 @@ class Beating:
         self._thread.start()
 
     def end(self, *, stays: bool = False) -> None:
-        """Let it beat no more; it goes, or stays for whoever comes next."""
+        """Let it beat no more; it goes, or stays for the next run."""
         self._has_ended.set()
         self._thread.join()
         if stays:

@@ -1,6 +1,6 @@
 """`{token}.pin`: a full backup by way of the meta node is at work, or was killed.
 
-A snapshot that the meta node makes pins its objects until it is deleted there. Whoever has one made
+A snapshot that the meta node makes pins its objects until it is deleted there. Who has one made
 for the time of a copy says so here first; the token stands in the remarks of the snapshot too. So
 what a killed process left pinned is known by its token alone, even where the process never heard of
 the snapshot, and nobody else's snapshot is ever taken for it. The file beats as a marker does.

@@ -12,7 +12,7 @@ from metasnapshot.store.port import Store
 
 
 class Rebuilder(Repository):
-    """A directory that may have no manifest, or one that is none (`is_damaged`)."""
+    """A directory that may have no manifest, or a damaged one (`is_damaged`)."""
 
     def __init__(self, store: Store, directory: str, context: Context = PLAIN) -> None:
         """Open a backup directory, whatever lies in the manifest's place."""

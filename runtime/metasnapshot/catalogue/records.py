@@ -175,7 +175,7 @@ class Records:
         facts = self._recorded.get(entry.id)
         if facts is None:
             return None
-        try:  # whoever opens it learns its size, and needs no listing
+        try:  # opening it tells its size, which saves a listing
             with self._repository.store.open_reader(self._repository.path(entry.id)) as file:
                 return facts if is_of(facts, file, file.seek(0, os.SEEK_END)) else None
         except (ObjectMissing, NoObject):

@@ -45,7 +45,7 @@ class Repository:
 
         Raises:
             ManifestMissing: it has snapshots but no manifest.
-            DamageError: the manifest is none.
+            DamageError: the manifest is damaged.
             StorageError: the store cannot be read.
         """
         self.store = store
@@ -183,7 +183,8 @@ class Repository:
     def make_manifest(self) -> None:
         """See to it that there is a manifest before there is a snapshot.
 
-        Whoever dies between the two would leave a directory that says its manifest was lost.
+        A process that dies between the two would leave a directory that seems to have lost its
+        manifest.
         """
         if self._exists:
             return

@@ -58,7 +58,7 @@ class Watcher:
             if known and is_other and not known.holder.is_gone and _until(known) > now:
                 raise WatchedByOthers(
                     f"{self._path}: {known.holder} watches already",
-                    hint=f"it reports again by {known.until}",
+                    hint=f"its next report is due by {known.until}",
                 )
             until = (now + life).isoformat(timespec="seconds")
             return msgspec.json.encode(Watch(this_holder(), self._token, until))

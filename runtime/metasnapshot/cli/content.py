@@ -51,7 +51,7 @@ class ReadContent(Pace):
             state: URL and data directory of the state store, if they are given.
 
         Raises:
-            UsageError: the sample is none.
+            UsageError: the sample is not valid.
         """
         if self.content is None:
             return None

@@ -98,7 +98,7 @@ def mode_of(text: str) -> int:
     """A file's mode, in octal digits as chmod has them.
 
     Raises:
-        UsageError: it is none, or one in which we could not read the file ourselves.
+        UsageError: it is not a mode, or we could not read the file ourselves with it.
     """
     is_mode = re.fullmatch(r"0?[0-7]{3}", text, re.ASCII) is not None
     if not is_mode or int(text, 8) & _EXECUTE_OR_UNREADABLE != OURS:

@@ -26,7 +26,7 @@ def duration(text: str) -> timedelta:
     """`500ms`, `30m`, `12h`, `7d`.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is not a duration.
     """
     units = {
         "ms": "milliseconds",

@@ -1,6 +1,6 @@
 """Progress bars on a terminal, none elsewhere. Operations tell how far they are; each piece of work
 has a bar on stderr that goes away when it ends. Results that are printed meanwhile stand above the
-bars on a terminal; what goes into a file or a pipe is none of their business.
+bars on a terminal; they do not touch what goes into a file or a pipe.
 """
 
 from __future__ import annotations

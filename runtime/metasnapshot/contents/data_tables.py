@@ -246,7 +246,7 @@ def parse_name(text: str) -> tuple[str, ...]:
     """The parts of a name: `a.b."c.d"`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not valid.
     """
     parts, at = list[str](), 0
     while match := _PART.match(text, at):

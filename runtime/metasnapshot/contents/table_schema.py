@@ -43,14 +43,14 @@ def type_of(message: Any) -> Type:
     """The type that a data.DataType message says.
 
     Raises:
-        UnknownFormat: it is none of a release.
-        DamageError: it is none at all.
+        UnknownFormat: no release has it.
+        DamageError: it is not a type at all.
     """
     names = message.DESCRIPTOR.enum_types_by_name["TypeName"].values_by_number
     name = names[message.type_name].name if message.type_name in names else ""
     kind = KINDS.get(name)
     if kind is None:
-        raise UnknownFormat(f"type {name or message.type_name} is none that can be read")
+        raise UnknownFormat(f"type {name or message.type_name} cannot be read")
     parts = [type_of(item) for item in message.field_type]
     match kind:
         case Kind.STRUCT:
@@ -162,7 +162,7 @@ def _told(datum: Any) -> tuple[bytes, str]:
 def _key_column(message: Any) -> KeyColumn:
     order = message.order_type
     if order.direction not in (ASCENDING, DESCENDING):
-        raise DamageError(f"a column of a key with direction {order.direction}")
+        raise DamageError(f"a key column has direction {order.direction}")
     return KeyColumn(
         message.column_index, order.direction == DESCENDING, order.nulls_are != SMALLEST
     )

@@ -51,10 +51,10 @@ class HummockVersion:
         """Recognise the form of a section's rows.
 
         Raises:
-            RowError: the rows are none of the two forms.
+            RowError: the rows have neither of the two forms.
         """
         if not rows:
-            raise RowError("expected one row at least, found none")
+            raise RowError("expected at least one row, found none")
         form = JSON_FORM if rows[0].startswith(b"{") else PROTOBUF_FORM
         if form == JSON_FORM and len(rows) != 1:
             raise RowError(f"expected one row of JSON, found {len(rows)}")

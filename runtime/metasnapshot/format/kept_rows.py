@@ -1,5 +1,5 @@
 """Rows of sections that were read and checked, kept in memory as the bytes that they are, so that
-whoever needs them again reads and hashes nothing. What they take is bounded.
+a second reader reads and hashes nothing. What they take is bounded.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def known_release(release: str) -> str | None:
         release: such as 3.0.3 or v3.0.3; a branch by its name, with a date or without.
 
     Raises:
-        UsageError: it is no release.
+        UsageError: it is not a release.
     """
     for name in reversed(_NAMES):
         if release == name or name.startswith(f"{release}-") or _is_branch(release, name):

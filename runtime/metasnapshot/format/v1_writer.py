@@ -27,7 +27,7 @@ def write_v1(
     """Write a V1 snapshot, up to its checksum.
 
     Raises:
-        RowError: a member is missing, is too much, or has a row that is none of its own.
+        RowError: a member is missing, is too much, or has a row of another section.
     """
     if layout.header == BARE:
         frames.bare_header(snapshot_id)

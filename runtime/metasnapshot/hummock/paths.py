@@ -59,7 +59,7 @@ def object_path(directory: str, object_id: int, suffix: str, *, prefixed: bool) 
 
 
 def parse_path(directory: str, path: str) -> ObjectPath | None:
-    """The object that a path in the state store is of; None if it is none of Hummock's."""
+    """The object that a path in the state store is of; None if it is not an object of Hummock."""
     if not path.startswith(f"{directory}/"):
         return None
     below = path[len(directory) + 1 :]

@@ -279,7 +279,7 @@ class Backups(BackupDirectory):
 
         Raises:
             SnapshotNotFound: none does.
-            UsageError: the epoch or the release is none.
+            UsageError: the epoch or the release is not valid.
         """
         from metasnapshot.format.scalars import U64_MAX
         from metasnapshot.operations.epoch import BackupReader

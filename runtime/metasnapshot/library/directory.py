@@ -66,7 +66,7 @@ class BackupDirectory:
 
         Raises:
             ManifestMissing: the directory has snapshots but no manifest.
-            DamageError: the manifest is none.
+            DamageError: the manifest is damaged.
             StorageError: the store cannot be read.
         """
         if self._repository is None:  # no cached_property: its lock is one for all directories
@@ -103,7 +103,7 @@ class BackupDirectory:
         """The id that is meant.
 
         Raises:
-            UsageError: it is no id.
+            UsageError: it is not an id.
             SnapshotNotFound: there is no snapshot at all, or this one is another cluster's.
             ConflictError: latest or oldest, and the snapshots are of more than one cluster.
         """

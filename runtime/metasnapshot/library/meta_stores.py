@@ -35,7 +35,7 @@ class MetaStore:
         """`sqlite`, `postgresql` or `mysql`.
 
         Raises:
-            UsageError: the URL is none, or of an engine that is not supported.
+            UsageError: the URL is not valid, or its engine is not supported.
         """
         from metasnapshot.metastore.url import parse_url
 
@@ -48,7 +48,7 @@ class MetaStore:
             may_create: a SQLite file that is not there is made.
 
         Raises:
-            UsageError: the URL is none, or of an engine that is not supported.
+            UsageError: the URL is not valid, or its engine is not supported.
             DatabaseError: there is no such database.
         """
         from metasnapshot.metastore.connect import open_meta_store

@@ -16,7 +16,7 @@ def snapshot_id(wanted: SnapshotId, found: Repository) -> int:
     """The id that is meant.
 
     Raises:
-        UsageError: it is no id.
+        UsageError: it is not an id.
         SnapshotNotFound: latest or oldest of none; or it is not of the cluster that is asked for.
         ConflictError: latest or oldest of the snapshots of more than one cluster.
     """
@@ -41,7 +41,7 @@ def given_id(text: str, hint: str) -> int:
         hint: of the error: what would do.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not valid.
     """
     number = parse_id(text.lstrip("0") or text[-1:])
     if number is None:

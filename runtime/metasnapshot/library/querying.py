@@ -44,7 +44,7 @@ def query(
         where: area or state, where objects are read; by default in the backup, if it is full.
 
     Raises:
-        UsageError: the query is none, or the extra `query` is not installed.
+        UsageError: it is not a query, or the extra `query` is not installed.
         SnapshotNotFound: there is no such snapshot.
         ObjectMissing: an object is gone.
     """

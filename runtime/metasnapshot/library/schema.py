@@ -30,7 +30,7 @@ def scaffolded(meta_store: MetaStore, release: str | None) -> tuple[Coverage, Sc
         release: its name; None for no lines.
 
     Raises:
-        UsageError: the release is none, or known.
+        UsageError: the release is not written as one, or is known already.
         UnknownFormat: the store's migrations are of no known release.
     """
     from metasnapshot.metastore.engines import engine_of

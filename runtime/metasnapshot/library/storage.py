@@ -39,7 +39,7 @@ def try_storage(url: str, directory: str = DIRECTORY, context: Context = PLAIN) 
         context: how it is reached.
 
     Raises:
-        UsageError: the URL is none.
+        UsageError: the URL is not valid.
         StorageError: the store cannot be reached.
     """
     from metasnapshot.store.lease import LeasedStore

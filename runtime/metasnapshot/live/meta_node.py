@@ -229,7 +229,7 @@ def open_meta_node(url: str) -> Generator[MetaNode]:
             first that answers.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not valid.
     """
     *others, last = [(address, _channel(address)) for address in url.split(",")]
     try:

@@ -29,7 +29,7 @@ def open_meta_store(
         lock_wait_s: how long to wait for what somebody else has locked.
 
     Raises:
-        UsageError: the URL is none, or of an engine that is not supported.
+        UsageError: the URL is not valid, or its engine is not supported.
         DatabaseError: there is no such database.
     """
     parsed = parse_url(url, password)

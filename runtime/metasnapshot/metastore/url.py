@@ -27,7 +27,7 @@ def parse_url(url: str, password: str | None = None) -> sa.URL:
         password: instead of one in it.
 
     Raises:
-        UsageError: it is none, or of an engine that is not supported.
+        UsageError: it is not a database URL, or its engine is not supported.
     """
     try:
         parsed = sa.make_url(url)
@@ -46,7 +46,7 @@ def parse_url(url: str, password: str | None = None) -> sa.URL:
     elif engine.password_variable and not parsed.password:
         parsed = parsed.set(password=os.environ.get(engine.password_variable))
     if "\0" in unquote(parsed.render_as_string(hide_password=False)):
-        raise UsageError("the database URL or its password has a byte of zero (NUL) in it")
+        raise UsageError("the database URL or its password contains a zero byte (NUL)")
     return parsed
 
 

@@ -186,7 +186,7 @@ class _Tls:
         wants = bool(self.files) or strictest not in ("", "disable", "prefer", "allow")
         if "disable" in modes and wants:
             raise UsageError(
-                "the database URL asks for TLS and for none",
+                "the database URL both asks for TLS and forbids it",
                 hint=f"leave {', '.join(self._modes)}, or the files",
             )
         if "disable" in modes:
@@ -243,7 +243,7 @@ def _number(name: str, known: str, value: str) -> int:
     """The value of an option that is a number."""
     allowed = _NUMBERS[known]
     if not (value.isascii() and value.isdigit()):
-        raise UsageError(f"option {name} of the database URL is no number")
+        raise UsageError(f"option {name} of the database URL is not a number")
     if len(value) > len(str(allowed[-1])) or int(value) not in allowed:
         raise UsageError(
             f"option {name} of the database URL is not from {allowed[0]} to {allowed[-1]}"

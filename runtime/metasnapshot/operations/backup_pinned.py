@@ -211,7 +211,7 @@ class _PinnedBackup:
             raise ConflictError(
                 f"snapshot {number} is of cluster {made.cluster}, and the meta node said that it "
                 f"is of {self._cluster}",
-                hint="does --via-meta lead to one cluster, whoever answers?",
+                hint="does --via-meta always lead to the same cluster?",
             )
         self._require_own(made.cluster)
         if not is_own:

@@ -22,7 +22,7 @@ from metasnapshot_models.definitions import Layout
 ADD_RELEASE = (
     "`metasnapshot coverage --scaffold RELEASE` prints the lines to add to schema/models.yaml"
 )
-"""The next step for whoever finds a meta store that the registry does not cover."""
+"""The next step after a meta store that the registry does not cover."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def parse_size(text: str) -> int:
     """`500`, `64K`, `64M`, `2G`: bytes, of which a K is 1,024.
 
     Raises:
-        UsageError: it is no size.
+        UsageError: it is not a size.
     """
     match = _SIZE.fullmatch(text)
     size = int(match["number"]) * _UNITS[match["unit"]] if match else SIZE_MAX + 1

@@ -50,7 +50,7 @@ class BackupReader:
         release that its entry names.
 
         Raises:
-            UsageError: release is none.
+            UsageError: the release is not known.
         """
         self._repository = repository
         self._given = None if release is None else _rule(known_release(release))

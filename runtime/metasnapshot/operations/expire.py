@@ -99,7 +99,7 @@ def judge(repository: Repository, policy: Policy, now: datetime | None = None) -
         now: by default the clock's.
 
     Raises:
-        UsageError: the policy would keep nothing.
+        UsageError: a policy that keeps nothing.
         ConflictError: the directory has snapshots of more than one cluster, and none is named.
         DamageError: no snapshot verifies, so that none may go.
     """

@@ -66,8 +66,8 @@ def export_rows(
 def write_jsonl(
     reader: SnapshotReader, sections: Sequence[str], file: Output, *, with_secrets: bool = False
 ) -> dict[str, int]:
-    """Write a line of JSON a row, `{"section": …, "row": {…}}`, and a summary as the last: whoever
-    reads one without it has a part. Returns rows by section.
+    """Write a line of JSON a row, `{"section": …, "row": {…}}`, and a summary as the last: output
+    without it is incomplete. Returns rows by section.
 
     Raises:
         DamageError: a section is damaged; no summary was written.

@@ -109,7 +109,7 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
             continue
         number = id_in(name, SNAPSHOT)
         if number is not None and number in repository.refresh_manifest().ids:
-            continue  # whoever made it has entered it
+            continue  # its maker has entered it meanwhile
         if (of := full_id(name)) is not None and repository.store.head(repository.path(of)):
             continue  # its snapshot is there after all
         if delete_unless_retained(repository.store, stray.path, repository.stays):

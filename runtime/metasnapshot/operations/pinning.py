@@ -157,7 +157,7 @@ class Pinning:
 @contextmanager
 def pinning(node: PinningNode, repository: Repository, *, is_kept: bool) -> Generator[Pinning]:
     """Pin for the block, and release in any case; a release that fails is told, and leaves a note
-    for whoever comes next.
+    for the next run.
 
     Args:
         node: the meta node.

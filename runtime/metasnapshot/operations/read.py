@@ -185,7 +185,7 @@ def fitted(wish: Wish) -> tuple[Any, Any]:
     """The room that makes Arrow of rows, and what types become in it.
 
     Raises:
-        UsageError: pyarrow is not installed, or an option is none.
+        UsageError: pyarrow is not installed, or an option is not valid.
     """
     try:
         from metasnapshot.rows import table  # noqa: PLC0415 - of the extra
@@ -286,7 +286,7 @@ def memory_size(text: str) -> int:
     """Bytes of memory that a read may take.
 
     Raises:
-        UsageError: it is no size, or too little.
+        UsageError: it is not a size, or too little.
     """
     size = parse_size(text)
     if size < MEMORY_MIN:

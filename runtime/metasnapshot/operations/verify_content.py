@@ -108,7 +108,7 @@ def parse_share(text: str) -> float:
     """`1%`, `0.5%`, `100%`: a share of the objects.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not valid.
     """
     match = _SHARE.fullmatch(text)
     share = float(match["number"]) / PERCENT if match else 0.0

@@ -36,7 +36,7 @@ class Reads(NamedTuple):
 
 
 class _Lazy:
-    """Rows for whoever takes Arrow; as often as they are asked for."""
+    """Rows for readers of Arrow, as often as they are asked for."""
 
     def __init__(self, session: Session, number: int, wanted: tuple[int, ...]) -> None:
         self._session = session
@@ -182,7 +182,7 @@ class Session:
             yield _Told(self._connection.sql(whole).to_arrow_reader(BATCH_ROWS), self)
 
     def told(self) -> Any:
-        """For whoever goes on with a result: errors of DuckDB as ours."""
+        """For readers of a result: errors of DuckDB as ours."""
         return self._told()
 
 
@@ -204,7 +204,9 @@ class _Told:
                 failure, self._session.failure = self._session.failure, None
                 if failure is not None:
                     raise failure from error
-                raise UsageError(f"the query: {error}", hint="see the words of DuckDB") from error
+                raise UsageError(
+                    f"the query: {error}", hint="DuckDB's own message says why"
+                ) from error
             yield batch
 
 

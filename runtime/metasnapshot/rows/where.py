@@ -50,8 +50,8 @@ def parse_where(text: str, schema: TableSchema) -> tuple[Comparison, ...]:
     """Read a condition.
 
     Raises:
-        UsageError: it is none, or has a column that is not of the key, or a constant of another
-            type than its column.
+        UsageError: it is not a condition, or has a column that is not of the key, or a
+            constant of another type than its column.
     """
     keys = {schema.columns[item.index].name: item.index for item in schema.key}
     found: list[Comparison] = []

@@ -89,7 +89,7 @@ def scaffold(release: str, found: Coverage, tables: dict[str, Table], engine: st
         engine: the store's, as ddl.yaml names it.
 
     Raises:
-        UsageError: the release is none, or known.
+        UsageError: the release is not written as one, or is known already.
     """
     check_release(release)
     made = _Scaffold(release, found, tables)

@@ -2,7 +2,7 @@
 
 What is compared: hashes, sizes and counts of the meta with the blocks, the order of all keys, one
 table in a block, and the first key of each block with the one that the meta says. What the object
-holds in the end is given, for whoever knows what it should hold.
+holds in the end is given to the caller, who knows what it should hold.
 """
 
 from __future__ import annotations

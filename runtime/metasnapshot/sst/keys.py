@@ -66,7 +66,7 @@ class KeyReader:
         """A value, as sst.values has it.
 
         Raises:
-            SstDamage: the bytes are none of that type.
+            SstDamage: the bytes are not of that type.
         """
         return _READERS[type_.kind](self, type_)
 

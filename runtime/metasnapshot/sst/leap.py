@@ -10,7 +10,7 @@ MINUTE_S = 60
 
 class Leap(int):
     """Nanoseconds that end in a second of 60. As a number it is that of the second after, which is
-    another one: whoever cannot hold the difference has to refuse it.
+    another one: a column that cannot hold the difference has to refuse it.
     """
 
 

@@ -15,7 +15,7 @@ class Place(NamedTuple):
     offset: int | None = None
 
     def damaged(self, reason: str) -> SstDamage:
-        """The error that the bytes here are none that RisingWave writes."""
+        """The error that RisingWave writes no such bytes here."""
         return SstDamage(reason, name=self.name, block=self.block, offset=self.offset)
 
     def truncated(self, reason: str) -> SstTruncated:

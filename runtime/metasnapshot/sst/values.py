@@ -108,7 +108,7 @@ def read_value(cursor: Cursor, type_: Type) -> Any:
     """A value that is not NULL.
 
     Raises:
-        SstDamage: the bytes are none of that type.
+        SstDamage: the bytes are not of that type.
     """
     kind = type_.kind
     if kind in TEXTS:
@@ -156,7 +156,7 @@ def read_row(cursor: Cursor) -> Mapping[int, Cursor]:
     """The slots of a column-aware row, by the ids of their columns.
 
     Raises:
-        SstDamage: it is none.
+        SstDamage: it is not such a row.
     """
     (flag,) = cursor.take(1)
     width = OFFSET_WIDTHS.get(flag ^ ROW_FLAG)

@@ -78,7 +78,7 @@ EXPIRED = Sort(
     "the session's credentials ran out or are not valid",
     "get new ones (AWS_SESSION_TOKEN belongs to its key; `aws sso login`)",
 )
-WRONG = Sort(AuthenticationError, "the credentials are not taken", KEYS_HINT)
+WRONG = Sort(AuthenticationError, "the credentials are not accepted", KEYS_HINT)
 CLOCK = Sort(
     AuthenticationError,
     "the clock of this host and the service's differ by too much",

@@ -1,7 +1,7 @@
 """Deletes that a service refuses: by a key that may not delete, or because it retains the object.
 
 A key that may delete nothing is told by a name that is not there. It is warned of once; what should
-go stays then, for whoever has another key. What is retained stays as well, and its reader is told
+go stays then, for another key. What is retained stays as well, and its reader is told
 until when.
 """
 

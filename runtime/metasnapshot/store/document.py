@@ -64,7 +64,7 @@ def decode_document(path: str, data: bytes, decoder: msgspec.json.Decoder[T], hi
         hint: what to do about a damaged one.
 
     Raises:
-        DamageError: it is none, or says two things.
+        DamageError: it is damaged, or says two things.
     """
     try:
         check_text(data)

@@ -1,11 +1,11 @@
 """Create-only and compare-and-swap for stores that have neither, under a lease.
 
-A lease on a directory is Lamport's bakery: whoever wants it puts a claim beside the others, takes a
+A lease on a directory is Lamport's bakery: who wants it puts a claim beside the others, takes a
 number above all that he sees, and waits until every claim with a smaller one is gone. It is safe on
-any store whose reads and lists see what was written. Whoever waits renews his claim; one that stays
-the same for a minute, by the clock of who waits, is of a process that died and is taken away. Who
-holds the lease writes only within half of that after his last renewal (the fence), by requests that
-end within the other half, and looks afterwards whether what he wrote is there.
+any store whose reads and lists see what was written. A process that waits renews its claim. A claim
+that stays the same for a minute, by the clock of who waits, is of a process that died, and is taken
+away. Who holds the lease writes only within half of that after his last renewal (the fence), by
+requests that end within the other half, and looks afterwards whether what he wrote is there.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def leased(store: PlainStore, directory: str, wait_s: float = LOCK_WAIT_S) -> Ge
 
 
 def require_fence(url: str, path: str) -> None:
-    """Whoever holds the lease of a path's directory in a store writes early in its life.
+    """See that the lease of a path's directory in a store is young enough to write under it.
 
     Raises:
         StorageError: too late.
@@ -135,7 +135,7 @@ class _Own:
 
 
 def _wait(store: PlainStore, directory: str, own: _Own, wait_s: float) -> None:
-    """Wait for whoever comes first."""
+    """Wait for all who come first."""
     deadline = time.monotonic() + wait_s
     place = own.number, own.token
     seen: dict[str, tuple[Claim, float]] = {}
@@ -196,7 +196,7 @@ class LeasedStore(ReadThrough):
 
     @contextmanager
     def open_writer(self, path: str) -> Generator[BinaryIO]:
-        """See Store; whoever writes has reserved the name."""
+        """See Store; the writer has reserved the name."""
         with self._inner.open_writer(path) as file:
             yield file
             if self.head(path) is not None:

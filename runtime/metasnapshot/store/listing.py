@@ -91,7 +91,7 @@ class Lister:
         return self._read_pages(f"{key}/" if key else "", delimiter)
 
     def _within(self, key: str) -> str:
-        """The path of a key; as the library has it, a slash at its end is none."""
+        """The path of a key; as the library has it, without the slash at its end."""
         return key[len(self._root) + 1 if self._root else 0 :].removesuffix("/")
 
     def names(self, directory: str) -> Names:

@@ -236,7 +236,7 @@ def _kind(mode: int) -> str:
 
 
 def _opened(target: Path) -> BinaryIO:
-    """A file to read; it is not waited for whoever may be at the other end, should it be a pipe
+    """A file to read; nobody is waited for at the other end, should it be a pipe
     since we looked.
     """
     _require_file(target)

@@ -26,10 +26,10 @@ def parse_location(url: str) -> Location:
     """Take an object store URL apart.
 
     Raises:
-        UsageError: it is none that is known.
+        UsageError: its form is not known.
     """
     if "\0" in url:
-        raise UsageError("the object store URL has a byte of zero (NUL) in it")
+        raise UsageError("the object store URL contains a zero byte (NUL)")
     return parse_url(url.removeprefix(HUMMOCK_PREFIX))
 
 

@@ -115,7 +115,7 @@ def locked(directory: Path, wait_s: float = LOCK_WAIT_S) -> Generator[None]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The lock's file, made if need be; whoever made a link of it means another file, which must
+    """The lock's file, made if need be; a link in its place leads to another file, which must
     not be emptied.
 
     Raises:

@@ -74,7 +74,7 @@ def protocols() -> set[str]:
 
 
 class OtherStore:
-    """A directory of a file system of fsspec's."""
+    """A directory of a file system that fsspec has."""
 
     def __init__(
         self, place: Location, policy: RetryPolicy | None = None, ca_file: str = ""
@@ -130,7 +130,7 @@ class OtherStore:
 
     @_again
     def read(self, path: str, size_max: int | None = None) -> StoredObject:
-        """See Store; the etag is none."""
+        """See Store; there is no etag."""
         if self._is_webhdfs:
             with self._translated(path):
                 return StoredObject(webhdfs.read(self._files, self._key(path), path, size_max), "")

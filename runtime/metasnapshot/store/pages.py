@@ -36,7 +36,7 @@ def read_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page]:
     """All pages of a list of S3's second version.
 
     Raises:
-        StorageError: an answer is none.
+        StorageError: an answer is not one to such a request.
     """
     fixed = {"list-type": "2", "encoding-type": "url"}
     return _pages(ask, fixed, "continuation-token", parse_page, prefix, delimiter)
@@ -46,7 +46,7 @@ def read_blob_pages(ask: Ask, prefix: str, delimiter: str = "") -> Iterator[Page
     """All pages of a list of Azure's.
 
     Raises:
-        StorageError: an answer is none.
+        StorageError: an answer is not one to such a request.
     """
     fixed = {"restype": "container", "comp": "list"}
     return _pages(ask, fixed, "marker", parse_blob_page, prefix, delimiter)
@@ -82,7 +82,7 @@ def parse_blob_page(data: bytes) -> Page:
     """A page of a list of Azure's.
 
     Raises:
-        StorageError: it is none.
+        StorageError: it is not such an answer.
     """
     try:
         root = ET.fromstring(data)  # noqa: S314 - expat bounds what entities may make
@@ -96,9 +96,9 @@ def parse_blob_page(data: bytes) -> Page:
         ]
         prefixes = [_blob_name(item) for item in root.findall("Blobs/BlobPrefix")]
     except (ET.ParseError, ValueError) as error:
-        raise StorageError(f"the answer to a list is none: {error}") from error
+        raise StorageError(f"the answer to a request for a list is no list: {error}") from error
     if root.tag != "EnumerationResults":
-        raise StorageError(f"the answer to a list is none: {root.tag}")
+        raise StorageError(f"the answer to a request for a list is no list: {root.tag}")
     return Page(objects, prefixes, root.findtext("NextMarker") or "")
 
 
@@ -118,7 +118,7 @@ def parse_page(data: bytes) -> Page:
     """A page of a list of S3's second version.
 
     Raises:
-        StorageError: it is none.
+        StorageError: it is not such an answer.
     """
     try:
         root = ET.fromstring(data)  # noqa: S314 - expat bounds what entities may make
@@ -129,11 +129,11 @@ def parse_page(data: bytes) -> Page:
             for item in root.findall("{*}CommonPrefixes")
         ]
     except (ET.ParseError, ValueError) as error:
-        raise StorageError(f"the answer to a list is none: {error}") from error
+        raise StorageError(f"the answer to a request for a list is no list: {error}") from error
     is_cut = root.findtext("{*}IsTruncated") == "true"
     token = root.findtext("{*}NextContinuationToken") or ""
     if is_cut and not token:
-        raise StorageError("a page of a list does not say how it goes on")
+        raise StorageError("a page of a list does not say where the next one is")
     return Page(objects, prefixes, token if is_cut else "")
 
 

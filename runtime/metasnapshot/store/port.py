@@ -205,7 +205,7 @@ def clean(path: str) -> str:
 
 def is_odd(key: str) -> bool:
     """Whether no path means a key that others may have written: it has an empty part, `.` or `..`,
-    or a character that is none of a text.
+    or a character that no text has.
     """
     return _ODD.search(key) is not None
 

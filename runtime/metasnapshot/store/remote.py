@@ -2,7 +2,7 @@
 
 Small objects are written by one conditional request: create-only, or while the etag still holds.
 That of two writers one wins is the service's promise, which not every service keeps (see trial). A
-large object goes up in parts, which no service makes conditional: whoever writes one has reserved
+large object goes up in parts, which no service makes conditional: the writer has reserved
 its name, and looks once more before the parts become an object.
 
 The library tries again what fails, but for conditional requests: one whose answer got lost is tried

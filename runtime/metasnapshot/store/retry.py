@@ -1,5 +1,5 @@
 """How often a request is tried again, how long after, and how long each may take; and how long to
-wait for whoever holds a lock.
+wait for the holder of a lock.
 
 Upstream's numbers ([storage.object_store.retry]) with time for a slow line: what it waits for is
 minutes of a server, not the hours of an operator.
@@ -21,7 +21,7 @@ class RetryPolicy:
     """Tries and times of an object store's requests.
 
     Attributes:
-        retries: tries after the first.
+        retries: how often a failed request is sent again.
         timeout_s: what a request for an object, or a part of one, may take.
         list_timeout_s: what a page of a list may take.
         backoff_s: pause before the second try; each further one is twice as long.
@@ -37,8 +37,8 @@ class RetryPolicy:
     lock_wait_s: float = LOCK_WAIT_S
 
     def pauses(self) -> Iterator[float]:
-        """Seconds to wait before each further try, with jitter: whoever failed together does not
-        come back together.
+        """Seconds to wait before each further try, with jitter: processes that failed together
+        do not come back together.
         """
         import random  # noqa: PLC0415 - only after a failure
 

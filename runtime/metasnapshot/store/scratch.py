@@ -1,9 +1,9 @@
 """Directories for what is only needed for a while, such as a copy of a meta store.
 
-Whoever is killed leaves his behind. Each directory has a lock that its process holds (flock on
-`.alive`): it is gone when the process is, however that died, so a directory whose lock can be taken
-is dead, and whoever makes the next one, for whatever, removes it. It gets its name when the lock is
-held: a directory that is being made is never taken for a dead one.
+A process that is killed leaves its files behind. Each directory has a lock that its process holds
+(flock on `.alive`). The lock is gone when the process is, however that died, so a directory whose
+lock can be taken is dead, and the next run that makes one removes it. It gets its name when the
+lock is held: a directory that is being made is never taken for a dead one.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ class Location(NamedTuple):
 
     Attributes:
         service: s3, minio, gcs, azblob, oss, obs, webhdfs, hdfs, fs, memory, or fsspec's name.
-        bucket: bucket, container or host; of fsspec's protocols all that may stand before a slash.
+        bucket: bucket, container or host; for protocols of fsspec, all that may stand before a
+            slash.
         root: directory in it.
         credentials: of minio, USER:PASSWORD as they stand there.
         endpoint: of minio, with http:// or https://.
@@ -197,7 +198,7 @@ def parse_url(plain: str) -> Location:
     """Take an object store URL apart.
 
     Raises:
-        UsageError: it is none that is known.
+        UsageError: its form is not known.
     """
     if plain in WHOLE:
         return Location(WHOLE[0])

@@ -1,7 +1,7 @@
 """A file whose bytes go up in parts while it is written; nothing becomes an object before its end.
 
-The parts pass through a short queue to a thread that sends them. Whoever abandons the file makes
-that thread fail, and so the service forgets the parts.
+The parts pass through a short queue to a thread that sends them. A writer that abandons the file
+makes that thread fail, and so the service forgets the parts.
 """
 
 from __future__ import annotations

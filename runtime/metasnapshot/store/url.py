@@ -63,7 +63,7 @@ def open_bucket(place: Location, context: Context) -> Store:
 
 
 def open_other(place: Location, context: Context) -> Store:
-    """Any protocol of fsspec's."""
+    """Any protocol that fsspec has."""
     try:
         from metasnapshot.store.lease import LeasedStore  # noqa: PLC0415 - an extra
         from metasnapshot.store.other import OtherStore, protocols  # noqa: PLC0415

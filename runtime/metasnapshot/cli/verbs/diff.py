@@ -114,8 +114,6 @@ def _say_text(found: Diff) -> None:
     if not counts:
         say("no row differs")
         return
-    if kind or found.objects is not None:
-        say("")
     sections = dict.fromkeys(section for section, _ in counts)
     columns = [[section, *(str(counts[section, word]) for word in SIGNS)] for section in sections]
     table([["section", *(f"rows {word}" for word in SIGNS)], *columns])

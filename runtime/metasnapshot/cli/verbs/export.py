@@ -51,8 +51,8 @@ def export(
     format: Annotated[  # noqa: A002 - the word in --help
         ExportFormat,
         Parameter(
-            help="jsonl: one line per row. csv: one file per section. sqlite: one table per "
-            "section. etcd: a directory with what brings a V1 snapshot back, secrets included."
+            help="jsonl: one line per row. csv, sqlite: one file or table per section. etcd: a "
+            "directory that brings a V1 snapshot back, secrets included."
         ),
     ] = "jsonl",
     section: Annotated[
@@ -60,15 +60,12 @@ def export(
     ] = (),
     to: Annotated[
         Path | None,
-        Parameter(
-            help="A new file; for csv and etcd a directory. Default: stdout (jsonl, or csv of one "
-            "section)."
-        ),
+        Parameter(help="A new file; for csv and etcd a directory. By default stdout."),
     ] = None,
     with_secrets: WithSecrets = False,
     csv_safe: Annotated[
         bool,
-        Parameter(help="Put an apostrophe before cells that a spreadsheet would run as formulas."),
+        Parameter(help="Put an apostrophe before cells that are formulas."),
     ] = False,
     json: Json = False,
 ) -> int:

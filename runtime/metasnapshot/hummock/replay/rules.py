@@ -1,7 +1,7 @@
 """How a release replays version deltas, as rules: what each means stands here, which release has it
 in schema/rules.yaml.
 
-A meta node replays every delta by its own rules, whoever wrote it.
+A meta node replays every delta by its own rules, also those that another release wrote.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def driver_reason(error: Exception) -> Reason:
     if isinstance(error, RuntimeError) and "cryptography" in str(error):
         return Reason(
             UsageError,
-            "the server wants the password encrypted (caching_sha2_password, sha256_password)",
+            "the server takes the password only encrypted (caching_sha2_password, sha256_password)",
             "connect by TLS (?ssl-mode=REQUIRED), or install pymysql[rsa]",
         )
     return Reason(UsageError, text, OPTION_HINT)

@@ -47,7 +47,7 @@ LEFT JOIN information_schema.innodb_trx x ON x.trx_mysql_thread_id = p.id
 WHERE m.table_schema = database() AND m.table_name = %(table)s
   AND p.id <> connection_id() ORDER BY x.trx_started IS NULL, x.trx_started LIMIT 1
 """,
-    # else whoever has the oldest transaction in this database
+    # else the session with the oldest transaction in this database
     f"""
 SELECT {_COLUMNS}, {_AGE} FROM information_schema.innodb_trx x
 JOIN information_schema.processlist p ON p.id = x.trx_mysql_thread_id

@@ -84,7 +84,7 @@ def lock(connection: sa.Connection, tables: Sequence[str], mode: str) -> None:
 
 
 def lock_indexes(connection: sa.Connection, tables: Sequence[str]) -> None:
-    """Lock the indexes of tables for reading too, as whoever plans a query of them does: REINDEX
+    """Lock the indexes of tables for reading too, as the planner of a query does: REINDEX
     lets LOCK TABLE pass, and keeps queries waiting. Takes a snapshot.
 
     Raises:

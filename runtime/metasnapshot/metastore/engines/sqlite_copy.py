@@ -1,7 +1,7 @@
 """A copy of a SQLite file, with all that was committed to it and nothing else; the original is
 never written to.
 
-Without WAL the file is copied under SQLite's own lock: whoever commits waits for the copy, not for
+Without WAL the file is copied under SQLite's own lock: a commit waits for the copy, not for
 what is read out of it later. In WAL mode, and where a writer was killed, the files are copied
 together, and once more if they changed meanwhile; what the last writer left is replayed or rolled
 back in the copy.

@@ -116,7 +116,7 @@ class SqliteStore:
 
     def _begin_writing(self, stack: ExitStack) -> sa.Connection:
         """A transaction on the file that has the path now: one that fails may take away the empty
-        file that it made, and then whoever waited for it holds the lock of a file without a name.
+        file that it made, and then one that waited for it holds the lock of a file without a name.
 
         Raises:
             ConflictError: the file goes away again and again.
@@ -165,7 +165,7 @@ class SqliteStore:
             raise
 
     def _is_open_in_wal_mode(self) -> bool:
-        """In WAL mode readers block nobody; whoever has the store open made the file for it."""
+        """In WAL mode readers block nobody; the process that has the store open made the file."""
         with _files_translated(self.url):
             return is_in_wal_mode(self._path) and Path(f"{self._path}-shm").exists()
 
@@ -188,7 +188,10 @@ def open_sqlite(url: sa.URL, *, may_create: bool, lock_wait_s: float) -> SqliteS
     except (OSError, ValueError) as error:
         raise DatabaseError(f"cannot open {str(path)!r:.200}: {error}") from error
     if not is_file and not (may_create and path.parent.is_dir() and not path.exists()):
-        raise DatabaseError(f"no such SQLite file: {path}", hint="check --meta-store")
+        raise DatabaseError(
+            f"no such SQLite file: {path}",
+            hint="check --meta-store; create-schema and restore --create-schema make a new file",
+        )
     return SqliteStore(path, lock_wait_s)
 
 

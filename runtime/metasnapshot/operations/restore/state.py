@@ -60,7 +60,7 @@ def look_for_objects(
     Raises:
         ObjectMissing: some are not there.
         DamageError: some are of another size.
-        AuthenticationError: nobody may look, and whoever restores insists on it.
+        AuthenticationError: the key may not look, and the options insist on the check.
     """
     if options.no_object_check:
         return NotChecked("--no-object-check")
