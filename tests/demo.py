@@ -10,9 +10,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+from object_world import fill_logs, fill_message
 
 from metasnapshot.format.hummock_version import VERSION, decode
+from metasnapshot.format.messages import message_class
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.checkpoint import write_checkpoint
 from metasnapshot.hummock.objects import needed_by
@@ -24,6 +29,8 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "v3.0.3"
 DEMO = ROOT / "build" / "demo"
 LAYOUT = LAYOUTS["3.0.1"]
+DELTAS = "SELECT id, full_version_delta FROM hummock_version_delta"
+CHANGE_DELTA = "UPDATE hummock_version_delta SET full_version_delta = ? WHERE id = ?"
 METASNAPSHOT = Path(sys.executable).parent / "metasnapshot"
 
 
@@ -49,28 +56,33 @@ def main() -> int:
 
 
 def prepare() -> None:
-    """Lay out build/demo: the meta store, its checkpoint and objects, and an empty schema.
+    """Lay out build/demo: the meta store, its checkpoint, objects for it, and an empty schema.
 
-    The objects are holes of the right sizes: no verb of the demo reads what is in them.
+    The store is RisingWave's. Its objects were gigabytes, and are made anew: small SSTs and index
+    files, of which checkpoint, deltas and change logs say what is true.
     """
     shutil.rmtree(DEMO, ignore_errors=True)
     DEMO.mkdir(parents=True)
     shutil.copyfile(GOLDEN / "meta.db", DEMO / "meta.db")
+    objects: dict[int, bytes] = {}
     version = decode((GOLDEN / "hummock_version_base.pb").read_bytes(), VERSION, LAYOUT.era)
+    fill_message(version, objects)
     write_checkpoint(LocalStore(DEMO / "state"), "hummock_001", version, LAYOUT)
-    with (GOLDEN / "backup" / "7.snapshot").open("rb") as file:
-        for item in needed_by(SnapshotReader(file)):
-            path = object_path("hummock_001", item.id, item.suffix, prefixed=False)
-            with (DEMO / "state" / path).open("wb") as hole:
-                hole.truncate(item.size)
-    with sqlite3.connect(DEMO / "meta.db") as connection:
+    with closing(sqlite3.connect(DEMO / "meta.db")) as connection, connection:
+        for number, data in connection.execute(DELTAS).fetchall():
+            delta: Any = message_class("hummock.HummockVersionDelta", LAYOUT.era).FromString(data)
+            fill_message(delta, objects)
+            connection.execute(CHANGE_DELTA, (delta.SerializeToString(), number))
+        fill_logs(connection, objects)
         connection.execute(
             "UPDATE system_parameter SET value = 'hummock+fs://state' WHERE name = 'state_store'"
         )
-    connection.close()
-    with sqlite3.connect(DEMO / "restored.db") as connection:
+    with (GOLDEN / "backup" / "7.snapshot").open("rb") as file:
+        for item in needed_by(SnapshotReader(file)):
+            path = object_path("hummock_001", item.id, item.suffix, prefixed=False)
+            (DEMO / "state" / path).write_bytes(objects[item.id])
+    with closing(sqlite3.connect(DEMO / "restored.db")) as connection:
         connection.executescript((GOLDEN / "schema.sqlite.sql").read_text(encoding="utf-8"))
-    connection.close()
 
 
 def show_store(name: str) -> None:

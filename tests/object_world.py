@@ -28,6 +28,8 @@ from metasnapshot_models.layouts import LAYOUTS
 
 TAG = goldens.SHIPPED / "v3.0.3"
 LOG_COLUMNS = ("new_value_sst", "old_value_sst")
+SIZES = ("file_size", "meta_offset", "min_epoch", "max_epoch")
+COUNTS = ("uncompressed_file_size", "total_key_count", "stale_key_count")
 EPOCH = 7654321196608000
 BLOCK = 64_000
 """Bytes of a block of an SST that is larger."""
@@ -144,6 +146,58 @@ class ObjectWorld:
         self.objects[file.object_id] = data
 
 
+def fill_message(message: Any, objects: dict[int, bytes]) -> None:
+    """Give bytes to every object that a message speaks of, at any depth, and make what it says of
+    them true.
+    """
+    kind = message.DESCRIPTOR.name
+    if kind == "SstableInfo":
+        objects[message.object_id] = _fill_small(message)
+    elif "file_size" in message.DESCRIPTOR.fields_by_name:
+        dice = random.Random(message.object_id)  # noqa: S311 - dice
+        data = dice.randbytes(100 + message.object_id % 50)
+        message.file_size = len(data)
+        objects[message.object_id] = data
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            parts = (
+                value.values() if field.message_type.fields_by_name["value"].message_type else ()
+            )
+        else:
+            parts = value if field.is_repeated else (value,)
+        for part in parts:
+            fill_message(part, objects)
+
+
+def fill_logs(connection: sqlite3.Connection, objects: dict[int, bytes]) -> None:
+    """The same for what the rows of change logs need."""
+    info = messages.message_class("hummock.SstableInfo", "v3.0.3")
+    for column in LOG_COLUMNS:
+        query = f"SELECT rowid, {column} FROM hummock_table_change_log"
+        for row, data in connection.execute(query).fetchall():
+            found = [info.FromString(part) for part in _parts(data)]
+            for sst in found:
+                fill_message(sst, objects)
+            update = f"UPDATE hummock_table_change_log SET {column} = ? WHERE rowid = ?"
+            connection.execute(update, (_array(found), row))
+
+
+def _fill_small(info: Any) -> bytes:
+    """Make an SST with some keys of each table of a reference, and say all that is true of it."""
+    sst = Sst(filter=b"\1\2\xff")
+    dice = random.Random(info.object_id)  # noqa: S311 - dice
+    epoch = EPOCH + (info.object_id << 16)
+    for table in sorted(info.table_ids) or [1]:
+        sst.add(table, [put(b"%03d" % n, epoch, dice.randbytes(40)) for n in range(10)], ZSTD)
+    made = sst.info(type(info)(), info.object_id)
+    for name in (*SIZES, *COUNTS):
+        setattr(info, name, getattr(made, name))
+    info.key_range.CopyFrom(made.key_range)
+    return sst.data()
+
+
 def _fill_sst(info: Any, object_id: int, table: int, life: int, size: int = 0) -> bytes:
     """Make an SST and say what is true of it, in a reference of any id, range and tables."""
     sst = Sst(filter=b"\1\2\xff")
@@ -156,7 +210,7 @@ def _fill_sst(info: Any, object_id: int, table: int, life: int, size: int = 0) -
     for block in range(size // BLOCK):
         sst.add(table, [put(b"\1%06d" % block, epoch, dice.randbytes(BLOCK))], 0)
     made = sst.info(type(info)(), object_id)
-    for name in ("file_size", "meta_offset", "min_epoch", "max_epoch"):
+    for name in SIZES:
         setattr(info, name, getattr(made, name))
     if not info.object_id:
         info.MergeFrom(made)
@@ -208,4 +262,4 @@ def _array(ssts: Sequence[Any]) -> bytes:
     return bytes(out)
 
 
-__all__ = ["DATA", "GRAPH", "VECTOR", "ObjectWorld"]
+__all__ = ["DATA", "GRAPH", "VECTOR", "ObjectWorld", "fill_logs", "fill_message"]

@@ -52,6 +52,20 @@ def test_the_transcript_is_what_the_demo_prints(
     assert words(transcript) == words("".join(printed))
 
 
+def test_the_objects_of_the_demo_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever goes on from the demo can read every block: none is a hole of the right size."""
+    monkeypatch.setattr(demo, "DEMO", tmp_path / "demo")
+    demo.prepare()
+    monkeypatch.chdir(demo.DEMO)
+    place = ["--backup-storage-url", "fs://backups"]
+    assert main(["backup", "--meta-store", "sqlite:///meta.db", *place]) == 0
+    capsys.readouterr()
+    assert main(["verify", "9", "--level", "objects", "--content", "data", *place]) == 0
+    assert "18 objects in the state store (19.2 kB) read" in capsys.readouterr().out
+
+
 def test_the_first_screen(capsys: pytest.CaptureFixture[str]) -> None:
     """What it is and is not, how to install it, and three commands whose options are real."""
     first = "\n".join(README.splitlines()[:45])
