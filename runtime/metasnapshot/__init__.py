@@ -65,6 +65,14 @@ if TYPE_CHECKING:
     )
     from metasnapshot.library.state import StateStore
     from metasnapshot.library.storage import StorageTrial, try_storage
+    from metasnapshot.library.supporting import (
+        PartMade,
+        SupportPart,
+        notes_of,
+        rehearsed_plan,
+        versions,
+        write_bundle,
+    )
     from metasnapshot.library.verifying import verify
     from metasnapshot.live.meta_node import MetaNode
     from metasnapshot.metastore.risectl_url import url_of_options
@@ -162,6 +170,7 @@ __all__ = [
     "MetasnapshotError",
     "Outside",
     "Pace",
+    "PartMade",
     "Pasted",
     "PinOptions",
     "PinnedResult",
@@ -189,6 +198,7 @@ __all__ = [
     "Stray",
     "Strays",
     "Summary",
+    "SupportPart",
     "TableDiff",
     "TableFile",
     "TableSummary",
@@ -220,6 +230,7 @@ __all__ = [
     "memory_size",
     "new_path",
     "newest_release",
+    "notes_of",
     "open",
     "open_meta_node",
     "open_tables",
@@ -227,6 +238,7 @@ __all__ = [
     "paste_scaffold",
     "plan_restore",
     "query",
+    "rehearsed_plan",
     "release_named",
     "release_of",
     "report",
@@ -244,6 +256,8 @@ __all__ = [
     "try_storage",
     "url_of_options",
     "verify",
+    "versions",
+    "write_bundle",
     "write_differences",
     "write_report",
 ]

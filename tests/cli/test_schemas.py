@@ -37,6 +37,7 @@ COMMANDS = [
     ("diff", "9", "10", *BACKUPS),
     ("diff", "9", *BACKUPS, *STORE),
     ("drill", "9", *BACKUPS),
+    ("support", "--to", "bundle.zip", *BACKUPS),
     ("report", "9", *BACKUPS, "--to", "report.html"),
     ("coverage", *STORE),
     ("coverage", *STORE, "--scaffold", "9.9.0"),
@@ -169,7 +170,7 @@ def test_a_document_that_is_none_is_told() -> None:
 def test_recorded_keys_stay() -> None:
     """Of what was recorded for scripts nothing is gone and nothing has another type."""
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
-    assert len(recorded) == 27
+    assert len(recorded) == 28
     assert breaks(recorded, SCHEMAS) == []
 
 

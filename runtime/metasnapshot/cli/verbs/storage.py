@@ -7,11 +7,12 @@ from typing import Annotated
 import cyclopts
 
 import metasnapshot
+from metasnapshot import StorageTrial
 from metasnapshot.cli.options import Json, WholeDirectory
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import bad, good
-from metasnapshot.cli.text import say, say_json
+from metasnapshot.cli.text import Document, say, say_json
 from metasnapshot.errors import StorageError
 
 storage = cyclopts.App(name="storage", help="Test an object store.")
@@ -32,16 +33,7 @@ def try_storage(
         directory.backup_storage_url, directory.backup_storage_directory, current().context
     )
     if json:
-        say_json(
-            {
-                "url": found.url,
-                "promises": [
-                    {"name": item.name, "held": item.held, "found": item.found}
-                    for item in found.promises
-                ],
-                "lease": found.is_leased,
-            }
-        )
+        say_json(document(found))
     else:
         for item in found.promises:
             if item.held:
@@ -51,3 +43,14 @@ def try_storage(
         if found.is_leased:
             say("its conditional writes are made under a lease")
     return 0 if found.is_reliable else StorageError.exit_code
+
+
+def document(found: StorageTrial) -> Document:
+    """What --json prints."""
+    return {
+        "url": found.url,
+        "promises": [
+            {"name": item.name, "held": item.held, "found": item.found} for item in found.promises
+        ],
+        "lease": found.is_leased,
+    }
