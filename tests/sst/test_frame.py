@@ -11,9 +11,16 @@ from exhaustive import WHOLE
 from golden_ssts import IDS, OBJECTS, facts, path
 from hypothesis import given
 from hypothesis import strategies as st
-from sst_writer import LZ4, ZSTD, Sst, put, reseal
+from sst_checks import check, pair
+from sst_writer import Sst, put, reseal
 
-from metasnapshot.errors import DamageError, SstDamage, SstMismatch, SstTruncated, UnknownFormat
+from metasnapshot.errors import (
+    DamageError,
+    SstDamage,
+    SstMismatch,
+    SstTruncated,
+    UnknownFormat,
+)
 from metasnapshot.sst.frame import FrameCheck, check_frame
 from metasnapshot.sst.meta import read_meta
 
@@ -22,23 +29,10 @@ FLIPS = 2000 if WHOLE else 60
 SMALL = [("v1.10.0", 9008), ("v1.10.0", 9003), ("v3.0.3", 108), ("v3.0.3", 103)]
 
 
-def check(data: bytes) -> None:
-    check_frame(io.BytesIO(data), len(data), "x.data")
-
-
 def places(size: int, count: int = FLIPS) -> range:
     if size <= count:
         return range(size)
     return range(size % 7, size, size // count)
-
-
-def pair() -> Sst:
-    """An object of three blocks of two tables."""
-    sst = Sst(filter=b"\x01\x02\xff")
-    sst.add(7, [put(b"\x00\x01k%02d" % i, 1 << 16, b"v" * i) for i in range(30)], LZ4)
-    sst.add(7, [put(b"\x00\x02k%02d" % i, 1 << 16, b"v" * i) for i in range(30)], ZSTD)
-    sst.add(9, [put(b"\x00\x00", 1 << 16, b"")])
-    return sst
 
 
 @pytest.mark.parametrize(("tag", "number"), OBJECTS, ids=IDS)
@@ -283,3 +277,14 @@ def test_a_large_filter_is_not_kept() -> None:
     sst.filter = bytes(range(256)) * 4096
     data = sst.data()
     assert check_frame(io.BytesIO(data), len(data)).filter_size == 1 << 20
+
+
+def test_a_claim_beyond_the_meta_is_told_as_such() -> None:
+    """A filter that says to be larger than the meta is named with both sizes."""
+    sst = pair()
+    data = bytearray(sst.data())
+    meta = read_meta(io.BytesIO(bytes(data)), len(data))
+    at = bytes(data).index(struct.pack("<I", 3) + sst.filter, meta.tail.meta_offset)
+    data[at : at + 4] = struct.pack("<I", 1 << 30)
+    with pytest.raises(SstTruncated, match=r"claims 1073741824 bytes, \d+ are left"):
+        check(reseal(bytes(data), meta.tail.meta_offset))
