@@ -156,3 +156,41 @@ def test_a_pace_that_is_none(options: dict[str, str | int]) -> None:
     """Numbers that make no sense are refused at once."""
     with pytest.raises(UsageError):
         Pace(**options)  # pyright: ignore[reportArgumentType]
+
+
+def test_threads_come_while_those_at_work_sleep() -> None:
+    """Who waits for a line leaves time to another: at last all are at it."""
+    jobs = 8
+    there = threading.Barrier(jobs, timeout=60)
+
+    def work(_: int) -> None:
+        there.wait()
+
+    Crew(Pace(jobs)).work_through(range(jobs), lambda _: 1, work)
+
+
+@pytest.mark.parametrize(("size", "alone"), [(1000, True), (1 << 20, False)])
+def test_no_thread_comes_that_finds_nothing(
+    monkeypatch: pytest.MonkeyPatch, size: int, *, alone: bool
+) -> None:
+    """While the one at work is busy it stays the only one; small objects ask for the interpreter,
+    large ones for processors.
+    """
+    asked, at_work, looked = set[bool](), set[int](), threading.Event()
+
+    class Busy:
+        def __init__(self, ids: list[int]) -> None:
+            assert len(ids) == 1
+
+        def is_idle(self, *, alone: bool) -> bool:
+            asked.add(alone)
+            looked.set()
+            return False
+
+    def work(_: int) -> None:
+        at_work.add(threading.get_ident())
+        assert looked.wait(60)
+
+    monkeypatch.setattr(crews, "Load", Busy)
+    Crew(Pace(8)).work_through(range(100), lambda _: size, work)
+    assert (len(at_work), asked) == (1, {alone})

@@ -10,17 +10,21 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from metasnapshot.errors import UsageError
+from metasnapshot.operations.load import Load
 
 JOBS_MAX = 256
 ROUNDS = 5
 """How often a backup with objects is done again, at most, when objects vanish."""
 MEMORY_MIN = 1 << 20
 SIZE_MAX = 1 << 50
+FIRST_LOOK_S, LAST_LOOK_S = 0.02, 1.0
+"""How long after a thread is started it is seen whether another one would find work."""
+LARGE_MIN = 256 << 10
+"""Mean bytes of objects that are work for the processors more than for the interpreter."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZE = re.compile(r"(?P<number>\d{1,15})(?P<unit>[KMG]?)(i?B)?", re.ASCII)
 
@@ -95,7 +99,8 @@ class Crew:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
-        self._memory = self.pace.memory_size
+        self._memory_max = self._memory = self.pace.memory_size
+        self._begun = self._bytes_begun = 0
 
     def take(self, size: int) -> None:
         """Wait until so many bytes may be read.
@@ -134,10 +139,10 @@ class Crew:
             for number in range(self.pace.jobs)
         ]
         try:
+            self._start(threads)
             for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+                if thread.ident is not None:
+                    thread.join()
         except BaseException:
             self.is_over.set()
             for thread in threads:
@@ -151,9 +156,12 @@ class Crew:
         self, todo: Iterator[int], cost: Callable[[int], int], work: Callable[[int], None]
     ) -> None:
         try:
-            while (place := self._next(todo)) is not None:
-                with self._holding(cost(place)):
+            while (taken := self._next(todo, cost)) is not None:
+                place, size = taken
+                try:
                     work(place)
+                finally:
+                    self._give_back(size)
         except Stopped:
             return
         except BaseException as error:  # noqa: BLE001 - raised where the crew was sent to work
@@ -161,20 +169,45 @@ class Crew:
                 self._error = self._error or error
             self.is_over.set()
 
-    def _next(self, todo: Iterator[int]) -> int | None:
-        with self._lock:
-            return None if self.is_over.is_set() else next(todo, None)
-
-    @contextmanager
-    def _holding(self, size: int) -> Generator[None]:
-        """Memory for the block; what is larger than all there is takes all of it."""
-        size = min(size, self.pace.memory_size)
+    def _next(self, todo: Iterator[int], cost: Callable[[int], int]) -> tuple[int, int] | None:
+        """The next place, and the memory for it: what is larger than all there is takes all of
+        it.
+        """
         with self._room:
-            self._room.wait_for(lambda: self._memory >= size)
+            place = None if self.is_over.is_set() else next(todo, None)
+            if place is None:
+                return None
+            size = min(cost(place), self._memory_max)
+            while self._memory < size:
+                self._room.wait()
             self._memory -= size
-        try:
-            yield
-        finally:
-            with self._room:
-                self._memory += size
-                self._room.notify_all()
+            self._begun += 1
+            self._bytes_begun += size
+            return place, size
+
+    def _give_back(self, size: int) -> None:
+        with self._room:
+            self._memory += size
+            self._room.notify_all()
+
+    def _start(self, threads: Sequence[threading.Thread]) -> None:
+        """Start threads while they find something to do that those at work leave. Small objects
+        are work for the interpreter, which one thread does at a time: where nothing else is waited
+        for, more threads only wait for each other, and each wait costs more than a small file.
+        """
+        started, pause = 1, FIRST_LOOK_S
+        threads[0].start()
+        while started < len(threads):
+            at_work = [thread for thread in threads[:started] if thread.is_alive()]
+            if not at_work:
+                return
+            load = Load([thread.native_id for thread in at_work])
+            at_work[0].join(pause)
+            is_large = self._bytes_begun >= LARGE_MIN * self._begun
+            if load.is_idle(alone=not is_large):
+                more = threads[started : 2 * started]
+                for thread in more:
+                    thread.start()
+                started += len(more)
+            else:
+                pause = min(2 * pause, LAST_LOOK_S)
