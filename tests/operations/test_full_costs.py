@@ -94,6 +94,21 @@ def test_requests_where_nothing_is_new(memory_path: Path, count: int) -> None:
     assert asked <= math.ceil(PER_THOUSAND * objects / 1000) + FIXED
 
 
+def test_requests_do_not_grow_with_snapshots(memory_path: Path) -> None:
+    """A backup asks as often beside twelve snapshots as beside two: what was recorded of the newest
+    says whose the directory is.
+    """
+    world = ObjectWorld(memory_path)
+    stores = [Counted(LocalStore(memory_path / name)) for name in ("backups", "state")]
+    asked = list[int]()
+    for _ in range(13):
+        before = sum(store.requests for store in stores)
+        assert back_up(world, stores).complete
+        asked.append(sum(store.requests for store in stores) - before)
+    assert asked[2] == asked[-1]
+    assert asked[-1] <= math.ceil(PER_THOUSAND * len(world.needed) / 1000) + FIXED
+
+
 def back_up(world: ObjectWorld, stores: list[Counted]) -> FullResult:
     target, source = stores
     with open_meta_store(f"sqlite:///{world.meta}") as meta_store:

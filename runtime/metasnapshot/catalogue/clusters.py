@@ -16,7 +16,7 @@ from itertools import dropwhile
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import taken_at
+from metasnapshot.catalogue.times import newest_first, taken_at
 from metasnapshot.errors import ConflictError, MetasnapshotError, SnapshotNotFound, UsageError
 from metasnapshot.format.peek import peek_cluster
 
@@ -106,6 +106,8 @@ def require_room(repository: Repository, clusters: Iterable[str]) -> None:
     """
     coming = set(clusters)
     entries = repository.manifest().entries
+    if coming and _are_recorded(repository, coming):
+        return
     there = set(clusters_in(repository, ids=begun(entries)).values())
     if not there and coming and (newest := Records(repository).newest_cluster_id()) is not None:
         there = {newest}
@@ -120,6 +122,22 @@ def require_room(repository: Repository, clusters: Iterable[str]) -> None:
             f"{', '.join(sorted(strangers))}",
             hint=hint,
         )
+
+
+def _are_recorded(repository: Repository, clusters: set[str]) -> bool:
+    """Whether it is recorded of snapshots that they are of these clusters: the newest of each is
+    the last one that is looked at.
+    """
+    records, left = Records(repository), set(clusters)
+    entries = repository.manifest().entries
+    among = begun(entries)
+    for entry in newest_first(entries):
+        facts = records.facts(entry) if entry.id in among else None
+        if facts is not None:
+            left.discard(facts.cluster_id or "")
+        if not left:
+            return True
+    return False
 
 
 def begun(entries: Iterable[ManifestEntry]) -> set[int]:
