@@ -23,7 +23,7 @@ from metasnapshot.operations.backup_full import FullResult, backup_full
 from metasnapshot.operations.backup_options import BackupOptions
 from metasnapshot.operations.crew import ROUNDS, Pace
 from metasnapshot.store.local import LocalStore
-from metasnapshot.store.port import Store, StoredObject
+from metasnapshot.store.port import READ_MAX, Store, StoredObject
 from metasnapshot.store.through import Through
 from metasnapshot.store.url import open_store
 
@@ -40,7 +40,7 @@ class Watched(Through):
         super().__init__(inner)
         self.reads, self._act = 0, act
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         if sst_id(path) is not None:
             self.reads += 1
             self._act(self.reads)

@@ -16,7 +16,7 @@ from s3_objects import Answer, Asked, Buckets
 
 from metasnapshot.cli.app import main
 from metasnapshot.errors import StorageError
-from metasnapshot.store import remote
+from metasnapshot.store import writers
 from metasnapshot.store.remote import RemoteStore
 from metasnapshot.store.retry import RetryPolicy
 
@@ -151,7 +151,7 @@ def test_a_pause_is_part_of_the_time_that_a_plain_write_may_take(
     url: str, buckets: BusyBuckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that would end after that is not begun: the lease would be over by then."""
-    monkeypatch.setattr(remote, "PUT_MAX_S", 1.0)
+    monkeypatch.setattr(writers, "PUT_MAX_S", 1.0)
     policy = RetryPolicy(retries=3, backoff_s=300, backoff_max_s=300)
     store = open_bucket(url, policy)
     buckets.refusals = 1 << 30

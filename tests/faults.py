@@ -16,7 +16,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, StorageError
-from metasnapshot.store.port import Names, ObjectHead, Store, StoredObject, sorted_names
+from metasnapshot.store.port import READ_MAX, Names, ObjectHead, Store, StoredObject, sorted_names
 
 CHANCE = 0.01
 STORM_CALLS = 3
@@ -113,7 +113,7 @@ class FaultyStore:
         self._begin("head", path)
         return self.inner.head(path)
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         fault = self._begin("read", path)
         found = self.inner.read(path, size_max)
         if fault is Fault.SHORT:

@@ -24,6 +24,7 @@ from metasnapshot.hummock.transfer import (
     read_tail,
 )
 from metasnapshot.store.memory import MemoryStore
+from metasnapshot.store.port import READ_MAX
 
 FROM, TO = "hummock_001/9.data", "backup/objects/1/9.sst"
 TAG, NUMBER = "v3.0.3", 108
@@ -147,7 +148,7 @@ class _Flipping(MemoryStore):
         super().__init__()
         self.flips = flips
 
-    def read(self, path: str, size_max: int | None = None) -> Any:
+    def read(self, path: str, size_max: int = READ_MAX) -> Any:
         found = super().read(path, size_max)
         if not self.flips:
             return found

@@ -16,7 +16,7 @@ from metasnapshot.errors import ObjectMissing
 from metasnapshot.operations.gc import LEFTOVER, ORPHAN, collect, look
 from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.memory import MemoryStore
-from metasnapshot.store.port import StoredObject
+from metasnapshot.store.port import READ_MAX, StoredObject
 
 FILE, RESERVATION = "backup/9.snapshot", "backup/9.reserved"
 NONE = timedelta(0)
@@ -124,7 +124,7 @@ def test_a_reservation_that_goes_meanwhile_holds_nothing(
     """Its holder ended while it was read."""
     reserve(backups, msgspec.structs.replace(this_holder(), pid=living))
 
-    def read(path: str, _size_max: int | None = None) -> StoredObject:
+    def read(path: str, _size_max: int = READ_MAX) -> StoredObject:
         raise ObjectMissing(path)
 
     monkeypatch.setattr(backups.store, "read", read)

@@ -30,7 +30,7 @@ from metasnapshot.metastore.connect import open_meta_store
 from metasnapshot.operations.backup import CUT_ATTEMPTS_MAX, NOT_PINNED, BackupOptions, backup
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
-from metasnapshot.store.port import Store, StoredObject
+from metasnapshot.store.port import READ_MAX, Store, StoredObject
 
 ROUNDS = 600 if WHOLE else 30
 COMMITS_BETWEEN = 4
@@ -104,7 +104,7 @@ class Interrupted(LocalStore):
         self.reads = 0
         self._happen = happen
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         found = super().read(path, size_max)
         if path == f"{goldens.DATA_DIRECTORY}/{CHECKPOINT_NAME}":
             self.reads += 1

@@ -23,7 +23,7 @@ from metasnapshot.operations.backup_options import BackupOptions
 from metasnapshot.operations.crew import ROUNDS, Pace
 from metasnapshot.operations.rounds import Round, hasty_objects, in_haste, is_lost, why_no_more
 from metasnapshot.store.local import LocalStore
-from metasnapshot.store.port import StoredObject
+from metasnapshot.store.port import READ_MAX, StoredObject
 from metasnapshot.store.through import Through
 
 ONE = Pace(jobs=1)
@@ -37,7 +37,7 @@ class Disturbed(Through):
         super().__init__(inner)
         self._act = act
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         if path.endswith((".data", ".vector", ".hnsw_graph")):
             self._act()
         return super().read(path, size_max)

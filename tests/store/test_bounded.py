@@ -4,16 +4,21 @@ to be.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import obstore
 import pytest
 
-from metasnapshot.errors import DamageError
+from metasnapshot.errors import DamageError, NoObject, ObjectMissing
 from metasnapshot.store import webhdfs
+from metasnapshot.store.content import read_content
+from metasnapshot.store.local import LocalStore
+from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import CHUNK_SIZE, read_file
 from metasnapshot.store.remote import RemoteStore
 
@@ -43,13 +48,41 @@ def test_a_bucket_is_asked_once(monkeypatch: pytest.MonkeyPatch, more: int) -> N
 
     monkeypatch.setattr(obstore, "get", get)
     store = RemoteStore(lambda *_, **__: None, "s3://x")
-    if more:
-        with pytest.raises(DamageError, match=rf"d/x is damaged: it has {BOUND + more} bytes"):
-            store.read("d/x", BOUND)
-        assert answer.taken == 0
-    else:
-        assert len(store.read("d/x", BOUND).data) == BOUND
-    assert asked == ["d/x"]
+    for read in (lambda: store.read("d/x", BOUND).data, lambda: read_content(store, "d/x", BOUND)):
+        if more:
+            with pytest.raises(DamageError, match=rf"d/x is damaged: it has {BOUND + more} bytes"):
+                read()
+            assert answer.taken == 0
+        else:
+            assert len(read()) == BOUND
+    assert asked == ["d/x"] * 2
+
+
+@pytest.mark.parametrize("store", [LocalStore, MemoryStore], ids=["files", "memory"])
+@pytest.mark.parametrize("size", [0, 1, 1000, BOUND])
+def test_the_content_of_an_object(tmp_path: Path, store: Any, size: int) -> None:
+    """All of it if it has no more bytes than it may; else an error, as of a read; and what a read
+    says of what is no object.
+    """
+    place = LocalStore(tmp_path) if store is LocalStore else MemoryStore()
+    place.put_if_absent("d/x", b"x" * size)
+    assert read_content(place, "d/x", size) == b"x" * size
+    assert read_content(place, "d/x", size + 1) == b"x" * size
+    with pytest.raises(ObjectMissing, match="d/y"):
+        read_content(place, "d/y", size)
+    if size:
+        with pytest.raises(DamageError, match=f"d/x is damaged: it has {size} bytes"):
+            read_content(place, "d/x", size - 1)
+
+
+def test_content_of_what_is_no_file(tmp_path: Path) -> None:
+    """A pipe is not waited for, a directory and a link to nothing are named for what they are."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link").symlink_to("nothing")
+    for name, what in (("pipe", "a pipe"), ("directory", "a directory"), ("link", "a link to")):
+        with pytest.raises(NoObject, match=what):
+            read_content(LocalStore(tmp_path), name, 100)
 
 
 class Endless(BytesIO):

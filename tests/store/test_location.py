@@ -172,6 +172,7 @@ def test_a_url_is_shown_without_keys(url: str, shown: str) -> None:
         (("s3://b", "x"), ("gcs://b", "x"), False),
         (("minio://k:s@h:1/b", "y"), ("minio://k:s@https://h:1/b", "y"), False),
         (("minio://k:s@h:1/b", "y"), ("minio://k:s@h:2/b", "y"), False),
+        (("minio://k:s@HOST:1/b", "y"), ("minio://x:z@host:1/b", "y"), True),
         (("webhdfs://h:1@x", "y"), ("webhdfs://h:2@x", "y"), False),
     ],
 )

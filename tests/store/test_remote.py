@@ -10,7 +10,7 @@ import obstore
 import pytest
 
 from metasnapshot.errors import StorageError
-from metasnapshot.store import remote as module
+from metasnapshot.store import writers as module
 from metasnapshot.store.clients import connector
 from metasnapshot.store.lease import CLAIM_LIFE_S, PUT_MAX_S
 from metasnapshot.store.location import parse_location

@@ -21,7 +21,7 @@ from metasnapshot.store.deletes import TRIAL_PREFIX
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
-from metasnapshot.store.port import Names, StoredObject
+from metasnapshot.store.port import READ_MAX, Names, StoredObject
 from metasnapshot.store.trial import (
     CREATE,
     RACE,
@@ -87,7 +87,7 @@ class LookingStore(PuttingStore):
 class ForgettingStore(PuttingStore):
     """A store whose small reads come too early."""
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         found = super().read(path, size_max)
         return StoredObject(b"", found.etag)
 

@@ -34,6 +34,7 @@ from metasnapshot.catalogue.full_header import (
 from metasnapshot.errors import ConflictError, ObjectMissing
 from metasnapshot.hummock.identity import KINDS
 from metasnapshot.hummock.objects import NeededObjects
+from metasnapshot.store.document import read_document
 from metasnapshot.store.port import Store
 
 HASH_SIZE = 16
@@ -41,6 +42,8 @@ OBJECT_SIZE = 8 + 1 + 8 + 8 + HASH_SIZE
 """Of the columns, for each object."""
 PACKED_SIZE_MIN = 8 + HASH_SIZE
 """What of it no compression makes smaller: its tag and hash are random."""
+FULL_SIZE_MAX = 1 << 30
+"""Of a side file: some 26 million objects, if nothing of it could be packed."""
 LEVEL = 3
 PIECE_SIZE = 1 << 20
 
@@ -109,7 +112,7 @@ def read_full(store: Store, directory: str, snapshot_id: int) -> FullBackup | No
     """
     path = full_path(directory, snapshot_id)
     try:
-        data = store.read(path).data
+        data = read_document(store, path, FULL_SIZE_MAX).data
     except ObjectMissing:
         return None
     if data == VOID:

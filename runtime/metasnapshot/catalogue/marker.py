@@ -182,6 +182,6 @@ class Beating:
     def _mended(self, data: bytes) -> str:
         """The etag of what is there, which is ours; or of what is put where nothing is."""
         try:
-            return self._store.read(self._path).etag
+            return read_document(self._store, self._path).etag
         except ObjectMissing:
             return self._store.put_if_absent(self._path, data)

@@ -10,6 +10,7 @@ from metasnapshot.catalogue.clusters import require_room
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ConflictError, ObjectMissing, UsageError
 from metasnapshot.metastore.read import find_layouts, read_rows
+from metasnapshot.store.document import read_document
 from metasnapshot.store.location import HUMMOCK_PREFIX, same_place
 from metasnapshot.store.port import Store, join
 
@@ -42,14 +43,24 @@ def check_directory(repository: Repository, parameters: dict[str, str]) -> None:
         )
 
 
+def owner_of(state: Store, directory: str) -> str | None:
+    """The cluster that a data directory belongs to; None if to none yet.
+
+    Raises:
+        DamageError: what says so is larger than an id is.
+    """
+    try:
+        found = read_document(state, join(directory, CLUSTER_ID_NAME))
+    except ObjectMissing:
+        return None
+    return found.data.decode("utf-8", "replace").strip()
+
+
 def check_cluster(connection: sa.Connection, state: Store, directory: str) -> None:
     """The data directory is this cluster's, as far as it says whose it is."""
-    try:
-        owner = state.read(join(directory, CLUSTER_ID_NAME)).data.decode("utf-8", "replace").strip()
-    except ObjectMissing:
-        return
+    owner = owner_of(state, directory)
     ids = _cluster_ids(connection)
-    if owner not in ids:
+    if owner is not None and owner not in ids:
         raise UsageError(
             f"data directory {directory} in {state.url} is of cluster {owner}, the meta store of "
             f"{', '.join(ids) or 'none'}",

@@ -10,17 +10,18 @@ small, and read at once, or pass in pieces.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from io import SEEK_END, BytesIO
-from typing import BinaryIO, TypeVar
+from io import SEEK_END
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import xxhash
 
 from metasnapshot.errors import ConflictError, DamageError, ObjectMissing, StorageError
 from metasnapshot.hummock.objects import NeededObject
 from metasnapshot.hummock.paths import DATA
-from metasnapshot.sst.frame import FrameCheck, check_frame
-from metasnapshot.sst.meta import TAIL, Meta, read_meta
+from metasnapshot.sst.frame import FrameCheck
+from metasnapshot.sst.meta import TAIL, read_meta
+from metasnapshot.sst.whole import check_whole
+from metasnapshot.store.content import Buffer, create, read_content
 from metasnapshot.store.port import Store
 from metasnapshot.store.within import CopyWithin
 
@@ -38,8 +39,7 @@ def unlimited(_: int) -> None:
     """Let as many bytes be read as are there."""
 
 
-@dataclass(frozen=True)
-class Original:
+class Original(NamedTuple):
     """An object to read: where it is, which one it must be, and its hash where that is known.
 
     Attributes:
@@ -119,7 +119,7 @@ def _copy_once(original: Original, target: Store, path: str, within: CopyWithin 
         if within is not None and within.copy(original.path, path, len(data)):
             return found
         try:
-            target.put_if_absent(path, data)
+            create(target, path, data)
         except ConflictError as error:
             _require_same(original, target, path, found, error)
         return found
@@ -141,14 +141,18 @@ def _check_once(original: Original) -> bytes:
         return _Check(original, file).run(lambda _: None)
 
 
-def _read_small(original: Original) -> tuple[bytes, bytes]:
+def _read_small(original: Original) -> tuple[Buffer, bytes]:
     """All bytes of an object, checked, and their hash."""
     original.take(original.item.size)
-    data = original.store.read(original.path).data
+    try:
+        data = read_content(original.store, original.path, original.item.size)
+    except DamageError as error:
+        error.hint = HINT
+        raise
     _require_size(original, len(data))
     found = xxhash.xxh3_128_digest(data)
     if original.expected is None and original.item.suffix == DATA:
-        _require_place(original, check_frame(BytesIO(data), len(data), original.path))
+        _require_place(original, check_whole(data, original.path))
     _require_hash(original, found)
     return data, found
 
@@ -163,7 +167,7 @@ class _Check:
         if original.expected is None and original.item.suffix == DATA:
             original.take(original.item.size - original.item.meta_offset)
             meta = read_meta(file, original.item.size, name=original.path)
-            _require_place(original, meta)
+            _require_place(original, meta.tail.meta_offset)
             self._frame = FrameCheck(meta, original.path)
         file.seek(0)
 
@@ -202,9 +206,9 @@ def _require_size(original: Original, size: int) -> None:
         )
 
 
-def _require_place(original: Original, meta: Meta) -> None:
+def _require_place(original: Original, found: int) -> None:
     """The meta starts where the version says: else it is another object of this id and size."""
-    wanted, found = original.item.meta_offset, meta.tail.meta_offset
+    wanted = original.item.meta_offset
     if wanted and found != wanted:
         raise DamageError(
             f"{original.path} is another object of this id: its meta starts at {found}, the "

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
 from metasnapshot.catalogue import area
 from metasnapshot.catalogue.full import HASH_SIZE
+from metasnapshot.catalogue.full_header import AREA
 from metasnapshot.contents.findings import ERROR, Finding, Findings
 from metasnapshot.errors import DamageError, ObjectMissing
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
@@ -21,7 +21,7 @@ from metasnapshot.hummock.paths import object_path
 from metasnapshot.hummock.transfer import Original, check_object, copy_object, cost_of
 from metasnapshot.operations.crew import Crew, Pace
 from metasnapshot.store.bulk import in_bulk
-from metasnapshot.store.port import Store
+from metasnapshot.store.port import Store, join
 from metasnapshot.store.within import copier
 
 VANISHED_HINT = (
@@ -56,7 +56,12 @@ def state_side(store: Store, directory: str, *, prefixed: bool) -> Side:
 
 def area_side(store: Store, directory: str) -> Side:
     """The area of a backup directory."""
-    return Side(store, partial(area.object_path, directory))
+    place = join(directory, AREA)
+
+    def path_of(item: NeededObject) -> str:
+        return f"{place}/{area.object_name(item)}"
+
+    return Side(store, path_of)
 
 
 def some(names: Iterable[str]) -> str:
@@ -107,8 +112,7 @@ class ObjectWork:
         within = copier(source.store, target.store)
         with in_bulk(target.store) as store:
 
-            def work(place: int) -> None:
-                original = self._original(place, source)
+            def work(place: int, original: Original) -> None:
                 path = target.path_of(original.item)
                 self._note(place, copy_object(original, store, path, within))
 
@@ -131,14 +135,13 @@ class ObjectWork:
             look: looks at each object whose bytes are sound; may raise DamageError.
         """
 
-        def work(place: int) -> None:
-            original = self._original(place, side, compare=compare)
+        def work(place: int, original: Original) -> None:
             found = check_object(original)
             if look is not None:
-                look(self.needed[place], side)
+                look(original.item, side)
             self._note(place, found)
 
-        self._work_through(places, side, work)
+        self._work_through(places, side, work, compare=compare)
 
     def find(self, severity: str, path: str, what: str, hint: str, *, missing: bool) -> None:
         """Note something that is not as it should be."""
@@ -146,13 +149,19 @@ class ObjectWork:
             self.findings.add([Finding(severity, "", path, what, hint, missing=missing)])
 
     def _work_through(
-        self, places: Iterable[int], source: Side, work: Callable[[int], None]
+        self,
+        places: Iterable[int],
+        source: Side,
+        work: Callable[[int, Original], None],
+        *,
+        compare: bool = True,
     ) -> None:
         def guarded(place: int) -> None:
             item = self.needed[place]
             path = source.path_of(item)
+            expected = self.hash_of(place) if compare else None
             try:
-                work(place)
+                work(place, Original(source.store, path, item, expected, self._crew.take))
             except ObjectMissing:
                 self.missing.add(item.id)
                 what = f"object {item.id} is missing"
@@ -162,11 +171,6 @@ class ObjectWork:
 
         sizes = self.needed.sizes
         self._crew.work_through(places, lambda place: cost_of(sizes[place]), guarded)
-
-    def _original(self, place: int, side: Side, *, compare: bool = True) -> Original:
-        item = self.needed[place]
-        expected = self.hash_of(place) if compare else None
-        return Original(side.store, side.path_of(item), item, expected, self._crew.take)
 
     def _note(self, place: int, found: bytes) -> None:
         with self._lock:

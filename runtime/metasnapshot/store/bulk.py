@@ -15,10 +15,13 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 from metasnapshot.errors import ConflictError
+from metasnapshot.store.content import Buffer
 from metasnapshot.store.context import OURS
-from metasnapshot.store.local import TEMPORARY_PREFIX, LocalStore, translated
+from metasnapshot.store.local import TEMPORARY_PREFIX, LocalStore, storage_error, translated
 from metasnapshot.store.modes import STATE_SUFFIXES
 from metasnapshot.store.port import Store, etag_of, normalise
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 @contextmanager
@@ -43,28 +46,35 @@ class _BulkStore(LocalStore):
         self._made = set[str]()
         self._token = secrets.token_hex(8)
         self._numbers = itertools.count()
+        self._place = str(inner.root)
 
     def put_if_absent(self, path: str, data: bytes) -> str:
-        target = f"{self.root}/{normalise(path)}"
+        self.create(path, data)
+        return etag_of(data)
+
+    def create(self, path: str, data: Buffer) -> None:
+        """The same without an etag."""
+        target = f"{self._place}/{normalise(path)}"
         directory, _, name = target.rpartition("/")
-        with translated(path):
-            if directory not in self._made:
+        temporary = f"{directory}/{TEMPORARY_PREFIX}{self._token}-{next(self._numbers)}"
+        mode = 0o666 if name.endswith(STATE_SUFFIXES) else OURS
+        if directory not in self._made:
+            with translated(path):
                 os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - paths cost more than files
-                self._made.add(directory)
-            temporary = f"{directory}/{TEMPORARY_PREFIX}{self._token}-{next(self._numbers)}"
-            mode = 0o666 if name.endswith(STATE_SUFFIXES) else OURS
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._made.add(directory)
+        try:
             try:
-                _write(os.open(temporary, flags, mode), data)
+                _write(os.open(temporary, _NEW, mode), data)
                 os.link(temporary, target)
-            except FileExistsError as error:
-                raise ConflictError(f"{normalise(path)} exists already") from error
-            except PermissionError:  # a file system without hard links
-                return super().put_if_absent(path, data)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)  # noqa: PTH108
-        return etag_of(data)
+        except FileExistsError as error:
+            raise ConflictError(f"{normalise(path)} exists already") from error
+        except PermissionError:  # a file system without hard links
+            super().put_if_absent(path, bytes(data))
+        except OSError as error:
+            raise storage_error(path, error) from error
 
     def sync(self) -> None:
         """Have the file system write all that it holds back."""
@@ -78,7 +88,7 @@ class _BulkStore(LocalStore):
                 os.close(descriptor)
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def _write(descriptor: int, data: Buffer) -> None:
     view = memoryview(data)
     try:
         while view:

@@ -18,7 +18,6 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-import obstore
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from metasnapshot.errors import UsageError
@@ -28,6 +27,7 @@ from metasnapshot.store.questions import (
     azure_question,
     fetch,
     google_question,
+    listed,
     s3_options,
     signed_headers,
 )
@@ -115,8 +115,7 @@ class Connector:
         """
         if _speaks_s3(self.place):
             asking = s3_options(self.place, self.options, query)
-            client = self._client(asking, timeout_s, retry)
-            return bytes(obstore.get(client, "ListObjectsV2").bytes())
+            return listed(self._client(asking, timeout_s, retry), self.place.url)
         asked = (
             azure_question(self.place, self.options, query)
             if self.make is AzureStore

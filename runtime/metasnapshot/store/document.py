@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from metasnapshot.errors import DamageError
-from metasnapshot.store.port import Store, StoredObject
+from metasnapshot.store.port import StoredObject
+from metasnapshot.store.through import ReadableStore
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SIZE_MAX = 64 * KIB
@@ -44,7 +45,7 @@ FAILURES = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, Type
 """What decoding raises for bytes that are no such document; two of them are no MsgspecError."""
 
 
-def read_document(store: Store, path: str, size_max: int = SIZE_MAX) -> StoredObject:
+def read_document(store: ReadableStore, path: str, size_max: int = SIZE_MAX) -> StoredObject:
     """Read a document that is no larger than it may be.
 
     Raises:

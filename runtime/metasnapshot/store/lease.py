@@ -26,9 +26,9 @@ from metasnapshot.errors import (
     ObjectMissing,
     StorageError,
 )
-from metasnapshot.store.document import SIZE_MAX, decode_document
+from metasnapshot.store.document import decode_document, read_document
 from metasnapshot.store.lock import Holder, this_holder
-from metasnapshot.store.port import StoredObject, etag_of, join, normalise
+from metasnapshot.store.port import READ_MAX, StoredObject, etag_of, join, normalise
 from metasnapshot.store.retry import LOCK_WAIT_S
 from metasnapshot.store.through import ReadableStore, ReadThrough
 from metasnapshot.store.tidying import tidied
@@ -170,11 +170,10 @@ def _claims(store: PlainStore, directory: str) -> list[tuple[str, Claim]]:
     found: list[tuple[str, Claim]] = []
     for head in store.names(join(directory, LEASE_NAME)).objects:
         try:
-            data = store.read(head.path).data if head.size <= SIZE_MAX else b""
+            data = read_document(store, head.path).data
+            claim = decode_document(head.path, data, _decoder)
         except ObjectMissing:
             continue
-        try:
-            claim = decode_document(head.path, data, _decoder)
         except DamageError:
             claim = Claim(0, Holder(1, "somebody", "unknown"))
         found.append((head.path.rpartition("/")[2], claim))
@@ -189,7 +188,7 @@ class LeasedStore(ReadThrough):
         self._inner = inner
         self._wait_s = wait_s
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         """See Store."""
         data = self._inner.read(path, size_max).data
         return StoredObject(data, etag_of(data))
@@ -237,10 +236,15 @@ class LeasedStore(ReadThrough):
                 "wrote meanwhile may be lost",
                 hint="`metasnapshot rebuild-manifest` shows whether it is",
             )
-        found = self._inner.read(path).data
-        if found != data:
+        if not self._is_there(path, data):
             raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
         return etag_of(data)
+
+    def _is_there(self, path: str, data: bytes) -> bool:
+        try:
+            return self._inner.read(path, len(data)).data == data
+        except DamageError:  # it is larger
+            return False
 
 
 def _directory(path: str) -> str:

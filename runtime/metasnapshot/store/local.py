@@ -25,7 +25,9 @@ from metasnapshot.store.lease import LeasedStore, leased, require_fence
 from metasnapshot.store.local_listing import head_of, names_in, walk
 from metasnapshot.store.lock import NoLocks, locked
 from metasnapshot.store.modes import give_mode
+from metasnapshot.store.plain_file import read_plain_file
 from metasnapshot.store.port import (
+    READ_MAX,
     Names,
     ObjectHead,
     StoredObject,
@@ -78,11 +80,19 @@ class LocalStore:
                 return None
             return head_of(target, normalise(path))
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         with self.open_reader(path) as file:
             size = os.fstat(file.fileno()).st_size
             data = read_file(file, normalise(path), size, size_max)
         return StoredObject(data, etag_of(data))
+
+    def content(self, path: str, size_max: int) -> bytes:
+        """All bytes of an object, by few calls (see read_content)."""
+        try:
+            data = read_plain_file(f"{self._root}/{normalise(path)}", size_max)
+        except OSError:
+            data = None
+        return self.read(path, size_max).data if data is None else data
 
     @contextmanager
     def open_reader(self, path: str) -> Generator[BinaryIO]:
@@ -92,7 +102,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectMissing(normalise(path), where=self.url) from error
         except OSError as error:
-            raise _storage_error(path, error) from error
+            raise storage_error(path, error) from error
         with file, translated(path):
             yield file
 
@@ -134,7 +144,7 @@ class LocalStore:
         with self._temporary(path) as (file, temporary), locked(target.parent, self._lock_wait_s):
             file.write(data)
             sync_file(file, target.parent)
-            if not target.is_file() or etag_of(target.read_bytes()) != etag:
+            if not _has_etag(target, etag):
                 raise ConflictError(f"{normalise(path)} changed meanwhile", hint="try again")
             temporary.replace(target)
             sync_directory(target.parent)
@@ -244,6 +254,15 @@ def _opened(target: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb", buffering=BUFFER_SIZE)
 
 
+def _has_etag(target: Path, etag: str) -> bool:
+    """Whether a file has this etag; no more of it is read than that says."""
+    size = int(etag.rpartition("-")[2] or 0)
+    if not target.is_file() or target.stat().st_size != size:
+        return False
+    with target.open("rb") as file:
+        return etag_of(file.read(size + 1)) == etag
+
+
 def _linked(temporary: Path, target: Path, path: str) -> bool:
     """Give a file its name if nothing has that name; whether the file system has such a call."""
     try:
@@ -280,10 +299,11 @@ def translated(path: str) -> Generator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise _storage_error(path, error) from error
+        raise storage_error(path, error) from error
 
 
-def _storage_error(path: str, error: OSError) -> StorageError:
+def storage_error(path: str, error: OSError) -> StorageError:
+    """The error that the system's is to us."""
     name = error.filename or path
     hint = "free some space" if _is_full(error) else ""
     return StorageError(f"{name}: {error.strerror or error}", hint=hint)

@@ -74,7 +74,7 @@ def _places(url: str, directory: str) -> set[tuple[str, str]]:
 def _place(found: Location, directory: str) -> tuple[str, str]:
     if (row := find_service(found.service)) is not None and row.is_path:
         return row.name, str(Path(found.root, *directory.split("/")).resolve())
-    place = f"{found.endpoint} {found.service} {found.account} {found.bucket}"
+    place = f"{found.endpoint.lower()} {found.service} {found.account} {found.bucket}"
     return place, clean(f"{found.root}/{directory}")
 
 

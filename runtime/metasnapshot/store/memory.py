@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from metasnapshot.errors import ConflictError, ObjectMissing
 from metasnapshot.store.port import (
+    READ_MAX,
     Names,
     ObjectHead,
     StoredObject,
@@ -39,7 +40,7 @@ class MemoryStore:
         found = self._objects.get(normalise(path))
         return self._head(normalise(path), found) if found else None
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         try:
             found = self._objects[normalise(path)]
         except KeyError as error:

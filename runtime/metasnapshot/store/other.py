@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from copy import copy
 from datetime import UTC, datetime
 from ftplib import all_errors, error_perm
 from functools import wraps
@@ -29,6 +30,7 @@ from metasnapshot.errors import (
 from metasnapshot.store import webhdfs
 from metasnapshot.store.location import Location
 from metasnapshot.store.port import (
+    READ_MAX,
     Names,
     ObjectHead,
     StoredObject,
@@ -113,6 +115,13 @@ class OtherStore:
         except Exception as error:  # each driver has its own
             raise UsageError(f"{self.url}: {error}", hint="check the URL") from error
         self._top = f"{top.rstrip('/')}/" if top else ""
+        self._root = clean(place.root)
+
+    def top(self) -> tuple[OtherStore, str]:
+        """All that the server has, and where in it this directory is."""
+        whole = copy(self)
+        whole._top = self._top.removesuffix(f"{self._root}/")  # noqa: SLF001 - its own
+        return whole, self._root
 
     @_again
     def head(self, path: str) -> ObjectHead | None:
@@ -129,7 +138,7 @@ class OtherStore:
         return _head(normalise(path), found) if is_file else None
 
     @_again
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         """See Store; there is no etag."""
         if self._is_webhdfs:
             with self._translated(path):

@@ -3,7 +3,8 @@ backend passes.
 
 - A path is relative to the store's root, `/` between its parts. A leading or doubled `/` means
   nothing, as upstream.
-- A read sees all of an object or fails; it never sees part of one.
+- A read sees all of an object or fails; it never sees part of one. It is bounded: by what its
+  caller knows of the object, else by READ_MAX.
 - What a write returned from is durable, and every later read, head and list sees it.
 - An object appears complete or not at all, whatever happens to the writer.
 - `put_if_absent` and a writer never overwrite; `put_if_match` overwrites only what has that etag.
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 NAMED_MAX = 3
 """How many odd keys a list names; then it counts them."""
 CHUNK_SIZE = 1 << 20
+READ_MAX = 1 << 30
+"""Bytes that a read takes where nobody says of less."""
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -80,7 +83,7 @@ class Store(Protocol):
         """The size of an object, or None if there is none."""
         ...
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         """A whole object; for small ones, by one request where the service tells a size with it.
 
         Args:
@@ -169,27 +172,25 @@ def etag_of(data: bytes) -> str:
     return f"{xxhash.xxh3_128_hexdigest(data)}-{len(data)}"
 
 
-def require_size(path: str, size: int, size_max: int | None) -> None:
+def require_size(path: str, size: int, size_max: int) -> None:
     """Refuse an object that is larger than one of its kind may be.
 
     Raises:
         DamageError: it is.
     """
-    if size_max is not None and size > size_max:
+    if size > size_max:
         raise DamageError(
             f"{path} is damaged: it has {size} bytes, more than the {size_max} that such a "
             "document has"
         )
 
 
-def read_file(file: BinaryIO, path: str, size: int, size_max: int | None) -> bytes:
+def read_file(file: BinaryIO, path: str, size: int, size_max: int) -> bytes:
     """All bytes of a file, which may have grown since it had `size`.
 
     Raises:
         DamageError: they are more than they may be.
     """
-    if size_max is None:
-        return file.read()
     require_size(path, size, size_max)
     data = file.read(size)
     while len(data) <= size_max and (more := file.read(min(CHUNK_SIZE, size_max + 1 - len(data)))):

@@ -31,6 +31,9 @@ from metasnapshot.store.services import Location
 
 logger = logging.getLogger(__name__)
 GOOGLE = "https://storage.googleapis.com"
+PAGE_MAX = 64 << 20
+"""Bytes of a page of a list: a thousand keys with all that is said of each."""
+REFUSAL_MAX = 64 << 10
 SIGNED_FOR = timedelta(minutes=15)
 AZURE_VERSION = "2021-12-02"
 SERVER_ERROR, TOO_MANY = 500, 429
@@ -129,12 +132,35 @@ def fetch(question: Question, url: str, timeout_s: float, authorities: bytes | N
     request = Request(question.url, headers=dict(question.headers))  # noqa: S310 - http or https
     try:
         with _opened(request, timeout_s, authorities) as answer:
-            return bytes(answer.read())
+            data = bytes(answer.read(PAGE_MAX + 1))
+            require_page(url, len(data))
+            return data
     except HTTPError as error:
         with error:
-            raise _refused(error.code, error.read(), url) from error
+            raise _refused(error.code, error.read(REFUSAL_MAX), url) from error
     except (URLError, OSError) as error:
         raise Passing(f"{url}: a list was not answered: {error}") from error
+
+
+def listed(client: Any, url: str) -> bytes:
+    """What a client of s3_options answers.
+
+    Raises:
+        StorageError: it is more than a page.
+    """
+    found = obstore.get(client, "ListObjectsV2")
+    require_page(url, found.meta["size"])
+    return bytes(found.bytes())
+
+
+def require_page(url: str, size: int) -> None:
+    """Refuse a page of a list that is larger than one may be.
+
+    Raises:
+        StorageError: it is.
+    """
+    if size > PAGE_MAX:
+        raise StorageError(f"{url}: a page of a list has {size} bytes, {PAGE_MAX} at most are due")
 
 
 def _opened(request: Request, timeout_s: float, authorities: bytes | None) -> Any:

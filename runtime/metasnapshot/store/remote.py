@@ -16,17 +16,17 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import BaseError
 
-from metasnapshot.errors import ConflictError, ObjectMissing, StorageError
+from metasnapshot.errors import ConflictError, DamageError, ObjectMissing, StorageError
 from metasnapshot.store.codes import Act, ChecksumWanted, Contended, Denied, Passing, Retained
-from metasnapshot.store.lease import PUT_MAX_S
 from metasnapshot.store.listing import Lister
-from metasnapshot.store.pages import Page
+from metasnapshot.store.pages import S3_PAGES, Page
 from metasnapshot.store.port import (
+    READ_MAX,
     Names,
     ObjectHead,
     StoredObject,
@@ -40,19 +40,8 @@ from metasnapshot.store.refusals import says_nothing, translate
 from metasnapshot.store.retention import why_it_stays
 from metasnapshot.store.retry import RetryPolicy, client_retries
 from metasnapshot.store.upload import PART_SIZE, Upload
-
-Connect = Any
-"""A Connector, or what stands for one in tests."""
-CHECKSUM_LEVELS = 3
-"""Without, with one, and with one that is announced, which AWS wants signed and others want."""
-
-
-class _Writers(NamedTuple):
-    """Clients that write: trying again, trying once, and ending within PUT_MAX_S."""
-
-    again: Any
-    once: Any
-    within: Any
+from metasnapshot.store.versions import QUERY, says_versions
+from metasnapshot.store.writers import CHECKSUM_LEVELS, Connect, Writers, make_writers
 
 
 class RemoteStore:
@@ -78,7 +67,7 @@ class RemoteStore:
         self._client = connect(self._policy.timeout_s, again)
         self._is_conditional = True
         self._checksums = 0
-        self._writers = self._make_writers()
+        self._writers = make_writers(self._connect, self._policy, self._checksums)
         self._endpoint = str(getattr(connect, "endpoint", ""))
         self._root = clean(root)
         self.url = url
@@ -88,19 +77,6 @@ class RemoteStore:
             self._root,
             url,
             partial(self._translated, act=Act.LIST),
-        )
-
-    def _make_writers(self) -> _Writers:
-        options: dict[str, int] = {"checksums": self._checksums} if self._checksums else {}
-        again, never, within = (
-            client_retries(self._policy, self._policy.retries),
-            client_retries(self._policy, 0),
-            client_retries(self._policy, self._policy.retries, PUT_MAX_S / 2),
-        )
-        return _Writers(
-            again=self._connect(self._policy.timeout_s, again, **options),
-            once=self._connect(self._policy.timeout_s, never, **options),
-            within=self._connect(min(self._policy.timeout_s, PUT_MAX_S / 2), within, **options),
         )
 
     def head(self, path: str) -> ObjectHead | None:
@@ -120,12 +96,19 @@ class RemoteStore:
                 obstore.get_range(self._client, key, start=0, end=1)  # refused in words
             raise
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         """See Store."""
         with self._translated(path, Act.READ):
             found = obstore.get(self._client, self._key(path))
             require_size(normalise(path), found.meta["size"], size_max)  # no byte was taken yet
             return StoredObject(bytes(found.bytes()), _etag(found.meta))
+
+    def content(self, path: str, size_max: int) -> memoryview:
+        """All bytes of an object, in the memory where the client put them (see read_content)."""
+        with self._translated(path, Act.READ):
+            found = obstore.get(self._client, self._key(path))
+            require_size(normalise(path), found.meta["size"], size_max)
+            return memoryview(cast("Any", found.bytes()))
 
     @contextmanager
     def open_reader(self, path: str) -> Generator[BinaryIO]:
@@ -165,6 +148,18 @@ class RemoteStore:
                 f"{path}: {upload.size} bytes were sent, "
                 f"{found.size if found else 'nothing'} is there"
             )
+
+    def top(self) -> tuple[RemoteStore, str]:
+        """The whole bucket, and where in it this directory is."""
+        return RemoteStore(self._connect, self.url, policy=self._policy), self._root
+
+    def keeps_versions(self) -> bool:
+        """Whether the bucket says so; services other than S3 and its kin, and GCS, do not."""
+        if getattr(self._connect, "dialect", None) is not S3_PAGES:
+            return False
+        never = client_retries(self._policy, 0)
+        with self._translated("", Act.READ):
+            return says_versions(self._connect.answer(QUERY, self._policy.timeout_s, never))
 
     def plain(self) -> RemoteStore:
         """The same store, which asks for no conditions."""
@@ -267,7 +262,7 @@ class RemoteStore:
         """See Store: there are no locks here."""
         return nullcontext()
 
-    def _put(self, choose: Callable[[_Writers], Any], path: str, data: bytes, mode: Any) -> str:
+    def _put(self, choose: Callable[[Writers], Any], path: str, data: bytes, mode: Any) -> str:
         """One write; a bucket that wants checksums gets them from then on."""
         key = self._key(path)
         while True:
@@ -279,7 +274,7 @@ class RemoteStore:
                 if self._checksums + 1 == CHECKSUM_LEVELS:
                     raise
                 self._checksums += 1
-                self._writers = self._make_writers()
+                self._writers = make_writers(self._connect, self._policy, self._checksums)
 
     def _put_conditionally(self, path: str, data: bytes, mode: Any, conflict: ConflictError) -> str:
         pauses = self._policy.pauses()
@@ -288,7 +283,7 @@ class RemoteStore:
             try:
                 return self._put(lambda writers: writers.once, path, data, mode)
             except ConflictError:
-                if was_lost and (found := self._find(path)) and found.data == data:
+                if was_lost and (found := self._find(path, len(data))) and found.data == data:
                     return found.etag
                 raise conflict from None
             except Passing as error:
@@ -297,9 +292,9 @@ class RemoteStore:
                 was_lost = was_lost or not isinstance(error, Contended)
                 time.sleep(pause)
 
-    def _find(self, path: str) -> StoredObject | None:
-        with suppress(ObjectMissing):
-            return self.read(path)
+    def _find(self, path: str, size_max: int) -> StoredObject | None:
+        with suppress(ObjectMissing, DamageError):  # there is nothing, or something larger
+            return self.read(path, size_max)
 
     def _put_parts(self, path: str, parts: Iterator[bytes]) -> None:
         with self._translated(path, Act.WRITE):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
-from metasnapshot.store.port import Names, ObjectHead, Store, StoredObject
+from metasnapshot.store.port import READ_MAX, Names, ObjectHead, Store, StoredObject
 
 
 class ReadableStore(Protocol):
@@ -21,7 +21,7 @@ class ReadableStore(Protocol):
         """See Store."""
         ...
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         """See Store."""
         ...
 
@@ -61,7 +61,7 @@ class ReadThrough:
         """See Store."""
         return self._reads.head(path)
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         """See Store."""
         return self._reads.read(path, size_max)
 
@@ -76,6 +76,11 @@ class ReadThrough:
     def names(self, directory: str) -> Names:
         """See Store."""
         return self._reads.names(directory)
+
+    def top(self) -> tuple[ReadableStore, str]:
+        """All that the service has in one place, such as a bucket, and where in it this is."""
+        found: Callable[[], tuple[ReadableStore, str]] | None = getattr(self._reads, "top", None)
+        return (self._reads, "") if found is None else found()
 
     def leftovers(self, directory: str) -> Iterator[ObjectHead]:
         """See Store."""

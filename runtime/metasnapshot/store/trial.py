@@ -25,11 +25,13 @@ from metasnapshot.errors import (
 from metasnapshot.store.codes import Denied, Passing, Retained
 from metasnapshot.store.deletes import TRIAL_PREFIX, delete_if_allowed, warn_of_key
 from metasnapshot.store.lease import LeasedStore, PlainStore
-from metasnapshot.store.port import Store, StoredObject, join, normalise
+from metasnapshot.store.port import READ_MAX, Store, StoredObject, join, normalise
 from metasnapshot.store.retry import LOCK_WAIT_S
 from metasnapshot.store.through import ReadThrough
 from metasnapshot.store.tidying import tidied
 
+TRIED_MAX = 1 << 10
+"""Bytes of an object that is tried with, and of what else may have come in its place."""
 CREATE, STALE, RACE = "create-only", "stale swap refused", "one swap of several wins"
 SWAP, DELETE = "swap", "delete"
 MENDED = {CREATE, STALE, RACE}
@@ -93,7 +95,7 @@ def try_store(store: Store, directory: str) -> list[Promise]:
     with tidied(lambda: delete_if_allowed(store, path)):
         created = _create(store, path)
         return [
-            _expect("read after write", lambda: store.read(path).data, b"first"),
+            _expect("read after write", lambda: store.read(path, TRIED_MAX).data, b"first"),
             _expect("list after write", lambda: _listed(store, directory, path), path),
             _expect("ranged read", lambda: _middle(store, path), b"ir"),
             created or _expect_conflict(CREATE, lambda: store.put_if_absent(path, b"second")),
@@ -136,10 +138,10 @@ def _refuses(store: Store, path: str) -> Promise:
 
 
 def _try_swap(store: Store, path: str) -> Iterator[Promise]:
-    etag = store.read(path).etag
+    etag = store.read(path, TRIED_MAX).etag
     try:
         store.put_if_match(path, b"third", etag)
-        found = store.read(path).data
+        found = store.read(path, TRIED_MAX).data
     except (ConflictError, AuthenticationError) as error:
         yield Promise(SWAP, held=False, found=str(error))
         return
@@ -155,7 +157,7 @@ def _try_swap(store: Store, path: str) -> Iterator[Promise]:
 
 def _race(store: Store, path: str) -> Promise:
     """Several swaps of one and the same state at once: one wins."""
-    etag = store.read(path).etag
+    etag = store.read(path, TRIED_MAX).etag
     with ThreadPoolExecutor(RACERS) as pool:
         runs = [
             pool.submit(store.put_if_match, path, b"racer %d" % number, etag)
@@ -220,7 +222,7 @@ class TriedStore(ReadThrough):
         self._lock_wait_s = lock_wait_s
         self._chosen: Store | None = None
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         """See Store; under a lease etags are others."""
         chosen = self.untried if self._chosen is None else self._chosen
         return chosen.read(path, size_max)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
 from metasnapshot.errors import UsageError
-from metasnapshot.store.port import CHUNK_SIZE, require_size
+from metasnapshot.store.port import CHUNK_SIZE, READ_MAX, require_size
 
 MISSING = ("FileNotFoundException", "ParentNotDirectoryException")
 DENIED = ("AccessControlException", "SecurityException", "AuthorizationException")
@@ -46,7 +46,7 @@ def connect(address: str, timeout_s: float, ca_file: str = "") -> Any:
     return files
 
 
-def read(files: Any, key: str, path: str, size_max: int | None = None) -> bytes:
+def read(files: Any, key: str, path: str, size_max: int = READ_MAX) -> bytes:
     """A whole file, by one request: the driver asks for as many bytes as there were before.
 
     Args:

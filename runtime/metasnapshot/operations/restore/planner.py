@@ -18,7 +18,12 @@ import sqlalchemy as sa
 from metasnapshot.catalogue.clusters import newest_of
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.object_findings import largest_object
-from metasnapshot.contents.ownership import CLUSTER_ID_NAME, DATA_DIRECTORY, STATE_STORE
+from metasnapshot.contents.ownership import (
+    CLUSTER_ID_NAME,
+    DATA_DIRECTORY,
+    STATE_STORE,
+    owner_of,
+)
 from metasnapshot.contents.sequences import (
     SEQUENCES_SECTION,
     ids_in_use,
@@ -262,9 +267,8 @@ class RestorePlanner:
         """The data directory belongs to this cluster, or to none yet."""
         path = join(self.place.directory, CLUSTER_ID_NAME)
         ids = [str(row.cluster_id) for row in self.source.keep(CLUSTERS_SECTION)]
-        try:
-            owner = self.store.read(path).data.decode("utf-8", "replace").strip()
-        except ObjectMissing:
+        owner = owner_of(self.store, self.place.directory)
+        if owner is None:
             return "the data directory belongs to no cluster yet"
         if owner not in ids:
             raise ConflictError(
