@@ -13,8 +13,11 @@ from shell import BACKUPS, STORE, Shell
 
 from metasnapshot import Backups, CopiedObjects, Pace
 from metasnapshot.catalogue.full import read_full
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import ObjectMissing, UsageError
+from metasnapshot.operations.copy_full import copy_with_objects
 from metasnapshot.store.local import LocalStore
+from metasnapshot.store.through import Through
 
 BACKUP = ("backup", *STORE, *BACKUPS, "--meta-node-stopped", "--with-objects")
 SAFE = ("--backup-storage-url", "fs://safe")
@@ -132,6 +135,40 @@ def test_not_into_itself(shell: Shell, there: tuple[str, ...]) -> None:
     before = shell.files()
     code, _, _ = shell.run("copy", *BACKUPS, "--to", "fs://backups", *there, "--with-objects")
     assert (code, shell.files()) == (2, before)
+
+
+class _Elsewhere(Through):
+    """A directory under an address that does not show which one it is."""
+
+    @property
+    def url(self) -> str:
+        return "s3://another-name-of-it"
+
+
+def test_not_into_itself_by_another_name(world: ObjectWorld, shell: Shell) -> None:
+    """Where neither URL nor path shows it, the marker does: what is put into the one is in the
+    other. Nothing changed; a real other directory takes the same copy.
+    """
+    before = shell.files()
+    here = Repository(LocalStore(world.path / "backups"), "backup")
+    there = Repository(_Elsewhere(LocalStore(world.path / "backups")), "backup")
+    with pytest.raises(UsageError, match="by another name"):
+        copy_with_objects(here, there, here.manifest().ids, Pace())
+    assert shell.files() == before
+    other = Repository(_Elsewhere(LocalStore(world.path / "safe")), "backup")
+    (done,) = copy_with_objects(here, other, here.manifest().ids, Pace())
+    assert done.error is None
+    assert area(world, "safe") == area(world, "backups")
+
+
+@pytest.mark.parametrize("link", ["backups", "backups/backup", "backups/backup/objects"])
+def test_not_through_a_link(world: ObjectWorld, shell: Shell, link: str) -> None:
+    """A link to the directory, to one above it or below it, is the same place: 2."""
+    (world.path / "link").symlink_to(world.path / link)
+    before = shell.files()
+    directory = ("--to-directory", "backup") if link == "backups" else ("--to-directory", "x")
+    code, _, err = shell.run("copy", *BACKUPS, "--to", "fs://link", *directory, "--with-objects")
+    assert (code, shell.files()) == (2, before), err
 
 
 def test_another_clusters_directory_is_refused(

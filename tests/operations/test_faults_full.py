@@ -115,6 +115,32 @@ def test_each_fault_alone(tmp_path: Path, side: str, method: str, fault: Fault) 
     assert area(world) == wanted(world)
 
 
+MOMENTS = range(1, 60) if WHOLE else (2, 9, 17, 26, 38)
+"""Calls of a backup's store before which another one begins."""
+
+
+def test_a_second_backup_at_any_moment(tmp_path: Path) -> None:
+    """Another backup into the same directory runs from its start to its end between two calls of
+    the first: both are complete, every object is there once, and the bytes are right.
+    """
+    for moment in MOMENTS:
+        world = World(tmp_path / str(moment))
+        calls = list[None]()
+
+        def other(world: World = world, calls: list[None] = calls, moment: int = moment) -> None:
+            calls.append(None)
+            if len(calls) == moment:
+                assert world.backup(through=False).complete
+
+        world.target.meanwhile = other
+        assert world.backup().complete
+        assert len(calls) > moment
+        world.check()
+        names = [head.path for head in world.target.inner.names("backup").objects]
+        assert len([name for name in names if name.endswith(".full")]) == 2
+        assert area(world) == wanted(world)
+
+
 class _Restored:
     """A full backup in a store that fails, and a data directory in one that does."""
 

@@ -180,6 +180,20 @@ def test_source_and_target_are_not_one(shell: Shell, place: tuple[str, ...]) -> 
     assert shell.files() == before
 
 
+@pytest.mark.parametrize("directory", ["backup", "backup/x", "backup/objects/y/z"])
+def test_a_target_in_any_backup_directory(world: ObjectWorld, shell: Shell, directory: str) -> None:
+    """A data directory that is, or lies below, a backup directory of anybody's, which the area in
+    it shows: exit 2, whatever its address.
+    """
+    shutil.copytree(world.path / "backups", world.path / "mirror")
+    before = shell.files()
+    place = ("--hummock-storage-url", "fs://mirror", "--hummock-storage-directory", directory)
+    command = ("restore", "latest", *TARGET, *BACKUPS, "--with-objects", *OVERWRITE, *place)
+    code, found = shell.answer(*command)
+    assert (code, "area.json" in found["error"]["message"]) == (2, True), found
+    assert shell.files() == before
+
+
 @pytest.mark.parametrize("options", [("--jobs", "3"), ("--compare", "data")])
 def test_options_of_objects_need_them(shell: Shell, options: tuple[str, ...]) -> None:
     """Exit 2 without --with-objects."""

@@ -20,7 +20,7 @@ from metasnapshot.hummock.identity import KINDS
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.hummock.paths import ID_MAX, SUFFIXES, object_prefix
 from metasnapshot.store.document import decode_document, read_document
-from metasnapshot.store.port import ObjectHead, Store, join
+from metasnapshot.store.port import ObjectHead, Store, clean, join
 
 AREA_NAME = "area.json"
 FORMAT = 1
@@ -63,11 +63,15 @@ class Present:
 _decoder = msgspec.json.Decoder(Area)
 
 
+def object_name(item: NeededObject) -> str:
+    """The path of the copy of an object in an area."""
+    kind = KINDS[SUFFIXES.index(item.suffix)]
+    return f"{object_prefix(item.id, prefixed=True)}{item.id}-{item.tag:016x}.{kind}"
+
+
 def object_path(directory: str, item: NeededObject) -> str:
     """Where the copy of an object lies in a backup directory."""
-    kind = KINDS[SUFFIXES.index(item.suffix)]
-    name = f"{object_prefix(item.id, prefixed=True)}{item.id}-{item.tag:016x}.{kind}"
-    return join(directory, f"{AREA}/{name}")
+    return join(directory, f"{AREA}/{object_name(item)}")
 
 
 def parse_name(name: str) -> AreaObject | None:
@@ -102,6 +106,15 @@ def find_area(store: Store, directory: str) -> Area | None:
             hint="a later release of metasnapshot made the area: use that one",
         )
     return area
+
+
+def area_above(store: Store, directory: str) -> str | None:
+    """The area.json of a backup directory that a directory is, or lies below; None if there is
+    none in this store.
+    """
+    parts = clean(directory).split("/")
+    paths = (_document_path("/".join(parts[:count])) for count in range(len(parts), -1, -1))
+    return next((path for path in paths if store.head(path) is not None), None)
 
 
 def require_own(area: Area, directory: str, cluster_id: str | None) -> None:

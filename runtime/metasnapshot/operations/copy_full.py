@@ -17,7 +17,7 @@ from metasnapshot.catalogue.area import Area, find_area, look_for, make_area
 from metasnapshot.catalogue.completeness import header_of
 from metasnapshot.catalogue.full import HASH_SIZE, FullBackup, read_full, write_full
 from metasnapshot.catalogue.full_header import FULL, full_path
-from metasnapshot.catalogue.marker import COPYING, drop_dead_markers, marked
+from metasnapshot.catalogue.marker import COPYING, drop_dead_markers, marked, read_marker
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import named_ids
@@ -124,8 +124,26 @@ def copy_full(
         target.store, target.directory, named_ids(target.store, target.directory, COPYING)
     )
     with marked(target.store, target.directory, snapshot_id):
+        _require_elsewhere(source, target, snapshot_id)
         area = make_area(target.store, target.directory, full.header.cluster_id)
         return _Copying(source, target, full, area, pace).run()
+
+
+def _require_elsewhere(source: Repository, target: Repository, snapshot_id: int) -> None:
+    """Refuse to copy a directory into itself by another name that its URL does not show, such as an
+    address of the same server: the marker that was put into the one is in the other.
+
+    Raises:
+        UsageError: they are one.
+    """
+    mine = read_marker(target.store, target.directory, snapshot_id)
+    its = read_marker(source.store, source.directory, snapshot_id)
+    if mine is not None and its is not None and mine.holder == its.holder:
+        raise UsageError(
+            f"{target.url} is where the backups are, by another name: what is written there is in "
+            f"{source.url}",
+            hint="copy to another directory",
+        )
 
 
 class _Copying:

@@ -17,7 +17,7 @@ from itertools import islice
 
 import numpy as np
 
-from metasnapshot.catalogue.area import parse_name
+from metasnapshot.catalogue.area import find_area, parse_name
 from metasnapshot.catalogue.full import FullBackup, give_up, read_full
 from metasnapshot.catalogue.full_header import AREA, FULL, full_path
 from metasnapshot.catalogue.marker import COPYING, collecting, marker_path, read_marker_at
@@ -71,10 +71,12 @@ def find_unneeded(
         now: by default the clock's.
 
     Raises:
-        DamageError, UnknownFormat: of a side file nobody knows what it names.
+        DamageError, UnknownFormat: of a side file nobody knows what it names; or of the area what
+            its names mean.
     """
     before = (now or datetime.now(UTC)) - grace
     store = repository.store
+    find_area(store, repository.directory)
     due, size, young, needed, foreign = list[str](), 0, 0, 0, 0
     named = _named(store, repository.directory, before)
     prefix = join(repository.directory, f"{AREA}/x")[:-1]
@@ -106,6 +108,7 @@ def collect_objects(
     store, directory = repository.store, repository.directory
     if not repository.store.names(join(directory, AREA)).directories:
         return UnneededObjects()
+    find_area(store, directory)
     require_may_delete(repository)
     with collecting(store, directory):
         require_no_backups(store, directory)

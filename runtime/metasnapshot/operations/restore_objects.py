@@ -145,6 +145,12 @@ class ObjectRestore:
                 "lies in the other",
                 hint="give another --hummock-storage-directory",
             )
+        if (found := area.area_above(target.store, target.directory)) is not None:
+            raise UsageError(
+                f"objects cannot be restored into {target.directory}: it lies in a backup "
+                f"directory, {found} is there",
+                hint="give another --hummock-storage-directory",
+            )
         self._seen, wrong, others = self._look()
         wrong += self._different()
         if wrong:

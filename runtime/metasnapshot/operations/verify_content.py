@@ -17,6 +17,7 @@ from typing import Literal
 
 import xxhash
 
+from metasnapshot.catalogue.area import find_area
 from metasnapshot.catalogue.completeness import header_of
 from metasnapshot.catalogue.full import FullBackup, read_full, require_same
 from metasnapshot.catalogue.full_header import full_path
@@ -129,7 +130,7 @@ def check_content(
 
     Raises:
         StorageError: its objects are not in the area, which is to be looked at.
-        DamageError, UnknownFormat: of the side file.
+        DamageError, UnknownFormat: of the side file, or of the area.
     """
     full = _full_of(repository, reader)
     where: Where = check.where or ("state" if full is None else "area")
@@ -138,6 +139,8 @@ def check_content(
             f"snapshot {reader.id} is partial: its objects are not in the backup",
             hint="--in state looks at them in the state store",
         )
+    if where == "area":
+        find_area(repository.store, repository.directory)
     needed = needed_by(reader)
     if full is not None:
         require_same(full_path(repository.directory, reader.id), full.objects, needed)

@@ -46,6 +46,7 @@ from metasnapshot.store.watched import watched
 
 CHECKLIST = (
     "the old cluster must never start again: two clusters on one data directory destroy its data",
+    "give the meta node the old cluster's RW_SECRET_STORE_PRIVATE_KEY_HEX: it is in no backup",
     "clear every node's disk caches (storage.meta_file_cache.dir, storage.data_file_cache.dir)",
     "check backup_storage_url and backup_storage_directory: snapshots elsewhere pin no objects",
     "CDC sources resume at their saved offsets, sinks may write again what they wrote since",
