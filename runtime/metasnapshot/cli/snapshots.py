@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from metasnapshot import Header, ManifestEntry, Stays, say_what_stays
+from metasnapshot import Backups, Header, ManifestEntry, say_what_stays
 from metasnapshot.cli.text import Document, note
 from metasnapshot.errors import UsageError
 
 IS_FULL, IS_PARTIAL = "full", "partial"
+HIDDEN = (
+    "what was deleted is hidden, not freed: the bucket keeps versions; a rule of its lifecycle for "
+    "noncurrent versions frees them"
+)
 
 
 def snapshot_document(found: ManifestEntry) -> Document:
@@ -44,9 +48,15 @@ def require_named(texts: Sequence[str]) -> Sequence[str]:
     return texts
 
 
-def tell_of_retained(stays: Sequence[Stays]) -> Document:
-    """Warn of what was to be deleted and is retained by the service; what --json prints of it."""
-    for text in say_what_stays(stays):
+def tell_what_is_left(found: Backups, *, deleted: bool) -> Document:
+    """Warn of what was to be deleted and is retained by the service, and of what was deleted and is
+    only hidden; what --json prints of it.
+    """
+    for text in say_what_stays(found.retained):
         note(text)
-    found = [{"path": item.path, "until": item.until or None} for item in stays]
-    return {"retained": found} if found else {}
+    stays = [{"path": item.path, "until": item.until or None} for item in found.retained]
+    told: Document = {"retained": stays} if stays else {}
+    if deleted and found.keeps_versions():
+        note(HIDDEN)
+        told["hidden"] = True
+    return told

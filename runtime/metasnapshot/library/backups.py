@@ -146,6 +146,14 @@ class Backups(BackupDirectory):
         """
         return tuple(self.repository.stays)
 
+    def keeps_versions(self) -> bool:
+        """Whether the bucket keeps versions, so that what is deleted is hidden, not freed; False
+        too where it cannot be asked.
+        """
+        from metasnapshot.store.versions import keeps_versions
+
+        return keeps_versions(self.repository.store)
+
     def gc(
         self, grace: timedelta = GRACE, *, objects: bool = False, commit: bool = False
     ) -> Collected:
@@ -164,8 +172,9 @@ class Backups(BackupDirectory):
         from metasnapshot.operations.gc import collect, look
 
         strays = look(self.repository, grace)
+        unneeded = self._unneeded(grace, commit) if objects else None  # its refusals come first
         gone = collect(self.repository, strays) if commit else []
-        return Collected(strays, tuple(gone), self._unneeded(grace, commit) if objects else None)
+        return Collected(strays, tuple(gone), unneeded)
 
     def _unneeded(self, grace: timedelta, commit: bool) -> UnneededObjects:  # noqa: FBT001
         from metasnapshot.operations.gc_objects import collect_objects, find_unneeded

@@ -8,7 +8,7 @@ from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory, SnapshotId, Yes
 from metasnapshot.cli.parameters import FLAT
-from metasnapshot.cli.snapshots import require_named, snapshot_document, tell_of_retained
+from metasnapshot.cli.snapshots import require_named, snapshot_document, tell_what_is_left
 from metasnapshot.cli.text import confirm, say, say_json
 from metasnapshot.spans import counted
 
@@ -32,9 +32,9 @@ def delete(
     names = ", ".join(str(entry.id) for entry in entries)
     confirm(f"delete {names} of {counted(len(found.manifest().entries), 'snapshot')}?", yes=yes)
     entries = found.delete([entry.id for entry in entries])
-    retained = tell_of_retained(found.retained)
+    told = tell_what_is_left(found, deleted=bool(entries))
     if json:
-        say_json({"deleted": [snapshot_document(entry) for entry in entries]} | retained)
+        say_json({"deleted": [snapshot_document(entry) for entry in entries]} | told)
     else:
         left = counted(len(found.manifest().entries), "snapshot")
         say(f"deleted {names}; {left} left")

@@ -11,7 +11,7 @@ from metasnapshot.cli.options import DRY, Commit, Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.screen import Part, doubtful, good
-from metasnapshot.cli.snapshots import tell_of_retained
+from metasnapshot.cli.snapshots import tell_what_is_left
 from metasnapshot.cli.text import Document, note, say, say_json, shown_time, table
 from metasnapshot.spans import counted
 
@@ -34,9 +34,9 @@ def expire(
     for text in judgement.warnings:
         note(text)
     deleted = found.expire(judgement) if commit else ()
-    retained = tell_of_retained(found.retained)
+    left = tell_what_is_left(found, deleted=bool(deleted))
     if json:
-        say_json(document(judged, deleted, committed=commit) | retained)
+        say_json(document(judged, deleted, committed=commit) | left)
         return 0
     rows: list[list[Part]] = [
         [

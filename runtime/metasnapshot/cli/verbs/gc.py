@@ -12,7 +12,7 @@ from metasnapshot import Stray, Strays
 from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.screen import Part, doubtful
-from metasnapshot.cli.snapshots import tell_of_retained
+from metasnapshot.cli.snapshots import tell_what_is_left
 from metasnapshot.cli.text import Document, complain, say, say_json, shown_time, spelt_size, table
 from metasnapshot.errors import SOME_FAILED
 from metasnapshot.spans import counted
@@ -46,10 +46,11 @@ def gc(
     found = directory.open()
     collected = found.gc(grace, objects=objects, commit=commit)
     strays, gone, unneeded = collected.strays, collected.deleted, collected.objects
-    retained = tell_of_retained(found.retained)
+    some = bool(gone) or (unneeded is not None and bool(unneeded.deleted))
+    left = tell_what_is_left(found, deleted=some)
     if json:
         more = {} if unneeded is None else {"objects": objects_document(unneeded)}
-        say_json(document(strays, gone, committed=commit) | more | retained)
+        say_json(document(strays, gone, committed=commit) | more | left)
     else:
         rows: list[list[Part]] = [
             [item.kind, item.path, str(item.size), _when(item), _fate(item)]
