@@ -22,6 +22,7 @@ BLOCKS = {
     "alternatives": ("alternatives.py",),
     "servers": ("restores.py",),
     "remote": ("remote.py",),
+    "objects": ("objects.py",),
 }
 """Each block with the benchmark that prints it."""
 ALONE = ("speed", "memory", "replay", "list", "start")

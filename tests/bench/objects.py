@@ -1,8 +1,10 @@
 """`make bench-objects`: objects of a full backup from one directory or bucket into another, each
 byte checked, beside `rclone copy` of the same objects, unchecked.
 
-Files and server are in memory, so that neither disk nor line is measured. A process of its own does
-each job; its wall time is that of the copy, its processor time and its peak of memory are its own.
+Files and server are in memory, so that neither disk nor line is measured; on a disk a copy is over
+when all of it is there. A process of its own does each job; its wall time is that of the copy, its
+processor time and its peak of memory are its own. The two take turns; figures are medians.
+`rclone` is looked for on PATH; without it ours stand alone.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import measure
@@ -35,6 +38,8 @@ WAIT_MAX_S = 120.0
 LOCAL = ((20_000, 16 * KIB), (150, 4 * MIB))
 REMOTE = ((2_000, 16 * KIB), (100, 4 * MIB))
 SHM = Path("/dev/shm")
+JOBS = 8
+ROUNDS = 3
 
 
 class Figures(NamedTuple):
@@ -89,8 +94,10 @@ def ours(source: str, target: str, *numbers: int) -> Figures:
     return Figures(*json.loads(subprocess.check_output(command)))
 
 
-def rclone(source: str, target: str, jobs: int) -> Figures | None:
-    """`rclone copy` of the same objects; None where there is none."""
+def rclone(source: str, target: str, jobs: int, synced: Path | None = None) -> Figures | None:
+    """`rclone copy` of the same objects, until what is there is on the disk; None where there is
+    no rclone.
+    """
     program = shutil.which("rclone")
     if program is None:
         return None
@@ -102,6 +109,8 @@ def rclone(source: str, target: str, jobs: int) -> Figures | None:
     subprocess.run(
         command, check=True, env=environment | {"RCLONE_CONFIG": "/dev/null"}, timeout=WAIT_MAX_S
     )
+    if synced is not None:
+        subprocess.run(["/usr/bin/env", "sync", "--file-system", synced], check=True)
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -122,56 +131,105 @@ def fill_folder(root: Path, count: int, made: bytes) -> None:
         path.write_bytes(made)
 
 
-def spelt(found: Figures) -> str:
-    """Figures in words."""
-    peak = f" {found.peak_mib:4} MiB" if found.peak_mib else ""
-    return f"{found.seconds:6.1f} s {found.cpu_seconds:6.1f} cpu-s{peak}"
+class Job(NamedTuple):
+    """What both do: where, how many objects, and of which size."""
+
+    where: str
+    objects: int
+    size: int
 
 
-def show(name: str, count: int, size: int, found: Figures, other: Figures | None) -> None:
-    """A line."""
-    line = f"{name:6} {count:6} x {size // KIB:5} KiB: {spelt(found)}"
-    print(f"{line}; {'no rclone' if other is None else f'rclone {spelt(other)}'}", flush=True)
+class Limits(NamedTuple):
+    """What ours may take of what rclone takes: of its time, and of its processor time."""
+
+    seconds: float
+    cpu_seconds: float
 
 
-def local(place: Path) -> None:
-    """Directory to directory, both in memory."""
-    for count, size in LOCAL:
-        made, meta_offset = sst_of(size)
-        fill_folder(place / "source", count, made)
-        found = ours(f"fs://{place}/source", f"fs://{place}/ours", count, len(made), meta_offset, 8)
-        other = rclone(f"{place}/source", f"{place}/rclone", 8)
-        show("tmpfs", count, size, found, other)
-        for name in ("source", "ours", "rclone"):
+LIMITS = {"tmpfs": Limits(1.0, 0.5), "S3": Limits(1.0, 0.5), "disk": Limits(1.2, 1.0)}
+
+
+def medians(found: list[Figures]) -> Figures:
+    """Of each figure by itself."""
+    seconds, cpu, peaks = zip(*found, strict=True)
+    return Figures(median(seconds), median(cpu), int(median(peaks)))
+
+
+def show(job: Job, mine: list[Figures], others: list[Figures]) -> list[str]:
+    """A row of the table; returns what is missed."""
+    found = medians(mine)
+    row = f"| {job.where} | {job.objects} x {job.size // KIB} KiB "
+    row += f"| {found.seconds:.2f} | {found.cpu_seconds:.2f} | {found.peak_mib} "
+    if not others:
+        print(f"{row}| no rclone | | | |", flush=True)
+        return []
+    other = medians(others)
+    wall, cpu = found.seconds / other.seconds, found.cpu_seconds / other.cpu_seconds
+    print(f"{row}| {other.seconds:.2f} | {other.cpu_seconds:.2f} | {wall:.2f} | {cpu:.2f} |")
+    limits = LIMITS[job.where]
+    return [
+        f"{job.where}, {job.objects} objects: {ratio:.2f} of rclone's {what}, {limit} at most"
+        for what, ratio, limit in (
+            ("time", wall, limits.seconds),
+            ("processor time", cpu, limits.cpu_seconds),
+        )
+        if ratio > limit
+    ]
+
+
+def local(place: Path, job: Job, *, is_synced: bool) -> list[str]:
+    """Directory to directory, in turns; on a disk until all is on it."""
+    made, meta_offset = sst_of(job.size)
+    fill_folder(place / "source", job.objects, made)
+    mine, others = list[Figures](), list[Figures]()
+    for _ in range(ROUNDS):
+        source = f"fs://{place}/source"
+        mine.append(ours(source, f"fs://{place}/ours", job.objects, len(made), meta_offset, JOBS))
+        other = rclone(f"{place}/source", f"{place}/rclone", JOBS, place if is_synced else None)
+        others += [other] if other else []
+        for name in ("ours", "rclone"):
             shutil.rmtree(place / name, ignore_errors=True)
+    shutil.rmtree(place / "source")
+    return show(job, mine, others)
 
 
-def remote() -> None:
+def remote(job: Job) -> list[str]:
     """Bucket to bucket, on a server in memory."""
     key, _, secret = KEYS.partition(":")
-    for count, size in REMOTE:
-        made, meta_offset = sst_of(size)
+    made, meta_offset = sst_of(job.size)
+    mine, others = list[Figures](), list[Figures]()
+    for _ in range(ROUNDS):
         with memory_server() as server:
             urls = [server.minio(server.bucket()) for _ in range(2)]
-            fill(open_store(urls[0]), count, made)
-            found = ours(urls[0], urls[1], count, len(made), meta_offset, 8)
+            fill(open_store(urls[0]), job.objects, made)
+            mine.append(ours(urls[0], urls[1], job.objects, len(made), meta_offset, JOBS))
             place = f":s3,provider=Minio,access_key_id='{key}',secret_access_key='{secret}'"
             place += f",endpoint='http://127.0.0.1:{server.port}',no_check_bucket=true:"
             source = urls[0].rpartition("/")[2]
-            other = rclone(f"{place}{source}", f"{place}{server.bucket()}", 8)
-            show("s3", count, size, found, other)
+            other = rclone(f"{place}{source}", f"{place}{server.bucket()}", JOBS)
+            others += [other] if other else []
+    return show(job, mine, others)
 
 
-def main() -> None:
+def main() -> int:
     """Everything."""
     if sys.argv[1:2] == ["job"]:
         job(*sys.argv[2:])
-        return
-    folder = SHM if SHM.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        local(Path(name))
-    remote()
+        return 0
+    print("| | objects | seconds | cpu-s | MiB | rclone's seconds | its cpu-s | ratio | cpu |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    missed = list[str]()
+    with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as name:
+        for size in LOCAL:
+            missed += local(Path(name), Job("tmpfs", *size), is_synced=False)
+    for size in REMOTE:
+        missed += remote(Job("S3", *size))
+    with tempfile.TemporaryDirectory() as name:
+        for size in LOCAL:
+            missed += local(Path(name), Job("disk", *size), is_synced=True)
+    print("\n".join(missed))
+    return bool(missed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
