@@ -40,9 +40,9 @@ def answers(cluster: Cluster) -> dict[str, Answer]:
 
 
 def newest_full(listed: Done) -> str:
-    """The first number in the newest line that says `full`, as a reader finds it."""
-    lines = [line for line in listed.out.splitlines() if re.search(r"\bfull\b", line)]
-    return max((re.findall(r"\d+", line)[0] for line in lines), key=int)
+    """The greatest number at the start of a line that says `full`, as a reader finds it."""
+    found = re.findall(r"^\s*(\d+)\b.*\bfull\b", listed.out, re.MULTILINE)
+    return max(found, key=int)
 
 
 @pytest.mark.parametrize("where", ["the bucket", "the region"])
