@@ -165,7 +165,10 @@ def show(job: Job, mine: list[Figures], others: list[Figures]) -> list[str]:
         return []
     other = medians(others)
     wall, cpu = found.seconds / other.seconds, found.cpu_seconds / other.cpu_seconds
-    print(f"{row}| {other.seconds:.2f} | {other.cpu_seconds:.2f} | {wall:.2f} | {cpu:.2f} |")
+    print(
+        f"{row}| {other.seconds:.2f} | {other.cpu_seconds:.2f} | {wall:.2f} | {cpu:.2f} |",
+        flush=True,
+    )
     limits = LIMITS[job.where]
     return [
         f"{job.where}, {job.objects} objects: {ratio:.2f} of rclone's {what}, {limit} at most"
@@ -219,11 +222,11 @@ def main() -> int:
     print("| | objects | seconds | cpu-s | MiB | rclone's seconds | its cpu-s | ratio | cpu |")
     print("|---|---|---|---|---|---|---|---|---|")
     missed = list[str]()
+    for size in REMOTE:
+        missed += remote(Job("S3", *size))
     with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as name:
         for size in LOCAL:
             missed += local(Path(name), Job("tmpfs", *size), is_synced=False)
-    for size in REMOTE:
-        missed += remote(Job("S3", *size))
     with tempfile.TemporaryDirectory() as name:
         for size in LOCAL:
             missed += local(Path(name), Job("disk", *size), is_synced=True)
