@@ -17,7 +17,7 @@ from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.marker import COPYING, read_marker_at
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.store.memory import MemoryStore
-from metasnapshot.store.port import Names, ObjectHead, StoredObject
+from metasnapshot.store.port import READ_MAX, Names, ObjectHead, StoredObject
 from metasnapshot.store.through import Through
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Process(Through):
     def head(self, path: str) -> ObjectHead | None:
         return self._call(lambda: super(Process, self).head(path))
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         return self._call(lambda: super(Process, self).read(path, size_max))
 
     def open_reader(self, path: str) -> AbstractContextManager[BinaryIO]:

@@ -21,7 +21,7 @@ from metasnapshot.metastore.engines.sqlite_file import SqliteStore
 from metasnapshot.operations.restore.plan import RestoreOptions
 from metasnapshot.operations.restore.restoration import Restoring, restoring
 from metasnapshot.store.local import LocalStore
-from metasnapshot.store.port import Names, ObjectHead, Store, StoredObject
+from metasnapshot.store.port import READ_MAX, Names, ObjectHead, Store, StoredObject
 from metasnapshot.store.through import Through
 
 TAG = goldens.SHIPPED / "v3.0.3"
@@ -55,7 +55,7 @@ class Slow(Through):
         self.log.note("head", path)
         return super().head(path)
 
-    def read(self, path: str, size_max: int | None = None) -> StoredObject:
+    def read(self, path: str, size_max: int = READ_MAX) -> StoredObject:
         self.log.note("read", path)
         return super().read(path, size_max)
 
