@@ -71,7 +71,8 @@ def test_typed_as_it_stands(
         "postgresql://rw@db/meta": cluster.store.url,
     }
     cluster.stop()
-    (backup,) = (line for line in commands("## Full backups", GONE) if " backup " in line)
+    found = commands("## Full backups", GONE)
+    (backup,) = (line for line in found if " backup " in line and "--meta-node-stopped" in line)
     cluster.run(*words(backup, places, ""))
     cluster.bucket.delete([item.path for item in cluster.bucket.list("")])
     cluster.prepare_restore()
