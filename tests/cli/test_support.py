@@ -76,13 +76,7 @@ def test_no_secret_is_in_a_bundle(shell: Shell, monkeypatch: pytest.MonkeyPatch)
     """Planted in variables, in URLs, in settings, in a password file, in remarks, in parameters and
     properties, in notes and metrics, and in what an error repeats: none is found again.
     """
-    words = {
-        name: f"planted-{name}-S3cr3t!"
-        for name in (
-            *("variable", "password", "file", "url", "setting", "remarks", "parameter", "property"),
-            *("blob", "token", "metrics", "proxy"),
-        )
-    }
+    words = planted_words()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", words["variable"])
     monkeypatch.setenv("METASNAPSHOT_META_STORE_PASSWORD", words["password"])
     monkeypatch.setenv("HTTPS_PROXY_URL", f"http://me:{words['proxy']}@127.0.0.1:1/")
@@ -129,6 +123,17 @@ def test_no_secret_is_in_a_bundle(shell: Shell, monkeypatch: pytest.MonkeyPatch)
     assert "by me" in held
     for shown in (held, ran.out, ran.err, Path("bundle.zip").read_bytes().decode("latin-1")):
         assert [name for name, word in words.items() if word in shown] == []
+
+
+def planted_words() -> dict[str, str]:
+    """A secret for each place."""
+    return {
+        name: f"planted-{name}-S3cr3t!"
+        for name in (
+            *("variable", "password", "file", "url", "setting", "remarks", "parameter", "property"),
+            *("blob", "token", "metrics", "proxy"),
+        )
+    }
 
 
 def plant(path: Path, words: dict[str, str]) -> None:
