@@ -84,21 +84,7 @@ def test_no_secret_is_in_a_bundle(shell: Shell, monkeypatch: pytest.MonkeyPatch)
     Path("metasnapshot.toml").write_text(
         f'[storage]\nhummock_storage_url = "s3://key:{words["setting"]}@bucket?token=x"\n'
     )
-    remarks = f"by me, password = '{words['remarks']}', Authorization: Bearer {words['token']}"
-    assert (
-        shell.run(
-            "backup",
-            *STORE,
-            *BACKUPS,
-            "--remarks",
-            remarks,
-            "--hummock-storage-url",
-            "fs://state",
-            "--hummock-storage-directory",
-            "hummock_001",
-        ).code
-        == 0
-    )
+    back_up(shell, words)
     plant(Path("backups/backup/9.snapshot"), words)
     Path("run.prom").write_text(f'metasnapshot_snapshots{{directory="{words["metrics"]}"}} 1\n')
     monkeypatch.setenv("SOME_TOKEN", words["metrics"])
@@ -123,6 +109,25 @@ def test_no_secret_is_in_a_bundle(shell: Shell, monkeypatch: pytest.MonkeyPatch)
     assert "by me" in held
     for shown in (held, ran.out, ran.err, Path("bundle.zip").read_bytes().decode("latin-1")):
         assert [name for name, word in words.items() if word in shown] == []
+
+
+def back_up(shell: Shell, words: dict[str, str]) -> None:
+    """A backup whose remarks tell too much."""
+    remarks = f"by me, password = '{words['remarks']}', Authorization: Bearer {words['token']}"
+    assert (
+        shell.run(
+            "backup",
+            *STORE,
+            *BACKUPS,
+            "--remarks",
+            remarks,
+            "--hummock-storage-url",
+            "fs://state",
+            "--hummock-storage-directory",
+            "hummock_001",
+        ).code
+        == 0
+    )
 
 
 def planted_words() -> dict[str, str]:
