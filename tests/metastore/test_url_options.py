@@ -178,10 +178,13 @@ def test_identity_may_stand_among_the_options() -> None:
 
 
 def test_files_of_tls_that_are_none(tmp_path: Path) -> None:
-    """Told with the hint of where to look."""
-    for text in (f"{MYSQL}?ssl-ca={tmp_path / 'none'}", f"{MYSQL}?ssl-cert={tmp_path}"):
-        with pytest.raises(DatabaseError) as caught, open_meta_store(text):
+    """Told by their names, with the hint of where to look."""
+    (tmp_path / "empty").touch()
+    for option, name in (("ssl-ca", "none"), ("sslrootcert", "empty"), ("ssl-cert", "")):
+        path = tmp_path / name
+        with pytest.raises(DatabaseError) as caught, open_meta_store(f"{MYSQL}?{option}={path}"):
             pass
+        assert str(path) in str(caught.value)
         assert "ssl-ca" in caught.value.hint
 
 

@@ -222,8 +222,10 @@ def _context(mode: str, files: Mapping[str, str]) -> ssl.SSLContext:
         if "cert" in files:
             context.load_cert_chain(files["cert"], files.get("key"), files.get("password", ""))
     except (OSError, ValueError) as error:  # the paths are the user's own
+        named = ", ".join(files[kind] for kind in ("ca", "cert", "key") if kind in files)
         raise DatabaseError(
-            f"the files of TLS cannot be used: {error}", hint="check ssl-ca, ssl-cert and ssl-key"
+            f"the files of TLS cannot be used ({named}): {error}",
+            hint="check ssl-ca, ssl-cert and ssl-key",
         ) from error
     return context
 
