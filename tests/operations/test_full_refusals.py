@@ -11,9 +11,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import pytest
 from object_world import ObjectWorld
 
+from metasnapshot.catalogue.marker import Marker, drop_dead_markers, marker_path
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import StorageError
 from metasnapshot.metastore.connect import open_meta_store
@@ -24,7 +26,7 @@ from metasnapshot.store import bulk
 from metasnapshot.store.codes import Denied
 from metasnapshot.store.deletes import told
 from metasnapshot.store.local import LocalStore
-from metasnapshot.store.lock import Holder
+from metasnapshot.store.lock import Holder, this_holder
 from metasnapshot.store.port import Store
 from metasnapshot.store.through import Through
 
@@ -132,6 +134,23 @@ def test_a_key_that_writes_and_deletes_nothing(
     done = back_up(world, backups)
     assert (done.complete, done.copied) == (True, 0)
     assert not [path for path in everything(backups) if path.endswith((".reserved", ".copying"))]
+
+
+def test_a_dead_marker_that_may_not_be_deleted(
+    backups: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays, and stops nobody, where no reservation has told before that the key deletes
+    nothing; another key takes it away.
+    """
+    monkeypatch.setattr(Holder, "is_gone", property(lambda _: True))
+    told.clear()
+    data = msgspec.json.encode(Marker(this_holder()))
+    backups.put_if_absent(marker_path("backup", 7), data)
+    drop_dead_markers(Limited(backups, deletes=False), "backup", [7])
+    assert backups.head(marker_path("backup", 7)) is not None
+    told.clear()
+    drop_dead_markers(backups, "backup", [7])
+    assert backups.head(marker_path("backup", 7)) is None
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
