@@ -49,3 +49,14 @@ def test_what_is_taken_quickly_is_sound(data: st.DataObject) -> None:
     slow = error_of(check_frame, io.BytesIO(changed), len(changed), "x")
     quick = error_of(check_whole, changed, "x")
     assert (type(quick), str(quick)) == (type(slow), str(slow))
+
+
+@pytest.mark.parametrize("count", [1, 4, 8, 400])
+def test_bytes_behind_the_keys_are_not_taken_quickly(count: int) -> None:
+    """A meta that is sealed and goes on behind its last figure is refused in the same words."""
+    data = pair().data()
+    offset = read_meta(io.BytesIO(data), len(data)).tail.meta_offset
+    changed = reseal(data[:-24] + bytes(count) + data[-24:], offset)
+    slow = error_of(check_frame, io.BytesIO(changed), len(changed), "x")
+    assert isinstance(slow, Exception)
+    assert str(error_of(check_whole, changed, "x")) == str(slow)
