@@ -56,7 +56,7 @@ class DrillNote(msgspec.Struct, frozen=True):
     seconds: Annotated[float, msgspec.Meta(ge=0)]
     ok: bool
     rows: Annotated[int, msgspec.Meta(ge=0)]
-    engine: str = "sqlite"
+    engine: str = ""
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):

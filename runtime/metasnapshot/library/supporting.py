@@ -1,4 +1,4 @@
-"""A bundle for whoever helps from afar: documents of JSON in one ZIP file, without secrets and
+"""A bundle for those who help from afar: documents of JSON in one ZIP file, without secrets and
 without a row of data. A part that fails is in it as an error, and the others are made.
 """
 

@@ -45,7 +45,7 @@ class DrillResult:
     hummock_version_id: int
     differences: tuple[str, ...]
     seconds: float = 0.0
-    engine: str = "sqlite"
+    engine: str = ""
 
 
 def drill(repository: Repository, snapshot_id: int) -> DrillResult:
@@ -65,15 +65,16 @@ def drill(repository: Repository, snapshot_id: int) -> DrillResult:
         if not url or not directory:
             raise UsageError(f"snapshot {snapshot_id} has no state_store and data_directory")
         state, again = MemoryStore(), Repository(MemoryStore(), "drill")
-        path = scratch / "meta.db"
-        with open_meta_store(f"sqlite:///{path}", may_create=True) as meta_store:
+        target = f"sqlite:///{scratch / 'meta.db'}"
+        with open_meta_store(target, may_create=True) as meta_store:
             options = RestoreOptions(url, directory, create_schema=True, no_object_check=True)
             restore(repository, meta_store, snapshot_id, options, store=state)
             as_before = BackupOptions(url, directory, rw_version=release)
             made = backup(meta_store, again, as_before, store=state)
         with repository.open(snapshot_id) as reader, again.open(made.entry.id) as copy:
             result = _compare(reader, copy)
-    return replace(result, seconds=time.monotonic() - start)
+    engine = target.partition(":")[0]
+    return replace(result, seconds=time.monotonic() - start, engine=engine)
 
 
 def _parameters(reader: SnapshotReader) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Look inside: write a bundle for whoever helps from afar."""
+"""Look inside: write a bundle for those who help from afar."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def support(
     to: Annotated[Path, Parameter(help="A new ZIP file.")],
     json: Json = False,
 ) -> int:
-    r"""Write a bundle for whoever helps from afar: versions, settings and where they come from,
+    r"""Write a bundle for those who help from afar: versions, settings and where they come from,
     manifest, notes, a test of the store, coverage of the meta store, a plan of a restore, times and
     errors. No secret and no row of data is in it. Exit 3 if a part could not be made.
 
