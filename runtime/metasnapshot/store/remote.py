@@ -66,8 +66,8 @@ class RemoteStore:
         self._connect = connect
         self._client = connect(self._policy.timeout_s, again)
         self._is_conditional = True
-        self._checksums = 0
-        self._writers = make_writers(self._connect, self._policy, self._checksums)
+        self.checksums = 0
+        self._writers = make_writers(self._connect, self._policy, self.checksums)
         self._endpoint = str(getattr(connect, "endpoint", ""))
         self._root = clean(root)
         self.url = url
@@ -271,10 +271,10 @@ class RemoteStore:
                 with self._translated(path, Act.WRITE):
                     return _etag(obstore.put(client, key, data, mode=mode, use_multipart=False))
             except ChecksumWanted:
-                if self._checksums + 1 == CHECKSUM_LEVELS:
+                if self.checksums + 1 == CHECKSUM_LEVELS:
                     raise
-                self._checksums += 1
-                self._writers = make_writers(self._connect, self._policy, self._checksums)
+                self.checksums += 1
+                self._writers = make_writers(self._connect, self._policy, self.checksums)
 
     def _put_conditionally(self, path: str, data: bytes, mode: Any, conflict: ConflictError) -> str:
         pauses = self._policy.pauses()

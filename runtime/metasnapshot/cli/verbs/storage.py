@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
 
@@ -14,6 +15,9 @@ from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import bad, good
 from metasnapshot.cli.text import Document, say, say_json
 from metasnapshot.errors import StorageError
+
+if TYPE_CHECKING:
+    from metasnapshot import StorageTrial
 
 storage = cyclopts.App(name="storage", help="Test an object store.")
 
@@ -42,6 +46,8 @@ def try_storage(
                 say(bad("failed"), f"  {item.name}: {item.found}")
         if found.is_leased:
             say("its conditional writes are made under a lease")
+        for line in _of_bucket(found):
+            say(line)
     return 0 if found.is_reliable else StorageError.exit_code
 
 
@@ -53,4 +59,23 @@ def document(found: StorageTrial) -> Document:
             {"name": item.name, "held": item.held, "found": item.found} for item in found.promises
         ],
         "lease": found.is_leased,
+        "versioned": found.versioned,
+        "lock_mode": found.lock_mode,
+        "locked_until": found.locked_until,
+        "checksum_wanted": found.checksum_wanted,
+        "unknown": list(found.unknown),
     }
+
+
+def _of_bucket(found: StorageTrial) -> Iterator[str]:
+    """What the bucket does with what is written and deleted, as far as it says so."""
+    if found.versioned is not None:
+        kept = "yes: what is deleted stays as an old version, until a lifecycle rule ends it"
+        yield f"versioned: {kept if found.versioned else 'no'}"
+    if found.locked_until is not None:
+        until = f"what is written now is locked until {found.locked_until} ({found.lock_mode})"
+        yield until if found.locked_until else "locked: no default retention"
+    if found.checksum_wanted is not None:
+        yield f"checksum wanted: {'yes, and sent' if found.checksum_wanted else 'no'}"
+    for text in found.unknown:
+        yield f"not known: {text}"
