@@ -15,7 +15,7 @@ from deaths import spread
 from exhaustive import WHOLE
 from pinned_world import Died, PinnedWorld
 
-from metasnapshot.catalogue.pin import Pin, new_token, pin_path, with_token
+from metasnapshot.catalogue.pin import Pin, new_token, pin_path, token_in, with_token
 from metasnapshot.operations import gc_objects, pinning
 from metasnapshot.operations.gc_objects import WATCHED_S
 from metasnapshot.operations.verify import verify
@@ -126,6 +126,21 @@ def test_one_that_was_to_be_kept(tmp_path: Path) -> None:
     left(world, Holder(GONE, os.uname().nodename, ""), is_kept=True)
     assert world.backup().complete
     assert (world.node.ids, world.pins) == ([], [])
+
+
+def test_one_that_was_to_be_kept_and_is_complete(tmp_path: Path) -> None:
+    """Who died between the side file and the end of the note asked for the pin: it stays, and the
+    note goes.
+    """
+    world = PinnedWorld(tmp_path)
+    assert world.backup(keep_pin=True).complete
+    (kept,) = world.node.manifest()[1]
+    token = token_in(kept.remarks)
+    assert token is not None
+    pin = Pin(Holder(GONE, os.uname().nodename, ""), is_kept=True)
+    world.target.inner.put_if_absent(pin_path("full", token), msgspec.json.encode(pin))
+    assert world.backup().complete
+    assert (world.node.ids, world.pins) == ([kept.id], [])
 
 
 def test_a_note_that_is_damaged(tmp_path: Path) -> None:
