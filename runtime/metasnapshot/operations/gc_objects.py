@@ -75,10 +75,18 @@ def find_unneeded(
             its names mean.
     """
     before = (now or datetime.now(UTC)) - grace
+    found = repository.store.names(repository.directory)
+    orphans = set(_orphans(found, repository.directory, before))
+    kept = [number for number in ids_among(found, FULL) if number not in orphans]
+    return _find(repository, kept, before)
+
+
+def _find(repository: Repository, kept: list[int], before: datetime) -> UnneededObjects:
+    """What the side files of these ids do not name."""
     store = repository.store
     find_area(store, repository.directory)
     due, size, young, needed, foreign = list[str](), 0, 0, 0, 0
-    named = _named(store, repository.directory, before)
+    named = _named(store, repository.directory, kept)
     prefix = join(repository.directory, f"{AREA}/x")[:-1]
     for head in store.list(prefix):
         item = parse_name(head.path[len(prefix) :])
@@ -98,7 +106,8 @@ def collect_objects(
     repository: Repository, grace: timedelta, now: datetime | None = None
 ) -> UnneededObjects:
     """Delete objects that no side file names, while no backup with objects is at work. What the
-    service retains stays (`repository.stays`).
+    service retains stays (`repository.stays`). Orphans among the side files go first: where the
+    snapshot of one came back, as a copy does it, that would be called full without its objects.
 
     Raises:
         ConflictError: one is, or somebody else collects; what was deleted before is gone.
@@ -112,7 +121,11 @@ def collect_objects(
     require_may_delete(repository)
     with collecting(store, directory):
         require_no_backups(store, directory)
-        found = find_unneeded(repository, grace, now)
+        before = (now or datetime.now(UTC)) - grace
+        for number in _orphans(store.names(directory), directory, before):
+            delete_unless_retained(store, full_path(directory, number), repository.stays)
+        kept = ids_among(store.names(directory), FULL)
+        found = _find(repository, kept, before)
         paths, gone = iter(found.due), 0
         while batch := list(islice(paths, BATCH)):
             require_no_backups(store, directory)
@@ -161,14 +174,20 @@ def living(store: Store, paths: Iterable[str]) -> set[str]:
     return alive
 
 
-def _named(store: Store, directory: str, before: datetime) -> Keys:
-    """Keys of all objects that side files name, ascending."""
-    found = store.names(directory)
+def _orphans(found: Names, directory: str, before: datetime) -> list[int]:
+    """Ids of the side files whose snapshot has no file, and that are old."""
     files = set(ids_among(found, SNAPSHOT))
+    return [
+        number
+        for number in ids_among(found, FULL)
+        if number not in files and _is_old(found, full_path(directory, number), before)
+    ]
+
+
+def _named(store: Store, directory: str, kept: Iterable[int]) -> Keys:
+    """Keys of all objects that the side files of these ids name, ascending."""
     keys = [np.empty(0, np.uint64)]
-    for number in ids_among(found, FULL):
-        if number not in files and _is_old(found, full_path(directory, number), before):
-            continue  # an orphan
+    for number in kept:
         full = read_full(store, directory, number)
         if full is not None:
             keys.append(object_keys(full))
