@@ -177,6 +177,15 @@ def test_two_snapshots_make_no_schedule(tmp_path: Path) -> None:
     assert (found.usual, found.gaps) == (None, ())
 
 
+@pytest.mark.parametrize(("days", "level"), [(0, "good"), (29, "good"), (31, "doubtful")])
+def test_the_age_of_the_snapshot_is_judged(tmp_path: Path, days: int, level: str) -> None:
+    """One that is older than a month is no good news."""
+    repository = directory(tmp_path)
+    now = NOW + timedelta(days=days)
+    found = gather(repository, 6, repository.manifest().entries, now=now)
+    assert " old." in texts(found, level)
+
+
 def test_a_drill_is_told(tmp_path: Path) -> None:
     """When, how long and with what; one that failed is bad news, one long ago is doubtful."""
     repository = directory(tmp_path)

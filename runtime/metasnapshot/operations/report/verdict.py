@@ -17,7 +17,7 @@ from metasnapshot.operations.report.model import (
 from metasnapshot.spans import counted, spelt
 
 OLD = timedelta(days=30)
-"""A verification or a drill that is older proves little of today's store and release."""
+"""A snapshot that is older holds little of today; a verification or a drill proves little of it."""
 PROBLEMS_MAX = 10
 """Problems of the directory that are told one by one."""
 _ORDER = (BAD, DOUBTFUL, GOOD)
@@ -66,8 +66,8 @@ def _of_snapshot(inside: Inside, point: Point, now: datetime) -> Iterator[Senten
     if summary.unknown_migrations:
         yield Sentence(DOUBTFUL, f"{name} is of a release that this one of ours does not know.")
     if point.taken is not None:
-        span, word = spelt(now - point.taken), "at most " if point.is_least else ""
-        yield Sentence(GOOD, f"{name} is {word}{span} old.")
+        age, word = now - point.taken, "at most " if point.is_least else ""
+        yield Sentence(DOUBTFUL if age > OLD else GOOD, f"{name} is {word}{spelt(age)} old.")
     yield _verified(name, point, now)
     if point.full is None:
         text = "is partial: its rows are in the state store of the cluster alone"
