@@ -32,7 +32,7 @@ demo: $(CORE)
 	@$(BIN)/python tests/demo.py
 
 test: $(READY)
-	@echo "about five minutes on two idle cores"
+	@echo "about six minutes on two idle cores"
 	@$(BIN)/python -m pytest -q -n auto
 
 check: $(READY)
