@@ -14,6 +14,7 @@ from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import WATCHER_NAME, Watcher
 from metasnapshot.cli.app import main
 from metasnapshot.cli.metrics import LINE, Metrics
+from metasnapshot.cli.outcome import Outcome
 from metasnapshot.errors import StorageError
 from metasnapshot.store.local import LocalStore
 
@@ -86,7 +87,7 @@ def test_a_file_that_cannot_be_written(cluster: Path, capsys: pytest.CaptureFixt
 
 def test_a_file_of_somebody_else_is_replaced(tmp_path: Path) -> None:
     """What is no metric does not stay."""
-    made = Metrics()
+    made = Metrics(Outcome())
     made.path = tmp_path / "m.prom"
     made.path.write_bytes(b"\xff\nhello cluster!\n")
     made.write("list", 0, 1.5)

@@ -11,6 +11,7 @@ from shell import BACKUPS, STORE, bare
 
 from metasnapshot.cli.app import main
 from metasnapshot.cli.metrics import LINE, Metrics
+from metasnapshot.cli.outcome import Outcome
 
 METRICS = ("--metrics-file", "m.prom")
 BACKUP = ("backup", *STORE, *BACKUPS, *METRICS)
@@ -85,7 +86,7 @@ def test_a_line_without_a_verb_is_labelled_none(cluster: Path) -> None:
 )
 def test_buckets_are_named_exactly(tmp_path: Path, seconds: float, ends: int) -> None:
     """By all digits that they have: a histogram whose ends moved would be another one."""
-    made = Metrics()
+    made = Metrics(Outcome())
     made.path = tmp_path / "m.prom"
     made.write("backup", 0, seconds)
     name = 'backup_job_latency_bucket{state="success",le="'
@@ -161,8 +162,8 @@ def test_what_counted_without_labels_counts_on(cluster: Path) -> None:
 
 def test_no_label_has_a_secret_or_breaks_a_line(tmp_path: Path) -> None:
     """The URL is shown as everywhere; quotes and line breaks are escaped."""
-    made = Metrics()
-    made.path, made.directory = tmp_path / "m.prom", 'fs://a"b\\c\nd}e/backup'
+    made = Metrics(Outcome())
+    made.path, made.outcome.directory = tmp_path / "m.prom", 'fs://a"b\\c\nd}e/backup'
     for _ in range(2):
         made.write("backup", 0, 1.0)
     (found,) = labelled(made.path, "backup_job_count")

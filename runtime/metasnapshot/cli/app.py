@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 
 import cyclopts
 
 from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.commands import run
+from metasnapshot.cli.outcome import DRY_RUN
 from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
 from metasnapshot.cli.run import begun, current
 from metasnapshot.cli.screen import color_of, coloured
@@ -39,15 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_standard_files()
     prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    start = time.monotonic()
     with begun() as run:
         with interrupts.arranged(), coloured(color_of(given)), noted():
             code = _run(given)
-        metrics = run.metrics
+        outcome, metrics = run.outcome, run.metrics
         if metrics.path is None:
             return code
+        verb = f"{outcome.verb} --dry-run" if DRY_RUN in outcome.words else outcome.verb or "none"
         try:
-            metrics.write(metrics.verb, code, time.monotonic() - start)
+            metrics.write(verb, code, outcome.seconds)
         except MetasnapshotError as error:
             with coloured(color_of(given)):
                 return code or _fail(error, as_json=False)
@@ -62,20 +62,24 @@ def _run(arguments: Sequence[str]) -> int:
         require_text(arguments)
         words = translate(arguments)
         verb = next((word for word in words if find_verb(word)), None)
-        current().metrics.verb = f"{verb} --dry-run" if "--dry-run" in words else verb or "none"
+        outcome = current().outcome
+        outcome.name(verb, words)
         code = run(verb, words)
         flush()
     except cyclopts.CycloptsError as error:
         text = _needed(error, verb) or _our_style(str(error))
         if "--nagios" in arguments:
             return nagios(NAGIOS_UNKNOWN, text)
-        complain(text, " ".join(filter(None, ["metasnapshot", verb, "--help"])))
+        hint = " ".join(filter(None, ["metasnapshot", verb, "--help"]))
+        current().outcome.fail(UsageError(text, hint=hint))
+        complain(text, hint)
         return UsageError.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         if isinstance(error, BrokenPipeError) and not interrupts.seen:
             discard_output()  # the reader of our output went away, as `head` does
             return BROKEN_PIPE
         told = _told(error)
+        current().outcome.error = told
         if "--nagios" in arguments and isinstance(told, UsageError):
             return nagios(NAGIOS_UNKNOWN, str(told))
         return _fail(told, as_json=as_json)
@@ -100,6 +104,7 @@ def _told(error: BaseException) -> MetasnapshotError:
 
 def _fail(error: MetasnapshotError, *, as_json: bool) -> int:
     """Tell an error; returns its exit code."""
+    current().outcome.fail(error)
     try:
         if as_json:
             say_json(error_document(error))

@@ -12,8 +12,9 @@ import metasnapshot
 from metasnapshot import Backups, RowChange, TableDiff, Where
 from metasnapshot.cli.options import AS_SAID, StateStore
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, note, printable, say, say_json, table
-from metasnapshot.errors import SOME_FAILED, UsageError
+from metasnapshot.errors import SOME_FAILED, MetasnapshotError, UsageError
 from metasnapshot.heap import return_large_blocks
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -76,7 +77,10 @@ def _tell(diffs: Iterator[TableDiff], *, json: bool, with_rows: bool) -> int:
         say_json({"summary": True, "equal": not counts, "rows": counts})
     elif not with_rows:
         _say_counts(told)
-    return SOME_FAILED if any(item.refusal for item in told) else 0
+    refusals = [item.refusal for item in told if item.refusal]
+    for refusal in refusals:
+        current().outcome.fail(MetasnapshotError(refusal))
+    return SOME_FAILED if refusals else 0
 
 
 def _say_counts(told: list[TableDiff]) -> None:

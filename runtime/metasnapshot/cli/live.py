@@ -109,6 +109,7 @@ def backup(
         meta_store=None if store.meta_store is None else store.place(),
         context=current().context,
     )
+    current().outcome.did("made", [made.snapshot_id])
     for text in made.warnings:
         note(text)
     if json:
@@ -125,11 +126,13 @@ def delete(url: str, ids: Sequence[str], *, yes: bool, json: bool) -> int:
         raise UsageError("a meta node takes ids", hint=hint)
     numbers = [given_id(text, hint) for text in ids]
     names = ", ".join(map(str, numbers))
+    current().outcome.about(numbers)
     confirm(f"delete {names} by the meta node?", yes=yes)
     with open_meta_node(url) as node:
         known = {item.id for item in node.manifest()[1]}
         node.delete(numbers)
         left = {item.id for item in node.manifest()[1]}
+    current().outcome.did("deleted", [item for item in numbers if item in known - left])
     if left & set(numbers):
         raise MetasnapshotError(f"still there: {sorted(left & set(numbers))}")
     gone = [number for number in numbers if number in known]

@@ -15,12 +15,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from metasnapshot.cli.outcome import Outcome
 from metasnapshot.errors import MetasnapshotError, StorageError
-
-if TYPE_CHECKING:
-    from metasnapshot import Backups
 
 LINE = r"([a-z_]+(?:\{.*\})?) (\S+)"
 _LABEL = r'([a-z_]+)="((?:[^"\\]|\\.)*)"'
@@ -52,14 +49,10 @@ class Run:
 class Metrics:
     """Values of a run by name and labels, and the file that they go to."""
 
-    def __init__(self) -> None:
+    def __init__(self, outcome: Outcome) -> None:
         self.path: Path | None = None
-        self.verb = "none"
+        self.outcome = outcome
         self.values: dict[str, float] = {}
-        self.directory = ""
-        """URL of the backup directory, without credentials; empty as long as none is named."""
-        self.found: Backups | None = None
-        """It, once it is open."""
 
     @contextmanager
     def timed(self, verb: str) -> Generator[Run]:
@@ -96,18 +89,8 @@ class Metrics:
 
     def _labels(self) -> Labels:
         """Of which directory and cluster this run is, as far as that is known."""
-        found = {"directory": self.directory, "cluster": _cluster_of(self.found)}
+        found = {"directory": self.outcome.directory, "cluster": self.outcome.cluster}
         return {name: value for name, value in found.items() if value}
-
-
-def _cluster_of(found: Backups | None) -> str:
-    """The cluster that the newest snapshot is recorded to be of; empty if nothing says so."""
-    if found is None or not found.is_read:
-        return ""
-    try:
-        return found.recorded_cluster_id() or ""
-    except MetasnapshotError:  # what went wrong with the run is told elsewhere
-        return ""
 
 
 def render(values: dict[str, float]) -> str:

@@ -45,10 +45,10 @@ class _Place:
             UsageError: it is not given.
         """
         url = given(self.backup_storage_url, "--backup-storage-url")
-        metrics = current().metrics
-        metrics.directory = f"{shown_url(url)}/{self.backup_storage_directory}"
-        metrics.found = backups_at(url, self.backup_storage_directory, cluster)
-        return metrics.found
+        outcome = current().outcome
+        outcome.directory = f"{shown_url(url)}/{self.backup_storage_directory}"
+        outcome.found = backups_at(url, self.backup_storage_directory, cluster)
+        return outcome.found
 
     def open(self) -> Backups:
         """The same, its manifest read.

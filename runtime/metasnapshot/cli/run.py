@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from metasnapshot import Context
 from metasnapshot.cli.configuration import Configuration
 from metasnapshot.cli.metrics import Metrics
+from metasnapshot.cli.outcome import Outcome
 
 
 @dataclass
@@ -20,14 +21,19 @@ class Run:
     """A run.
 
     Attributes:
-        metrics: what it comes to.
+        outcome: what it comes to.
+        metrics: its numbers.
         configuration: what nobody typed.
         context: how its operations reach stores.
     """
 
-    metrics: Metrics = field(default_factory=Metrics)
+    outcome: Outcome = field(default_factory=Outcome)
+    metrics: Metrics = field(init=False)
     configuration: Configuration = field(default_factory=Configuration)
     context: Context = field(default_factory=Context)
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics(self.outcome)
 
 
 _RUN: ContextVar[Run] = ContextVar("run")

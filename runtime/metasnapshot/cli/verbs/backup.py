@@ -15,6 +15,7 @@ from metasnapshot.cli.meta_store import NOWHERE, OptionalMetaStore
 from metasnapshot.cli.objects import WITHOUT, WithObjects
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.snapshots import snapshot_document
 from metasnapshot.cli.text import (
     Document,
@@ -27,7 +28,7 @@ from metasnapshot.cli.text import (
     spelt_size,
     tell,
 )
-from metasnapshot.errors import UsageError
+from metasnapshot.errors import MetasnapshotError, UsageError
 
 if TYPE_CHECKING:
     from metasnapshot import BackupResult, FullResult, PinnedResult
@@ -74,6 +75,7 @@ def backup(
         )
         return _say_full(full, dry_run=options.dry_run, json=json)
     result = metasnapshot.backup(meta_store, found, options)
+    current().outcome.did("made", [result.entry.id])
     for text in result.warnings:
         note(text)
     if json:
@@ -105,9 +107,7 @@ def _say(result: BackupResult, *, dry_run: bool) -> None:
 
 
 def _say_full(full: FullResult, *, dry_run: bool, json: bool) -> int:
-    for text in full.warnings:
-        note(text)
-    error = full.error
+    error = _noted(full, full.backup.entry.id)
     if json:
         found = document(full.backup, dry_run=dry_run) | full_document(full)
         say_json(found if error is None else found | error_document(error))
@@ -135,9 +135,7 @@ def _say_objects(
 
 def _say_pinned(full: PinnedResult, url: str, *, json: bool) -> int:
     """The same of one by way of a meta node."""
-    for text in full.warnings:
-        note(text)
-    error = full.error
+    error = _noted(full, full.entry.id)
     if json:
         told = {"snapshot_id": full.entry.id, "via_meta": shown_url(url), "pinned": full.pinned}
         found = told | objects_document(full, full, rounds=1)
@@ -146,6 +144,17 @@ def _say_pinned(full: PinnedResult, url: str, *, json: bool) -> int:
     now = "which pins it" if full.pinned else "which pins it no more"
     say(f"backup {full.entry.id}, made by the meta node, {now}")
     return _say_objects(full, full, "copied")
+
+
+def _noted(full: FullResult | PinnedResult, number: int) -> MetasnapshotError | None:
+    """Tell the warnings, and put the snapshot down as made; returns what was wrong with it."""
+    for text in full.warnings:
+        note(text)
+    outcome = current().outcome
+    outcome.did("made", [number])
+    if full.error is not None:
+        outcome.fail(full.error)
+    return full.error
 
 
 def full_document(full: FullResult) -> Document:

@@ -65,14 +65,13 @@ def check(
     except MetasnapshotError as error:
         if not nagios_line:
             raise
+        current().outcome.fail(error)
         is_lost = isinstance(error, (ManifestMissing, DamageError))
         return nagios(NAGIOS_CRITICAL if is_lost else NAGIOS_UNKNOWN, str(error))
-    taken = health.newest_at.timestamp() if health.newest_at else 0
-    metrics = current().metrics
-    metrics.set("metasnapshot_snapshots", health.count)
-    metrics.set("metasnapshot_problems", len(health.problems))
-    metrics.set("metasnapshot_newest_bytes", health.newest_size)
-    metrics.set("metasnapshot_newest_timestamp_seconds", taken)
+    taken = _count(health)
+    stale = StaleBackups("; ".join(health.problems), hint="`metasnapshot list` shows them all")
+    if health.problems:
+        current().outcome.fail(stale)
     if nagios_line:
         age = f" age={time.time() - taken:.0f}s" if taken else ""
         code = NAGIOS_CRITICAL if health.problems else NAGIOS_OK
@@ -82,9 +81,20 @@ def check(
         say_json(document(health))
         return StaleBackups.exit_code if health.problems else 0
     if health.problems:
-        raise StaleBackups("; ".join(health.problems), hint="`metasnapshot list` shows them all")
+        raise stale
     say(_summary(health))
     return 0
+
+
+def _count(health: Health) -> float:
+    """Say the numbers of a directory; returns when the newest sound snapshot was taken, or 0."""
+    taken = health.newest_at.timestamp() if health.newest_at else 0
+    metrics = current().metrics
+    metrics.set("metasnapshot_snapshots", health.count)
+    metrics.set("metasnapshot_problems", len(health.problems))
+    metrics.set("metasnapshot_newest_bytes", health.newest_size)
+    metrics.set("metasnapshot_newest_timestamp_seconds", taken)
+    return taken
 
 
 def _summary(health: Health) -> str:

@@ -8,10 +8,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from metasnapshot import Copied
+from metasnapshot import Copied, shown_url
 from metasnapshot.cli.objects import UNCOPIED, CopyObjects
 from metasnapshot.cli.options import Directory, Json, SnapshotId, backups_at
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.cli.text import Document, complain, note, say, say_json, spelt_size
 from metasnapshot.errors import SOME_FAILED
@@ -35,8 +36,14 @@ def copy(
     """
     found = directory.open()
     pace = objects if objects.with_objects else None
+    outcome = current().outcome
+    outcome.about(map(found.id_of, ids) if ids else found.ids())
+    outcome.to.append(f"{shown_url(to)}/{to_directory}")
     copied = found.copy(backups_at(to, to_directory), ids, objects=pace)
-    code = SOME_FAILED if any(item.error for item in copied) else 0
+    outcome.did("copied", (item.snapshot_id for item in copied if item.error is None))
+    for error in filter(None, (item.error for item in copied)):
+        outcome.fail(error)
+    code = SOME_FAILED if outcome.error else 0
     if json:
         say_json(document(copied))
         return code

@@ -20,6 +20,7 @@ from metasnapshot import (
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.options import Json
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, complain, releases, say, say_json, say_page
 from metasnapshot.errors import UnknownFormat, UsageError
 
@@ -60,8 +61,11 @@ def coverage(
         say_page("\n".join(made.text))
     else:
         _print(result)
-    is_covered = not result.unknown and not result.missing
-    return 0 if is_covered or made is not None else UnknownFormat.exit_code
+    if made is not None or (not result.unknown and not result.missing):
+        return 0
+    error = UnknownFormat("meta store and registry do not have the same tables and columns")
+    current().outcome.fail(error)
+    return error.exit_code
 
 
 def written(pasted: Pasted | None) -> Document:

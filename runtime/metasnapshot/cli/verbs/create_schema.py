@@ -7,10 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 import metasnapshot
-from metasnapshot import SchemaResult, release_named, release_of, schema_script
+from metasnapshot import SchemaResult, release_named, release_of, schema_script, shown_url
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, say, say_json, say_page
 from metasnapshot.errors import UsageError
 
@@ -43,6 +44,7 @@ def create_schema(
         else:
             say_page(text.rstrip())
         return 0
+    current().outcome.to.append(shown_url(store.meta_store))
     result = metasnapshot.create_schema(store.place(), found)
     if json:
         say_json(document(result))

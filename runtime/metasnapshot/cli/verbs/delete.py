@@ -8,6 +8,7 @@ from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory, SnapshotId, Yes
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.snapshots import require_named, snapshot_document, tell_what_is_left
 from metasnapshot.cli.text import confirm, say, say_json
 from metasnapshot.spans import counted
@@ -28,10 +29,12 @@ def delete(
         live.require_no_cluster(directory.cluster)
         return live.delete(via_meta, ids, yes=yes, json=json)
     found = directory.open()
-    entries = found.delete(require_named(ids), dry_run=True)
+    entries, outcome = found.delete(require_named(ids), dry_run=True), current().outcome
+    outcome.about(entry.id for entry in entries)
     names = ", ".join(str(entry.id) for entry in entries)
     confirm(f"delete {names} of {counted(len(found.manifest().entries), 'snapshot')}?", yes=yes)
     entries = found.delete([entry.id for entry in entries])
+    outcome.did("deleted", (entry.id for entry in entries))
     told = tell_what_is_left(found, deleted=bool(entries))
     if json:
         say_json({"deleted": [snapshot_document(entry) for entry in entries]} | told)

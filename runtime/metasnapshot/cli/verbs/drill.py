@@ -7,6 +7,7 @@ from typing import Annotated
 from metasnapshot import DrillResult
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import bad, good
 from metasnapshot.cli.text import Document, complain, say, say_json
 from metasnapshot.errors import DamageError
@@ -24,7 +25,11 @@ def drill(
     $ metasnapshot drill latest --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    result = found.drill(id)
+    number, outcome = found.id_of(id), current().outcome
+    outcome.about([number])
+    result = found.drill(number)
+    for text in result.differences:
+        outcome.fail(DamageError(f"snapshot {number} differs after a restore: {text}"))
     if json:
         say_json(document(result))
     else:

@@ -10,6 +10,7 @@ from metasnapshot import Judged, ManifestEntry
 from metasnapshot.cli.options import DRY, Commit, Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
+from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import Part, doubtful, good
 from metasnapshot.cli.snapshots import tell_what_is_left
 from metasnapshot.cli.text import Document, note, say, say_json, shown_time, table
@@ -33,7 +34,10 @@ def expire(
     judged = judgement.judged
     for text in judgement.warnings:
         note(text)
+    outcome = current().outcome
+    outcome.about(entry.id for entry in judgement.going)
     deleted = found.expire(judgement) if commit else ()
+    outcome.did("deleted", (entry.id for entry in deleted))
     left = tell_what_is_left(found, deleted=bool(deleted))
     if json:
         say_json(document(judged, deleted, committed=commit) | left)

@@ -11,10 +11,11 @@ from cyclopts import Parameter
 from metasnapshot import Stray, Strays
 from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory
 from metasnapshot.cli.parameters import DURATION, FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import Part, doubtful
 from metasnapshot.cli.snapshots import tell_what_is_left
 from metasnapshot.cli.text import Document, complain, say, say_json, shown_time, spelt_size, table
-from metasnapshot.errors import SOME_FAILED
+from metasnapshot.errors import SOME_FAILED, StorageError
 from metasnapshot.spans import counted
 
 if TYPE_CHECKING:
@@ -63,10 +64,13 @@ def gc(
         if unneeded is not None:
             _say_objects(unneeded, committed=commit)
     for number in strays.lost:
-        complain(
+        error = StorageError(
             f"snapshot {number} is in the manifest and its file is not there",
-            "`metasnapshot rebuild-manifest` drops such entries, `copy` may bring the file back",
+            hint="`metasnapshot rebuild-manifest` drops such entries, `copy` may bring the file "
+            "back",
         )
+        current().outcome.fail(error)
+        complain(str(error), error.hint)
     return SOME_FAILED if strays.lost else 0
 
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.snapshots import require_named
 from metasnapshot.cli.text import say, say_json
 
@@ -23,7 +24,10 @@ def keep(
     $ metasnapshot keep 4 --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    kept = found.keep(require_named(ids), release=release)
+    numbers, outcome = [found.id_of(text) for text in require_named(ids)], current().outcome
+    outcome.about(numbers)
+    kept = found.keep(numbers, release=release)
+    outcome.did("kept", (number for number in numbers if number in kept))
     if json:
         say_json({"kept": list(kept)})
     else:

@@ -10,8 +10,10 @@ from cyclopts import Parameter
 from metasnapshot import AreaCosts, Pins
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, say, say_json, tell
 from metasnapshot.errors import ObjectMissing, UsageError
+from metasnapshot.spans import counted
 
 
 def pins(
@@ -47,7 +49,12 @@ def pins(
         )
         for finding in result.lost.kept if result.lost else ():
             tell(finding)
-    return ObjectMissing.exit_code if result.lost and result.lost.missing else 0
+    if not result.lost or not result.lost.missing:
+        return 0
+    names = ", ".join(map(str, result.snapshot_ids))
+    error = ObjectMissing(f"{counted(result.lost.missing, 'object')} of snapshots {names}")
+    current().outcome.fail(error)
+    return error.exit_code
 
 
 def _say_area(found: AreaCosts, *, json: bool) -> int:

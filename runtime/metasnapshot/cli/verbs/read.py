@@ -13,6 +13,7 @@ from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, State
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.progress import counted
 from metasnapshot.cli.rows import STDOUT, Stdout, form_of, refuse_stdout
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, complain, error_document, say, say_json
 from metasnapshot.errors import SOME_FAILED, UsageError
 from metasnapshot.heap import return_large_blocks
@@ -172,7 +173,10 @@ def _read_all(tables: Tables, wish: Wish, form: Format, to: Path, jobs: int, *, 
                 say(f"{to / item.path}: {item.rows} rows of {item.table.full_name}")
             else:
                 complain(f"{item.table.full_name}: {item.error}", item.error.hint)
-    return SOME_FAILED if any(item.error is not None for item in results) else 0
+    errors = [item.error for item in results if item.error is not None]
+    for error in errors:
+        current().outcome.fail(error)
+    return SOME_FAILED if errors else 0
 
 
 def _document(item: TableFile) -> Document:

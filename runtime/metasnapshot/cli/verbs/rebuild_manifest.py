@@ -7,8 +7,9 @@ from typing import Annotated
 from metasnapshot import Rebuilt
 from metasnapshot.cli.options import DRY, Commit, Json, WholeDirectory, backups_at
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.text import Document, complain, say, say_json
-from metasnapshot.errors import SOME_FAILED
+from metasnapshot.errors import SOME_FAILED, DamageError
 
 
 def rebuild_manifest(
@@ -25,7 +26,10 @@ def rebuild_manifest(
     rebuilt = backups_at(
         directory.backup_storage_url, directory.backup_storage_directory
     ).rebuild_manifest(commit=commit)
-    writes = commit and not rebuilt.is_same
+    writes, outcome = commit and not rebuilt.is_same, current().outcome
+    outcome.about([*rebuilt.added, *rebuilt.changed, *rebuilt.dropped])
+    for number, why in rebuilt.damaged.items():
+        outcome.fail(DamageError(f"snapshot {number} gets no entry: {why}"))
     if json:
         say_json(document(rebuilt, committed=writes))
     else:

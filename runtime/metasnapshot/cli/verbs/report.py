@@ -12,9 +12,10 @@ import metasnapshot
 from metasnapshot import Report
 from metasnapshot.cli.options import Directory, Json, SnapshotId
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import bad, doubtful, good
 from metasnapshot.cli.text import Document, say, say_json, spelt_size
-from metasnapshot.errors import UsageError
+from metasnapshot.errors import MetasnapshotError, UsageError
 
 PAINTS = {"good": good, "doubtful": doubtful, "bad": bad}
 
@@ -42,6 +43,8 @@ def report(
     metasnapshot.require_pages()
     found = metasnapshot.report(directory.open(), "all" if all else id)
     size = metasnapshot.write_report(found, to)
+    if found.error_code:
+        current().outcome.fail(MetasnapshotError(found.error))
     if json:
         say_json(document(found, to, size))
         return found.error_code

@@ -14,11 +14,13 @@ from metasnapshot import (
     RestorePlan,
     RestoreResult,
     restoring,
+    shown_url,
 )
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.options import Directory, Json, SnapshotId, Yes
 from metasnapshot.cli.pace import require_default
 from metasnapshot.cli.parameters import FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import bad, doubtful, good
 from metasnapshot.cli.text import Document, confirm, say, say_json, spelt_size
 
@@ -56,10 +58,14 @@ def restore(
     if not options.with_objects:
         require_default(pace, "--with-objects")
     found = directory.open()
-    number = found.id_of(id)
+    number, outcome = found.id_of(id), current().outcome
+    outcome.about([number])
+    outcome.to += map(shown_url, filter(None, (store.meta_store, options.hummock_storage_url)))
     with restoring(found, number, store.place(), options, pace) as run:
         planned = run.plan(is_load=not plan)
         if plan and json:
+            if planned.error is not None:
+                outcome.fail(planned.error)
             say_json(plan_document(planned))
             return planned.error.exit_code if planned.error else 0
         if not json:
@@ -71,6 +77,7 @@ def restore(
         if planned.empties and options.clean:
             confirm(f"empty the tables {planned.fullest}?", yes=yes)
         result = run.load()
+        outcome.did("restored", [number])
     if json:
         say_json(document(result, number))
     else:

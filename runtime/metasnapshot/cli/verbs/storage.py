@@ -48,7 +48,12 @@ def try_storage(
             say("its conditional writes are made under a lease")
         for line in _of_bucket(found):
             say(line)
-    return 0 if found.is_reliable else StorageError.exit_code
+    if found.is_reliable:
+        return 0
+    broken = ", ".join(item.name for item in found.promises if not item.held)
+    error = StorageError(f"{found.url} cannot be relied on: {broken}")
+    current().outcome.fail(error)
+    return error.exit_code
 
 
 def document(found: StorageTrial) -> Document:

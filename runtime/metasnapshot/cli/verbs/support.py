@@ -57,7 +57,10 @@ def support(
                 say(bad("failed"), f"  {item.name}: {shown_text(str(item.error))}")
         say(f"{to}: {spelt_size(to.stat().st_size)}")
         note("names of tables, hosts and buckets are in it: look through it before you send it")
-    return SOME_FAILED if any(item.error is not None for item in made) else 0
+    errors = [item.error for item in made if item.error is not None]
+    for error in errors:
+        current().outcome.fail(error)
+    return SOME_FAILED if errors else 0
 
 
 @dataclass(frozen=True)

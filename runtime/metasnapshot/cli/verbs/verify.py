@@ -12,6 +12,7 @@ from metasnapshot import Level, VerifyResult
 from metasnapshot.cli.content import UNREAD, ReadContent
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import DURATION, FLAT
+from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import good
 from metasnapshot.cli.text import (
     Document,
@@ -67,6 +68,9 @@ def verify(
     results: list[VerifyResult] = []
     for result in found.verify(ids, level, state=place, content=check, if_older_than=if_older_than):
         results.append(result)
+        current().outcome.about([result.snapshot_id])
+        if result.error is not None:
+            current().outcome.fail(result.error)
         if not json:
             _print(result)
     if json:

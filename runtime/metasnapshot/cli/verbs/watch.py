@@ -144,6 +144,7 @@ class Round:
         except MetasnapshotError as error:
             if interrupts.seen:  # it failed by that
                 raise KeyboardInterrupt from error
+            current().outcome.fail(error)
             self.log.failure(error)
             return error.exit_code
         self.log.success(result.entry.id, result.size, [entry.id for entry in gone])
@@ -154,10 +155,12 @@ class Round:
         meta_store = self.store.place()
         if not self.objects.with_objects:
             result = metasnapshot.backup(meta_store, self.found, self.options)
+            current().outcome.did("made", [result.entry.id])
             warnings = result.warnings
         else:
             full = metasnapshot.backup_full(meta_store, self.found, self.options, self.objects)
             result, warnings = full.backup, full.warnings
+            current().outcome.did("made", [result.entry.id])
             if full.error is not None:
                 raise full.error
         for text in warnings:
@@ -171,7 +174,10 @@ class Round:
         for text in judgement.warnings:
             self.log.warning(text)
         before = len(self.found.retained)
+        outcome = current().outcome
+        outcome.about(entry.id for entry in judgement.going)
         gone = self.found.expire(judgement)
+        outcome.did("deleted", (entry.id for entry in gone))
         for text in metasnapshot.say_what_stays(self.found.retained[before:]):
             self.log.warning(text)
         return gone
