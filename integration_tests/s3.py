@@ -23,10 +23,14 @@ class S3Server:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self._client = self.client("s3")
+
+    def client(self, service: str) -> Any:
+        """AWS's own client of one of the services that the server knows."""
         key, _, secret = KEYS.partition(":")
-        self._client: Any = boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{port}",
+        return boto3.client(
+            service,  # pyright: ignore[reportArgumentType]
+            endpoint_url=f"http://127.0.0.1:{self.port}",
             aws_access_key_id=key,
             aws_secret_access_key=secret,
             region_name="us-east-1",

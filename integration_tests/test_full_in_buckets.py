@@ -7,10 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import boto3  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 from object_world import ObjectWorld
-from s3 import KEYS, S3Server
+from s3 import S3Server
 from shell import Shell
 
 from metasnapshot.store.url import open_store
@@ -23,14 +22,7 @@ BELOW = {"the root": ("", 2), "above": ("a", 2), "the URL's root": ("a/b", 2), "
 
 @pytest.fixture
 def client(s3: S3Server) -> Any:
-    key, _, secret = KEYS.partition(":")
-    return boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{s3.port}",
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
-        region_name="us-east-1",
-    )
+    return s3.client("s3")
 
 
 @pytest.fixture

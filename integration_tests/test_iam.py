@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import boto3  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 from goldens import DATA_DIRECTORY
 from object_world import ObjectWorld
-from s3 import KEYS, S3Server, s3_server
+from s3 import S3Server, s3_server
 
 from metasnapshot.cli.app import main
 from metasnapshot.hummock.paths import object_path
@@ -36,7 +35,7 @@ class Guarded:
     def __init__(self, server: S3Server) -> None:
         self.server = server
         for bucket in (BACKUPS, STATE, NEW):
-            self._client("s3").create_bucket(Bucket=bucket)
+            self.server.client("s3").create_bucket(Bucket=bucket)
         self.keys = {path.stem: self._user(path) for path in sorted(POLICIES.glob("*.json"))}
 
     def place(self, bucket: str, user: str) -> str:
@@ -49,21 +48,11 @@ class Guarded:
     def _user(self, path: Path) -> str:
         state = NEW if path.stem == "restore" else STATE
         text = path.read_text().replace("BACKUP-BUCKET", BACKUPS).replace("STATE-BUCKET", state)
-        iam = self._client("iam")
+        iam = self.server.client("iam")
         iam.create_user(UserName=path.stem)
         iam.put_user_policy(UserName=path.stem, PolicyName=path.stem, PolicyDocument=text)
         key = iam.create_access_key(UserName=path.stem)["AccessKey"]
         return f"{key['AccessKeyId']}:{key['SecretAccessKey']}"
-
-    def _client(self, service: str) -> Any:
-        key, _, secret = KEYS.partition(":")
-        return boto3.client(
-            service,  # pyright: ignore[reportArgumentType]
-            endpoint_url=f"http://127.0.0.1:{self.server.port}",
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-            region_name="us-east-1",
-        )
 
     def _checks(self, after: int) -> None:
         url = f"http://127.0.0.1:{self.server.port}/moto-api/reset-auth"

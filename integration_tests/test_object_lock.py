@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3  # pyright: ignore[reportMissingTypeStubs]
 import goldens
 import pytest
-from s3 import KEYS, S3Server
+from s3 import S3Server
 
 import metasnapshot
 from metasnapshot.cli.app import main
@@ -19,14 +18,7 @@ TAG = goldens.SHIPPED / "v3.0.3"
 
 @pytest.fixture
 def client(s3: S3Server) -> Any:
-    key, _, secret = KEYS.partition(":")
-    return boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{s3.port}",
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
-        region_name="us-east-1",
-    )
+    return s3.client("s3")
 
 
 @pytest.fixture

@@ -65,42 +65,24 @@ class Made:
         """A table, or a materialized view over others, of so many bytes."""
         kind = TableType.MATERIALIZED_VIEW if view else TableType.TABLE
         number = self._new(name, ObjectType.TABLE, reads)
-        row = replaced(
-            self.templates["tables"],
-            table_id=number,
-            name=name,
-            table_type=kind,
-            optional_associated_source_id=None,
-        )
-        self.sections["tables"].append(row)
+        source = {"optional_associated_source_id": None}
+        self._row("tables", table_id=number, name=name, table_type=kind, **source)
         self.sizes[number] = size
 
     def source(self, name: str, connector: str = "kafka", **properties: str) -> None:
         """A source."""
         number = self._new(name, ObjectType.SOURCE, ())
         found = {"connector": connector, **properties}
-        row = replaced(
-            self.templates["sources"],
-            source_id=number,
-            name=name,
-            with_properties=found,
-            optional_associated_table_id=None,
-        )
-        self.sections["sources"].append(row)
+        table = {"optional_associated_table_id": None}
+        self._row("sources", source_id=number, name=name, with_properties=found, **table)
 
     def sink(self, name: str, *reads: str, connector: str = "kafka", into: str = "") -> None:
         """A sink, maybe into a table."""
         number = self._new(name, ObjectType.SINK, reads)
         target = self.ids[into] if into else None
         properties = {"connector": "table" if into else connector}
-        row = replaced(
-            self.templates["sinks"],
-            sink_id=number,
-            name=name,
-            target_table=target,
-            properties=properties,
-        )
-        self.sections["sinks"].append(row)
+        found = {"target_table": target, "properties": properties}
+        self._row("sinks", sink_id=number, name=name, **found)
 
     def finished(self, objects: Iterable[int] = (), size: int = 1 << 26) -> MetaSnapshot:
         """The snapshot, with an SST for each object id, shared by all tables in turn."""
@@ -133,26 +115,19 @@ class Made:
         number = self.ids[name] = FIRST + len(self.ids)
         self._object(number, kind, DATABASE, SCHEMA)
         for other in reads:
-            row = replaced(
-                self.templates["object_dependencies"],
-                id=len(self.sections["object_dependencies"]) + 1,
-                oid=self.ids[other],
-                used_by=number,
-            )
-            self.sections["object_dependencies"].append(row)
+            count = len(self.sections["object_dependencies"])
+            self._row("object_dependencies", id=count + 1, oid=self.ids[other], used_by=number)
         return number
+
+    def _row(self, section: str, **values: Any) -> None:
+        """One more row of a section, like the golden one but for some values."""
+        self.sections[section].append(replaced(self.templates[section], **values))
 
     def _object(
         self, number: int, kind: ObjectType, database: int | None, schema: int | None
     ) -> None:
-        row = replaced(
-            self.templates["objects"],
-            oid=number,
-            obj_type=kind,
-            database_id=database,
-            schema_id=schema,
-        )
-        self.sections["objects"].append(row)
+        places = {"database_id": database, "schema_id": schema}
+        self._row("objects", oid=number, obj_type=kind, **places)
 
 
 def _levels(made: Any, objects: list[int], tables: list[int], template: Any, size: int) -> None:

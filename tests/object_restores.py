@@ -1,4 +1,4 @@
-"""Restores of a full backup whose state store is lost: what tests of them share."""
+"""Full backups, and restores of them where the state store is lost: what tests share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from object_world import ObjectWorld
-from shell import BACKUPS, STORE, TARGET
+from shell import BACKUPS, STORE, TARGET, Shell
 
 from metasnapshot.hummock.paths import object_path, parse_path
 
@@ -20,6 +21,13 @@ OVERWRITE = (
 NEW = (*OVERWRITE, "--hummock-storage-url", "fs://new", "--hummock-storage-directory", "data_2")
 RESTORE = ("restore", "latest", *TARGET, *BACKUPS, "--with-objects", *NEW)
 CLUSTER_ID = "data_2/cluster_id/0"
+
+
+def with_full_backup(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """The command beside a cluster that has a full backup."""
+    found = Shell(world.path, capsys)
+    assert found.run(*BACKUP)[0] == 0
+    return found
 
 
 def restored(world: ObjectWorld) -> dict[int, bytes]:

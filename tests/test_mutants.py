@@ -103,6 +103,7 @@ def test_every_mutant_can_be_made() -> None:
         (entry(new="* 2"), "the new text is the old one"),
         (entry(test="test_gone"), "there is no test_gone in tests/test_numbers.py"),
         (entry(test="TestGone::test_half"), "there is no TestGone in tests/test_numbers.py"),
+        (entry(new="* ("), "with the new text it is no Python: '(' was never closed"),
         (entry(says=" "), "no words are expected"),
         (entry().replace("numbers.py", "gone.py", 1), "there is no source/product/gone.py"),
         (entry().replace("says:", "said:"), "missing or unknown: said, says"),
@@ -130,7 +131,7 @@ def test_what_lives_is_told(tree: Path) -> None:
         entry(breaks="too weak", test="test_double"),
         entry(breaks="other words", says="four is not doubled"),
         entry(breaks="the listing", says="numbers.double(3) == 6,"),
-        entry(breaks="no module", old="def half(", new="def half(("),
+        entry(breaks="no module", old="def half(", new="raise ImportError\\ndef half("),
     )
     code, said = run(tree)
     assert code == 1

@@ -22,13 +22,6 @@ BACKUP = ("backup", *STORE, *BACKUPS, "--meta-node-stopped", "--with-objects")
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
-    """A cluster in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return ObjectWorld(tmp_path)
-
-
-@pytest.fixture
 def shell(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(world.path, capsys)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clock import Clock
 from pinned_world import LocalNode, PinnedWorld
 
 from metasnapshot.catalogue import changes
@@ -18,21 +17,13 @@ from metasnapshot.errors import (
     ConflictError,
     UsageError,
 )
-from metasnapshot.operations import gc_objects, pinning
 from metasnapshot.operations.verify import verify
 from metasnapshot.operations.verify_content import ContentCheck
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 OTHER = "00000000-0000-4000-8000-00000000000b"
 LATE = 90_001
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of releases and of watches, which only their pauses move."""
-    made = Clock()
-    monkeypatch.setattr(pinning, "time", made)
-    monkeypatch.setattr(gc_objects, "time", made)
-    return made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from object_restores import BACKUP, restored
+from object_restores import restored, with_full_backup
 from object_world import ObjectWorld
 from shell import BACKUPS, TARGET, Shell
 
@@ -23,17 +23,8 @@ DATA = "hummock_001"
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
-    """A living cluster with a full backup."""
-    monkeypatch.chdir(tmp_path)
-    return ObjectWorld(tmp_path)
-
-
-@pytest.fixture
 def shell(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
-    found = Shell(world.path, capsys)
-    assert found.run(*BACKUP)[0] == 0
-    return found
+    return with_full_backup(world, capsys)
 
 
 def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
@@ -144,8 +135,7 @@ def test_what_stays_common_is_told_by_name(
     closing list after; no password with them.
     """
     connect_to(world)
-    shell = Shell(world.path, capsys)
-    assert shell.run(*BACKUP)[0] == 0
+    shell = with_full_backup(world, capsys)
     code, found = shell.answer(*WITH_OBJECTS, "--plan")
     assert code == 0, found
     outside = [(item["kind"], item["name"], item["of"]) for item in found["clone"]["outside"]]

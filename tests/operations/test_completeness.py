@@ -18,12 +18,6 @@ GC = ("gc", *BACKUPS, "--grace", "1h")
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
-    monkeypatch.chdir(tmp_path)
-    return ObjectWorld(tmp_path)
-
-
-@pytest.fixture
 def shell(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
     """A directory with a full backup and a plain one after it."""
     found = Shell(world.path, capsys)

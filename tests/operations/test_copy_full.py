@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from object_restores import BACKUP, with_full_backup
 from object_world import ObjectWorld
 from shell import BACKUPS, STORE, Shell
 
@@ -19,24 +20,14 @@ from metasnapshot.operations.copy_full import copy_with_objects
 from metasnapshot.store.local import LocalStore
 from metasnapshot.store.through import Through
 
-BACKUP = ("backup", *STORE, *BACKUPS, "--meta-node-stopped", "--with-objects")
 SAFE = ("--backup-storage-url", "fs://safe")
 COPY = ("copy", *BACKUPS, "--to", "fs://safe", "--with-objects")
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
-    """A cluster in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return ObjectWorld(tmp_path)
-
-
-@pytest.fixture
 def shell(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
     """With a full backup of the cluster."""
-    shell = Shell(world.path, capsys)
-    assert shell.answer(*BACKUP)[0] == 0
-    return shell
+    return with_full_backup(world, capsys)
 
 
 def area(world: ObjectWorld, name: str) -> dict[str, bytes]:

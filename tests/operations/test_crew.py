@@ -176,7 +176,7 @@ def test_no_thread_comes_that_finds_nothing(
     """While the one at work is busy it stays the only one; small objects ask for the interpreter,
     large ones for processors.
     """
-    asked, at_work, looked = set[bool](), set[int](), threading.Event()
+    asked, at_work, waited, looks = set[bool](), set[int](), list[bool](), threading.Semaphore(0)
 
     class Busy:
         def __init__(self, ids: list[int]) -> None:
@@ -184,13 +184,16 @@ def test_no_thread_comes_that_finds_nothing(
 
         def is_idle(self, *, alone: bool) -> bool:
             asked.add(alone)
-            looked.set()
+            looks.release()
             return False
 
-    def work(_: int) -> None:
+    def work(place: int) -> None:
         at_work.add(threading.get_ident())
-        assert looked.wait(60)
+        if place:
+            looks.release()
+        while not place and len(at_work) == 1 and len(waited) < 5:  # a second would come by then
+            waited.append(looks.acquire(timeout=60))
 
     monkeypatch.setattr(crews, "Load", Busy)
     Crew(Pace(8)).work_through(range(100), lambda _: size, work)
-    assert (len(at_work), asked) == (1, {alone})
+    assert (len(at_work), asked, waited) == (1, {alone}, [True] * 5)

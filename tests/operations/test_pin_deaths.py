@@ -16,22 +16,15 @@ from exhaustive import WHOLE
 from pinned_world import Died, PinnedWorld
 
 from metasnapshot.catalogue.pin import Pin, new_token, pin_path, token_in, with_token
-from metasnapshot.operations import gc_objects, pinning
 from metasnapshot.operations.gc_objects import WATCHED_S
 from metasnapshot.operations.verify import verify
 from metasnapshot.operations.verify_content import ContentCheck
 from metasnapshot.store.lock import Holder
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 GONE = (1 << 22) - 1
 """A process that there is not: numbers begin from below."""
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(pinning, "time", made)
-    monkeypatch.setattr(gc_objects, "time", made)
-    return made
 
 
 def expect_sound(world: PinnedWorld) -> None:

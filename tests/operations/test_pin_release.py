@@ -15,16 +15,9 @@ from metasnapshot.errors import (
     MetaNodeUnavailable,
     MetasnapshotError,
 )
-from metasnapshot.operations import gc_objects, pinning
+from metasnapshot.operations import pinning
 
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of releases and of watches, which only their pauses move."""
-    made = Clock()
-    monkeypatch.setattr(pinning, "time", made)
-    monkeypatch.setattr(gc_objects, "time", made)
-    return made
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from object_restores import (
@@ -21,6 +20,7 @@ from object_restores import (
     put,
     restored,
     target_path,
+    with_full_backup,
 )
 from object_world import DATA, GRAPH, ObjectWorld
 from shell import BACKUPS, TARGET, Shell
@@ -29,16 +29,8 @@ from metasnapshot.hummock.paths import object_path
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
-    """A cluster with a full backup, whose state store is lost."""
-    monkeypatch.chdir(tmp_path)
-    return ObjectWorld(tmp_path)
-
-
-@pytest.fixture
 def shell(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
-    found = Shell(world.path, capsys)
-    assert found.run(*BACKUP)[0] == 0
+    found = with_full_backup(world, capsys)
     shutil.rmtree(world.state)
     return found
 

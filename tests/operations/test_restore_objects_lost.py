@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from object_restores import BACKUP, RESTORE, is_untouched, restored
+from object_restores import BACKUP, RESTORE, is_untouched, restored, with_full_backup
 from object_world import GRAPH, ObjectWorld
 from shell import Shell
 
@@ -26,16 +26,8 @@ from metasnapshot.store.memory import MemoryStore
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
-    """A cluster with a full backup, whose state store is lost."""
-    monkeypatch.chdir(tmp_path)
-    return ObjectWorld(tmp_path)
-
-
-@pytest.fixture
 def shell(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
-    found = Shell(world.path, capsys)
-    assert found.run(*BACKUP)[0] == 0
+    found = with_full_backup(world, capsys)
     shutil.rmtree(world.state)
     return found
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from object_restores import BACKUP, with_full_backup
 from object_world import DATA, GRAPH, VECTOR, ObjectWorld
-from shell import BACKUPS, STORE, Shell
+from shell import BACKUPS, Shell
 
 from metasnapshot.catalogue.area import object_path
 from metasnapshot.catalogue.ledger import read_ledger
@@ -16,22 +17,13 @@ from metasnapshot.errors import UsageError
 from metasnapshot.operations.verify_content import parse_share
 from metasnapshot.store.local import LocalStore
 
-FULL = ("backup", *STORE, *BACKUPS, "--meta-node-stopped", "--with-objects")
 VERIFY = ("verify", "latest", *BACKUPS, "--content", "hashes")
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectWorld:
-    monkeypatch.chdir(tmp_path)
-    return ObjectWorld(tmp_path)
 
 
 @pytest.fixture
 def shell(world: ObjectWorld, capsys: pytest.CaptureFixture[str]) -> Shell:
     """A directory with a full backup."""
-    found = Shell(world.path, capsys)
-    assert found.run(*FULL)[0] == 0
-    return found
+    return with_full_backup(world, capsys)
 
 
 def answer(shell: Shell, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -117,7 +109,7 @@ def test_a_lost_object_is_missing(world: ObjectWorld, shell: Shell, where: str) 
 
 def test_a_partial_snapshot_has_only_the_state_store(world: ObjectWorld, shell: Shell) -> None:
     """SSTs are checked by the hashes in them; --in area ends with 17."""
-    assert shell.run(*FULL[:-1])[0] == 0
+    assert shell.run(*BACKUP[:-1])[0] == 0
     code, found = answer(shell)
     assert (code, found["content"]["in"]) == (0, "state")
     assert answer(shell, "--in", "area")[0] == 17
@@ -129,7 +121,7 @@ def test_a_sample_is_a_part(world: ObjectWorld, shell: Shell) -> None:
     """It reads some objects, is noted with its share, and satisfies no --if-older-than."""
     for number in range(90_000, 90_060):
         world.add_sst(number)
-    assert shell.run(*FULL)[0] == 0
+    assert shell.run(*BACKUP)[0] == 0
     code, found = answer(shell, "--sample", "30%")
     assert code == 0
     assert 5 < found["content"]["objects"] < len(world.needed) * 0.6
@@ -156,7 +148,7 @@ def test_levels_and_content_are_two_axes(world: ObjectWorld, shell: Shell) -> No
 
 def test_shared_objects_are_read_once(world: ObjectWorld, shell: Shell) -> None:
     """Two snapshots of one run that share their objects cost one reading."""
-    assert shell.run(*FULL)[0] == 0
+    assert shell.run(*BACKUP)[0] == 0
     code, found = shell.answer("verify", "--all", *BACKUPS, "--content", "hashes")
     first, second = (item["content"] for item in found["snapshots"])
     count = len(world.needed)

@@ -122,9 +122,13 @@ def collect_objects(
     with collecting(store, directory):
         require_no_backups(store, directory)
         before = (now or datetime.now(UTC)) - grace
-        for number in _orphans(store.names(directory), directory, before):
-            delete_unless_retained(store, full_path(directory, number), repository.stays)
-        kept = ids_among(store.names(directory), FULL)
+        there = store.names(directory)
+        went = {
+            number
+            for number in _orphans(there, directory, before)
+            if delete_unless_retained(store, full_path(directory, number), repository.stays)
+        }
+        kept = [number for number in ids_among(there, FULL) if number not in went]
         found = _find(repository, kept, before)
         paths, gone = iter(found.due), 0
         while batch := list(islice(paths, BATCH)):

@@ -49,6 +49,7 @@ def find_verbs() -> dict[str, Verb]:
     return {verb.name: verb for verb in found}
 
 
+@cache
 def find_verb(word: str) -> Verb | None:
     """The verb of this name, if there is one; no other's file is read."""
     if not (word.isascii() and word.replace("-", "").isalpha()):
