@@ -55,6 +55,12 @@ class Shell:
         assert (code, err) == (0, "")
         return [json.loads(line) for line in out.splitlines()]
 
+    def lines_with_notes(self, *arguments: str) -> list[Any]:
+        """The same of a command that has something to say on stderr."""
+        code, out, err = self.run(*arguments, "--json")
+        assert (code, err != "") == (0, True)
+        return [json.loads(line) for line in out.splitlines()]
+
     def answer(self, *arguments: str) -> tuple[int, Any]:
         """Exit code and the one line of JSON on stdout."""
         code, out, _ = self.run(*arguments, "--json")

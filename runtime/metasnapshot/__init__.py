@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from metasnapshot.library.live import backup_live, backup_pinned, open_meta_node
     from metasnapshot.library.making import backup, backup_full, plan_restore, restore, restoring
     from metasnapshot.library.meta_stores import MetaStore
+    from metasnapshot.library.moments import PickedSnapshot, Timed, TooEarly
     from metasnapshot.library.picking import SnapshotId, given_id
     from metasnapshot.library.querying import query
     from metasnapshot.library.reading import Tables, tables_of
@@ -172,6 +173,7 @@ __all__ = [
     "Pace",
     "PartMade",
     "Pasted",
+    "PickedSnapshot",
     "PinOptions",
     "PinnedResult",
     "Pins",
@@ -204,7 +206,9 @@ __all__ = [
     "TableSummary",
     "Tables",
     "Taken",
+    "Timed",
     "Timestamp",
+    "TooEarly",
     "UnneededObjects",
     "VerifyResult",
     "Watcher",

@@ -65,6 +65,11 @@ MODULES = {
         "restoring",
     ),
     "library.meta_stores": ("MetaStore",),
+    "library.moments": (
+        "PickedSnapshot",
+        "Timed",
+        "TooEarly",
+    ),
     "library.picking": (
         "SnapshotId",
         "given_id",

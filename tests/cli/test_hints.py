@@ -44,7 +44,8 @@ def test_an_empty_directory_of_ours_is_no_mistake(backed_up: Shell) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("restore", "error: restore needs ID\n"),
+        ("restore", "error: restore needs --meta-store (or METASNAPSHOT_"),
+        ("show --backup-storage-url fs://backups", "error: show needs ID\n"),
         ("verify", f"error: verify needs --backup-storage-url (or {VARIABLE})\n"),
         ("restore 7 --backup-storage-url fs://b", "restore needs --meta-store (or METASNAPSHOT_"),
         ("copy 1 --backup-storage-url fs://b", "error: copy needs --to\n"),

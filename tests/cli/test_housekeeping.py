@@ -108,7 +108,7 @@ def test_expire_wants_a_policy(run: Run) -> None:
 
 def test_each_rule_is_heard(run: Run) -> None:
     """Each option keeps by its own name; all backups here are of one time."""
-    for kind in ("last", "hourly", "daily", "weekly", "monthly"):
+    for kind in ("last", "minutely", "hourly", "daily", "weekly", "monthly"):
         judged = run("expire", *BACKUPS, f"--keep-{kind}", "1", "--min-count", "0", "--json").json
         (kept,) = (item for item in judged["snapshots"] if item["reasons"])
         assert (kept["id"], kept["reasons"][0].split()[0]) == (11, kind)

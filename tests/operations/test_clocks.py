@@ -26,6 +26,7 @@ NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)
 BY_TIME = {
+    "minutely": Policy(keep_minutely=1),
     "hourly": Policy(keep_hourly=1),
     "daily": Policy(keep_daily=1),
     "weekly": Policy(keep_weekly=1),

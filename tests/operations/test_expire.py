@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import goldens
-import msgspec
 import pytest
+from timed_directory import DAY, HOUR, NOW, directory, every, kept
 
 import metasnapshot
 from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.times import EPOCH_START
 from metasnapshot.errors import DamageError, RetentionLocked, UsageError
 from metasnapshot.operations.delete import delete, keep
 from metasnapshot.operations.expire import Judged, Policy, expire, judge
-from metasnapshot.store.memory import MemoryStore
-
-NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
-"""A Wednesday."""
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-def entry(number: int, time: datetime | None) -> dict[str, object]:
-    """A manifest entry with a table that was committed last at a time."""
-    epoch = 0 if time is None else (time - EPOCH_START) // timedelta(milliseconds=1) << 16
-    tables = {"5": {"committed_epoch": epoch, "compaction_group_id": 2}} if time else {}
-    return {
-        "id": number,
-        "hummock_version_id": 1,
-        "ssts": [],
-        "format_version": 2,
-        "state_table_info": tables,
-    }
-
-
-def directory(times: Sequence[datetime | None]) -> Repository:
-    """A directory whose snapshots 1, 2, … were taken then."""
-    store, entries = MemoryStore(), list[dict[str, object]]()
-    snapshot = metasnapshot.loads(goldens.SMALL.read_bytes())
-    for snapshot.id, time in enumerate(times, 1):
-        store.put_if_absent(f"backup/{snapshot.id}.snapshot", metasnapshot.dumps(snapshot))
-        entries.append(entry(snapshot.id, time))
-    manifest = {"manifest_id": len(entries), "snapshot_metadata": entries}
-    store.put_if_absent("backup/manifest.json", msgspec.json.encode(manifest))
-    return Repository(store, "backup")
-
-
-def every(step: timedelta, count: int, newest: datetime = NOW) -> list[datetime]:
-    """Times up to the newest, oldest first."""
-    return [newest - number * step for number in reversed(range(count))]
 
 
 def damage(backups: Repository, *ids: int) -> None:
@@ -63,10 +26,6 @@ def objects(backups: Repository) -> dict[str, bytes]:
     return {head.path: backups.store.read(head.path).data for head in backups.store.list("")}
 
 
-def kept(judged: list[Judged]) -> list[int]:
-    return sorted(item.entry.id for item in judged if item.reasons)
-
-
 def reasons(judged: list[Judged]) -> dict[int, list[str]]:
     return {item.entry.id: item.reasons for item in judged}
 
@@ -75,6 +34,12 @@ TIMES = {
     "last": (every(HOUR, 5), Policy(keep_last=3), [3, 4, 5]),
     "last of one hour": ([NOW, NOW, NOW], Policy(keep_last=2), [2, 3]),
     "last of fewer": (every(HOUR, 2), Policy(keep_last=9), [1, 2]),
+    "minutely": (every(timedelta(seconds=20), 9), Policy(keep_minutely=2), [8, 9]),
+    "minutely, of two hours": (
+        [NOW - timedelta(minutes=61), NOW - HOUR, NOW],
+        Policy(keep_minutely=2),
+        [2, 3],
+    ),
     "hourly": (every(timedelta(minutes=20), 9), Policy(keep_hourly=3), [4, 7, 9]),
     "hourly, at the hour": (
         [NOW.replace(minute=0) - timedelta(milliseconds=1), NOW.replace(minute=0), NOW],

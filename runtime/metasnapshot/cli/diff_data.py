@@ -36,7 +36,9 @@ class Data:
     state: Annotated[StateStore, FLAT] = AS_SAID
 
 
-def diff_data(words: tuple[str, ...], found: Backups, options: Data, *, json: bool) -> int:
+def diff_data(
+    words: tuple[str, ...], found: Backups, options: Data, said: Document, *, json: bool
+) -> int:
     """Compare the rows of tables of two snapshots.
 
     Raises:
@@ -53,10 +55,10 @@ def diff_data(words: tuple[str, ...], found: Backups, options: Data, *, json: bo
     with metasnapshot.diff_data(
         found, before, after, name, state=state, where=options.where
     ) as diffs:
-        return _tell(diffs, json=json, with_rows=name is not None)
+        return _tell(diffs, said, json=json, with_rows=name is not None)
 
 
-def _tell(diffs: Iterator[TableDiff], *, json: bool, with_rows: bool) -> int:
+def _tell(diffs: Iterator[TableDiff], said: Document, *, json: bool, with_rows: bool) -> int:
     told: list[TableDiff] = []
     for item in diffs:
         told.append(item)
@@ -74,7 +76,7 @@ def _tell(diffs: Iterator[TableDiff], *, json: bool, with_rows: bool) -> int:
                 say(_line(item, change))
     if json:
         counts = {item.table.full_name: item.counts for item in told if any(item.counts.values())}
-        say_json({"summary": True, "equal": not counts, "rows": counts})
+        say_json({"summary": True, "equal": not counts, "rows": counts} | said)
     elif not with_rows:
         _say_counts(told)
     refusals = [item.refusal for item in told if item.refusal]

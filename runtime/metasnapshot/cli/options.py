@@ -23,7 +23,10 @@ DRY = "nothing was changed; --commit does it"
 WithSecrets = Annotated[
     bool, Parameter("--with-secrets", help="Show passwords, keys and secret values.")
 ]
-SnapshotId = Annotated[str, Parameter(help="Snapshot id, or latest, or oldest.")]
+_ID = Parameter(help="Snapshot id, or latest, or oldest.")
+SnapshotId = Annotated[str, _ID]
+OptionalId = Annotated[str | None, _ID]
+"""Of verbs that take a time instead."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

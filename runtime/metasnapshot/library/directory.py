@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from metasnapshot.catalogue.clusters import entries_of
@@ -21,6 +21,7 @@ from metasnapshot.store.watched import watched
 if TYPE_CHECKING:
     from metasnapshot.format.reader import SnapshotReader
     from metasnapshot.format.snapshot import MetaSnapshot
+    from metasnapshot.library.moments import PickedSnapshot
     from metasnapshot.operations.check import Health
     from metasnapshot.operations.show import Summary
 
@@ -108,6 +109,22 @@ class BackupDirectory:
             ConflictError: latest or oldest, and the snapshots are of more than one cluster.
         """
         return picking.snapshot_id(wanted, self.repository)
+
+    def at(self, time: datetime) -> PickedSnapshot:
+        """The newest snapshot that was not taken after a time, and what is to be said of it.
+
+        Args:
+            time: with its zone.
+
+        Raises:
+            UsageError: the time has no zone.
+            TooEarly: none is so old.
+            SnapshotNotFound: there is no snapshot at all.
+            ConflictError: they are of more than one cluster, and nobody said which.
+        """
+        from metasnapshot.library.moments import newest_by
+
+        return newest_by(self.repository, time)
 
     def require_one_cluster(self) -> None:
         """See that snapshots may be counted and picked among.

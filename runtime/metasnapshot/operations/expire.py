@@ -1,9 +1,10 @@
 """expire: which snapshots a retention policy lets go, each with the reasons why it stays or goes.
 
-A rule keeps the newest snapshot of each of the last so many hours, days, weeks or months that have
-one, by the time when they were taken (UTC). Whatever the rules say, these stay: what is marked as
-kept, what has no time, the newest one that verifies, and the newest of a number; and everything
-while rules of time meet a snapshot that is ahead of all clocks.
+A rule keeps the newest snapshot of each of the last so many minutes, hours, days, weeks or months
+that have one, by the time when they were taken (UTC). Whatever the rules say, these stay: what is
+marked as kept, what a backup copies objects of, what has no time, the newest one that verifies, and
+the newest of a number; and everything while rules of time meet a snapshot that is ahead of all
+clocks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import datetime, timedelta
 from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.marker import marker_path, read_marker
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import newest_first
@@ -24,6 +26,7 @@ from metasnapshot.spans import spelt
 
 Bucket = Callable[[datetime], object]
 BUCKETS: dict[str, Bucket] = {
+    "minutely": lambda time: time.strftime("%Y-%m-%d %H:%M"),
     "hourly": lambda time: time.strftime("%Y-%m-%d %H"),
     "daily": lambda time: time.date(),
     "weekly": lambda time: time.isocalendar()[:2],
@@ -37,6 +40,7 @@ class Policy:
 
     Attributes:
         keep_last: keep this many of the newest.
+        keep_minutely: keep the newest of each of this many minutes.
         keep_hourly: keep the newest of each of this many hours.
         keep_daily: keep the newest of each of this many days.
         keep_weekly: keep the newest of each of this many weeks.
@@ -49,6 +53,7 @@ class Policy:
     """
 
     keep_last: int = 0
+    keep_minutely: int = field(default=0, kw_only=True)
     keep_hourly: int = 0
     keep_daily: int = 0
     keep_weekly: int = 0
@@ -64,6 +69,7 @@ class Policy:
     def _numbers(self) -> tuple[int, ...]:
         return (
             self.keep_last,
+            self.keep_minutely,
             self.keep_hourly,
             self.keep_daily,
             self.keep_weekly,
@@ -118,6 +124,8 @@ def judge(repository: Repository, policy: Policy, now: datetime | None = None) -
             item.reasons.append(f"at least {policy.min_count}")
         if item.entry.id in kept:
             item.reasons.append("marked as kept")
+        if _is_copied(repository, records, item.entry.id):
+            item.reasons.append("its objects are being copied")
         if item.taken_at is None:
             item.reasons.append("no epoch says when it was taken")
         if is_future:
@@ -148,6 +156,17 @@ def expire(repository: Repository, judged: list[Judged]) -> list[ManifestEntry]:
 def _judged(records: Records, entry: ManifestEntry) -> Judged:
     taken = records.taken(entry)
     return Judged(entry, None if taken is None else taken.time)
+
+
+def _is_copied(repository: Repository, records: Records, snapshot_id: int) -> bool:
+    """Whether a backup is at work on it, as far as anybody knows: only a process of this host is
+    known to be gone.
+    """
+    store, directory = repository.store, repository.directory
+    if marker_path(directory, snapshot_id) not in records.heads:
+        return False
+    marker = read_marker(store, directory, snapshot_id)
+    return marker is None or not marker.holder.is_gone
 
 
 def _judge_by_time(found: list[Judged], policy: Policy) -> None:

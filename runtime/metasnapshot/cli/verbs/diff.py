@@ -13,6 +13,7 @@ from metasnapshot import Backups, Change, Diff, MetaStore, require_pages, write_
 from metasnapshot import diff as compare
 from metasnapshot.cli.diff_data import Data, diff_data
 from metasnapshot.cli.meta_store import ComparedStore, Typed
+from metasnapshot.cli.moments import Ats, choose_several
 from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import Part, bad, doubtful, good
@@ -33,6 +34,7 @@ def diff(
         str, Parameter(help="Two snapshot ids, or one and --meta-store; with --data a table too.")
     ],
     directory: Annotated[Directory, FLAT],
+    at: Ats = (),
     store: Annotated[ComparedStore, FLAT] = NOT_COMPARED,
     rows: Annotated[Data, FLAT] = NO_DATA,
     html: Annotated[
@@ -41,30 +43,35 @@ def diff(
     json: Json = False,
 ) -> int:
     """Show what changed from one snapshot to another, or to a live meta store; with --data, which
-    rows of tables did.
+    rows of tables did. A time of --at, which may be given twice, stands before all ids.
 
     $ metasnapshot diff oldest latest --backup-storage-url fs:///srv/backups
     """
     _require_page(html, rows, json=json)
     if rows.data:
-        return diff_data(ids, directory.open(), rows, json=json)
+        found = directory.open()
+        words, said = choose_several(found, ids, at)
+        return diff_data(words, found, rows, said, json=json)
     with_store = store.meta_store is not None
-    if len(ids) != 1 and not isinstance(store.meta_store, Typed):
+    count = len(at) + len(ids)
+    if count != 1 and not isinstance(store.meta_store, Typed):
         with_store = False
-    if len(ids) != (1 if with_store else 2):
+    if count != (1 if with_store else 2):
         raise UsageError(
-            f"{len(ids)} snapshot ids", hint="two, or one and --meta-store: before, then after"
+            f"{count} snapshot ids", hint="two, or one and --meta-store: before, then after"
         )
     found = directory.open()
-    before, *others = ids
+    (before, *others), said = choose_several(found, ids, at)
     after = others[0] if others else store.place()
     with compare(found, before, after) as result:
         for text in result.omitted:
             note(f"not compared: {text}")
         if html is not None:
             _write_page(result, found, before, after, html)
+        elif json:
+            _say_json(result, said)
         else:
-            (_say_json if json else _say_text)(result)
+            _say_text(result)
     return 0
 
 
@@ -88,14 +95,14 @@ def _write_page(
     say(f"{html}: {counted(differences.total, 'change')} by name, {spelt_size(size)}")
 
 
-def _say_json(found: Diff) -> None:
+def _say_json(found: Diff, said: Document) -> None:
     counts = Counter[tuple[str, str]]()
     for change in found.names:
         say_json(change_document("name", change))
     for change in found.rows:
         counts[change.kind, change.change] += 1
         say_json(change_document("row", change))
-    say_json(summary_document(counts, found.objects))
+    say_json(summary_document(counts, found.objects) | said)
 
 
 def _say_text(found: Diff) -> None:

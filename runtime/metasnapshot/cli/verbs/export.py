@@ -11,14 +11,15 @@ from cyclopts import Parameter
 
 from metasnapshot import ExportFormat, require_fit
 from metasnapshot import export as write
-from metasnapshot.cli.options import Directory, Json, SnapshotId, WithSecrets
+from metasnapshot.cli.moments import At, choose
+from metasnapshot.cli.options import Directory, Json, OptionalId, WithSecrets
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import printable
-from metasnapshot.cli.text import note, say, say_json
+from metasnapshot.cli.text import Document, note, say, say_json
 from metasnapshot.errors import MetasnapshotError, UsageError
 
 if TYPE_CHECKING:
-    from metasnapshot import EtcdExport
+    from metasnapshot import EtcdExport, Exported
 
 
 class Stdout:
@@ -44,7 +45,7 @@ class Stdout:
 
 
 def export(
-    id: SnapshotId,  # noqa: A002 - the word in --help
+    id: OptionalId = None,  # noqa: A002 - the word in --help
     /,
     *,
     directory: Annotated[Directory, FLAT],
@@ -67,6 +68,7 @@ def export(
         bool,
         Parameter(help="Put an apostrophe before cells that are formulas."),
     ] = False,
+    at: At = None,
     json: Json = False,
 ) -> int:
     r"""Write the rows of a snapshot for other programs, without secret values.
@@ -78,36 +80,46 @@ def export(
     require_fit(format, wanted, is_stream=to is None, safe=csv_safe)
     if to is None and json:
         raise UsageError("--json describes a file", hint="give --to, or leave --json")
+    found = directory.open()
+    chosen = choose(found, "export", id, at)
     result = write(
-        directory.backups(),
-        id,
+        found,
+        chosen.id,
         Stdout() if to is None else to,
         format,
         sections=wanted,
         with_secrets=with_secrets,
         csv_safe=csv_safe,
     )
-    if to is not None and result.etcd is not None:
-        _tell_etcd(result.etcd, to, json=json)
-    elif to is not None:
-        _tell(result.snapshot_id, format, to, result.rows, json=json)
+    if to is not None:
+        _tell(result, format, to, chosen.document if json else None)
     return 0
 
 
-def _tell(number: int, form: ExportFormat, to: Path, counts: dict[str, int], *, json: bool) -> None:
-    if json:
-        say_json({"snapshot_id": number, "format": form, "path": str(to), "rows": counts})
+def _tell(result: Exported, form: ExportFormat, to: Path, said: Document | None) -> None:
+    """Say what was written; as JSON together with what is said besides, unless that is None."""
+    number, counts = result.snapshot_id, result.rows
+    if result.etcd is not None:
+        _tell_etcd(result.etcd, to, said)
+    elif said is not None:
+        shown: Document = {"snapshot_id": number, "format": form, "path": str(to), "rows": counts}
+        say_json(shown | said)
     else:
         say(f"{to}: {sum(counts.values())} rows of {len(counts)} sections of snapshot {number}")
 
 
-def _tell_etcd(result: EtcdExport, to: Path, *, json: bool) -> None:
+def _tell_etcd(result: EtcdExport, to: Path, said: Document | None) -> None:
     """Say what was written, and what to do with it."""
     number = result.snapshot_id
-    if json:
-        shown = {"snapshot_id": number, "format": "etcd", "path": str(to), "keys": result.keys}
+    if said is not None:
+        shown: Document = {
+            "snapshot_id": number,
+            "format": "etcd",
+            "path": str(to),
+            "keys": result.keys,
+        }
         shown |= {"default_cf_from": result.default_cf_from, "largest": result.largest}
-        say_json(shown | {"checkpoint": result.has_checkpoint})
+        say_json(shown | {"checkpoint": result.has_checkpoint} | said)
         return
     say(f"{to}: {result.keys} keys of snapshot {number}, default_cf of {result.default_cf_from}")
     steps = [f"load them into an empty etcd: sh {to / result.load_name}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from msgspec.structs import asdict
 from metasnapshot import ListedSnapshot, Listing, Taken
 from metasnapshot.cli import live
 from metasnapshot.cli.live import ViaMeta
+from metasnapshot.cli.moments import At, choose
 from metasnapshot.cli.options import ANYWHERE, Json, OptionalDirectory
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import Part, bad, doubtful, good
@@ -26,6 +28,7 @@ from metasnapshot.cli.text import (
     spelt_size,
     table,
 )
+from metasnapshot.errors import UsageError
 from metasnapshot.spans import counted, spelt
 
 V1_FORMATS = (0, 1)
@@ -48,21 +51,30 @@ CLUSTER_SHOWN = 8
 def list(  # noqa: A001 - the verb
     *,
     directory: Annotated[OptionalDirectory, FLAT] = ANYWHERE,
+    at: At = None,
     via_meta: ViaMeta = None,
     json: Json = False,
 ) -> int:
-    """List the snapshots of a backup directory.
+    """List the snapshots of a backup directory; with --at the one that a restore to it would take.
 
     $ metasnapshot list --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
         live.require_no_cluster(directory.cluster)
+        if at is not None:
+            raise UsageError("--at and --via-meta", hint="a meta node knows no times: leave --at")
         return live.list_snapshots(via_meta, json=json)
-    found = directory.open().list()
+    backups = directory.open()
+    chosen = None if at is None else choose(backups, "list", None, at)
+    found = backups.list()
+    if chosen is not None:
+        found = replace(
+            found, snapshots=tuple(item for item in found if item.entry.id == chosen.id)
+        )
     for text in found.warnings:
         note(text)
     if json:
-        say_json(document(found))
+        say_json(document(found) | ({} if chosen is None else chosen.document))
         return 0
     table([HEAD, *(_row(item, found.now) for item in found)])
     say(f"{counted(len(found), 'snapshot')}, manifest {found.manifest_id}")

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 import metasnapshot
 from metasnapshot import READING_SHARE, Format, Query, Where, Wish, memory_size
+from metasnapshot.cli.moments import At, choose, without_id
 from metasnapshot.cli.options import AS_SAID, Directory, Json, StateStore
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.progress import counted
@@ -44,34 +45,37 @@ class Asking:
 
 
 PLAIN = Asking()
+All = Annotated[
+    bool,
+    Parameter(
+        "--all",
+        help="Ask the sections of all snapshots; snapshot_id says of which. Rows of tables are "
+        "asked of one snapshot.",
+    ),
+]
+In = Annotated[
+    Where | None,
+    Parameter("--in", help="Read objects in the backup (area), or in the state store."),
+]
 
 
 def query(
     first: Annotated[
-        str, Parameter(help="Snapshot id, or latest, or oldest; with --all the query.")
+        str, Parameter(help="Snapshot id, or latest, or oldest; with --all or --at the query.")
     ],
-    second: Annotated[str | None, Parameter(help="The query, without --all.")] = None,
+    second: Annotated[str | None, Parameter(help="The query, without these.")] = None,
     /,
     *,
     directory: Annotated[Directory, FLAT],
+    at: At = None,
     format: Annotated[  # noqa: A002 - the word in --help
         Format | None,
         Parameter(help="parquet, csv, jsonl or arrow; by default as --to ends, else jsonl."),
     ] = None,
     to: Annotated[Path, Parameter(help="A new file; - for stdout.")] = STDOUT,
-    all_snapshots: Annotated[
-        bool,
-        Parameter(
-            "--all",
-            help="Ask the sections of all snapshots; snapshot_id says of which. Rows of tables are "
-            "asked of one snapshot.",
-        ),
-    ] = False,
+    all_snapshots: All = False,
     asking: Annotated[Asking, FLAT] = PLAIN,
-    where: Annotated[
-        Where | None,
-        Parameter("--in", help="Read objects in the backup (area), or in the state store."),
-    ] = None,
+    where: In = None,
     state: Annotated[StateStore, FLAT] = AS_SAID,
     json: Json = False,
 ) -> int:
@@ -84,33 +88,46 @@ def query(
     """
     form, size = form_of(format, to), memory_size(asking.memory)
     refuse_stdout(to, form, json=json)
+    if at is not None and all_snapshots:
+        raise UsageError("--all and --at", hint="give one of them")
+    id, second = without_id(first, second, at)  # noqa: A001 - as other verbs call it
     if (second is None) != all_snapshots:
         raise UsageError("a snapshot and a query, or --all and a query", hint='query latest "…"')
     return_large_blocks()
     found = directory.open()
-    number = None if second is None else found.id_of(first)
+    chosen = None if all_snapshots else choose(found, "query", id, at)
+    number, said = (None, {}) if chosen is None else (chosen.id, chosen.document)
     facts = {} if number is None else {"metasnapshot.snapshot_id": str(number)}
-    text, wish, place = second or first, asking.wish(size), state.place()
-    secrets = asking.with_secrets
     with metasnapshot.query(
-        found, number, text, wish, memory=size, with_secrets=secrets, state=place, where=where
+        found,
+        number,
+        first if second is None else second,
+        asking.wish(size),
+        memory=size,
+        with_secrets=asking.with_secrets,
+        state=state.place(),
+        where=where,
     ) as planned:
-        return _write(planned, form, to, facts, json=json)
+        return _write(planned, form, to, facts, said if json else None)
 
 
-def _write(planned: Query, form: Format, to: Path, facts: dict[str, str], *, json: bool) -> int:
+def _write(
+    planned: Query, form: Format, to: Path, facts: dict[str, str], said: Document | None
+) -> int:
+    """The answer; what is said is printed with the rest as JSON, unless it is None."""
     for remark in planned.remarks:
         note(remark)
     with counted("asking") as step, row_file(to, form) as file:
         count = planned.write(form, file, facts, step, stream=to == STDOUT)
     if to == STDOUT:
         return 0
-    if json:
+    if said is not None:
         tables: list[Document] = [
             {"table": item.table.full_name, "id": item.table.id, "epoch": item.epoch}
             for item in planned.tables
         ]
-        say_json({"format": form, "path": str(to), "rows": count, "tables": tables})
+        shown: Document = {"format": form, "path": str(to), "rows": count, "tables": tables}
+        say_json(shown | said)
     else:
         say(f"{to}: {counted_rows(count, 'row')}")
     return 0

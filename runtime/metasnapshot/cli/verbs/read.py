@@ -9,7 +9,8 @@ from typing import Annotated, BinaryIO, Literal, cast
 from cyclopts import Parameter
 
 from metasnapshot import JOBS_MAX, Format, TableFile, Tables, Where, Wish, memory_size, tables_of
-from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
+from metasnapshot.cli.moments import At, choose, without_id
+from metasnapshot.cli.options import AS_SAID, Directory, Json, OptionalId, StateStore
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.progress import counted
 from metasnapshot.cli.rows import STDOUT, Stdout, form_of, refuse_stdout
@@ -68,16 +69,25 @@ class Rows:
 
 
 EVERYTHING = Rows()
+In = Annotated[
+    Where | None,
+    Parameter(
+        "--in",
+        help="Where the objects are read: in the backup (area), or in the state store (state); "
+        "by default in the backup, if the snapshot is full.",
+    ),
+]
 
 
 def read(
-    id: SnapshotId,  # noqa: A002 - the word in --help
+    id: OptionalId = None,  # noqa: A002 - the word in --help
     table: Annotated[
         str | None, Parameter(help="Table name, such as dev.public.orders or orders, or #id.")
     ] = None,
     /,
     *,
     directory: Annotated[Directory, FLAT],
+    at: At = None,
     format: Annotated[  # noqa: A002 - the word in --help
         Format | None,
         Parameter(help="parquet, csv, jsonl or arrow; by default as --to ends, else jsonl."),
@@ -91,34 +101,29 @@ def read(
     ] = False,
     jobs: Annotated[int, Parameter(help="How many processes unpack and decode.")] = 1,
     rows: Annotated[Rows, FLAT] = EVERYTHING,
-    where: Annotated[
-        Where | None,
-        Parameter(
-            "--in",
-            help="Where the objects are read: in the backup (area), or in the state store (state); "
-            "by default in the backup, if the snapshot is full.",
-        ),
-    ] = None,
+    where: In = None,
     state: Annotated[StateStore, FLAT] = AS_SAID,
     json: Json = False,
 ) -> int:
     r"""Read the rows of a table, materialized view or index as they were in the snapshot.
 
-    They come from the objects in the state store; no cluster is needed. No value is changed
-    without a word: one that does not fit ends the read and names its row.
+    They come from the objects; no cluster is needed. No value is changed without a word: one
+    that does not fit ends the read and names its row.
 
     $ metasnapshot read latest orders --to orders.parquet \
         --backup-storage-url fs:///srv/backups
     """
+    id, table = without_id(id, table, at)  # noqa: A001 - the word in --help
     form = "parquet" if all_tables and format is None else form_of(format, to)
     _check(table, to, form, jobs, all_tables=all_tables, json=json)
-    return_large_blocks()
     wish, place = rows.wish(), state.place()
-    with tables_of(directory.open(), id, state=place, where=where) as tables:
-        if all_tables:
-            return _read_all(tables, wish, form, to, jobs, json=json)
-        assert table is not None
-        return _read_one(tables, replace(wish, jobs=jobs), form, to, table, json=json)
+    found = directory.open()
+    chosen = choose(found, "read", id, at)
+    said = chosen.document if json else None
+    with tables_of(found, chosen.id, state=place, where=where) as tables:
+        if table is None:
+            return _read_all(tables, wish, form, to, jobs, said)
+        return _read_one(tables, replace(wish, jobs=jobs), form, to, table, said)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -140,33 +145,40 @@ def _check(
     if to == STDOUT and all_tables:
         raise UsageError("--all needs --to", hint="a directory that is not there yet")
     refuse_stdout(to, form, json=json)
+    return_large_blocks()
     if not 1 <= jobs <= JOBS_MAX:
         raise UsageError(f"not a number of jobs: {jobs}", hint=f"from 1 to {JOBS_MAX}")
 
 
-def _read_one(tables: Tables, wish: Wish, form: Format, to: Path, name: str, *, json: bool) -> int:
+def _read_one(
+    tables: Tables, wish: Wish, form: Format, to: Path, name: str, said: Document | None
+) -> int:
+    """One table; what is said is printed with the rest as JSON, unless it is None."""
     with counted(f"reading {name}") as step:
         target = cast("BinaryIO", Stdout(form)) if to == STDOUT else to
         result = tables.write(name, target, form, wish, step)
     if to == STDOUT:
         return 0
     table, number = result.table, tables.snapshot_id
-    if json:
+    if said is not None:
         shown: Document = {"snapshot_id": number, "table": table.full_name, "id": table.id}
         shown |= {"format": form, "path": str(to), "rows": result.rows, "epoch": result.epoch}
-        say_json(shown | {"columns": list(result.columns)})
+        say_json(shown | {"columns": list(result.columns)} | said)
     else:
         name = table.full_name
         say(f"{to}: {result.rows} rows of {name}, snapshot {number}, epoch {result.epoch}")
     return 0
 
 
-def _read_all(tables: Tables, wish: Wish, form: Format, to: Path, jobs: int, *, json: bool) -> int:
+def _read_all(
+    tables: Tables, wish: Wish, form: Format, to: Path, jobs: int, said: Document | None
+) -> int:
+    """All tables; what is said as for one."""
     with counted("reading tables") as step:
         results = tables.write_all(to, form, wish, jobs=jobs, step=step)
-    if json:
+    if said is not None:
         shown: Document = {"snapshot_id": tables.snapshot_id, "format": form, "path": str(to)}
-        say_json(shown | {"tables": [_document(item) for item in results]})
+        say_json(shown | {"tables": [_document(item) for item in results]} | said)
     else:
         for item in results:
             if item.error is None:

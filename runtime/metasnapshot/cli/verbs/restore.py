@@ -17,7 +17,8 @@ from metasnapshot import (
     shown_url,
 )
 from metasnapshot.cli.meta_store import MetaStoreAt
-from metasnapshot.cli.options import Directory, Json, SnapshotId, Yes
+from metasnapshot.cli.moments import At, Chosen, choose
+from metasnapshot.cli.options import Directory, Json, OptionalId, Yes
 from metasnapshot.cli.pace import require_default
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
@@ -34,13 +35,14 @@ RESULT_WIDTH = max(map(len, PAINTS))
 
 
 def restore(
-    id: SnapshotId,  # noqa: A002 - the word in --help
+    id: OptionalId = None,  # noqa: A002 - the word in --help
     /,
     *,
     store: Annotated[MetaStoreAt, FLAT],
     directory: Annotated[Directory, FLAT],
     options: Annotated[RestoreOptions, FLAT] = PLAIN,
     pace: Annotated[Pace, FLAT] = DEFAULT_PACE,
+    at: At = None,
     plan: Annotated[
         bool, Parameter(("--plan", "--dry-run"), help="Check everything, write nothing.")
     ] = False,
@@ -58,7 +60,8 @@ def restore(
     if not options.with_objects:
         require_default(pace, "--with-objects")
     found = directory.open()
-    number, outcome = found.id_of(id), current().outcome
+    chosen = choose(found, "restore", id, at, is_full=options.with_objects)
+    number, outcome = chosen.id, current().outcome
     outcome.about([number])
     outcome.to += map(shown_url, filter(None, (store.meta_store, options.hummock_storage_url)))
     with restoring(found, number, store.place(), options, pace) as run:
@@ -66,7 +69,7 @@ def restore(
         if plan and json:
             if planned.error is not None:
                 outcome.fail(planned.error)
-            say_json(plan_document(planned))
+            say_json(plan_document(planned) | chosen.document)
             return planned.error.exit_code if planned.error else 0
         if not json:
             _print_plan(planned, validated=options.validate_integrity)
@@ -78,11 +81,15 @@ def restore(
             confirm(f"empty the tables {planned.fullest}?", yes=yes)
         result = run.load()
         outcome.did("restored", [number])
-    if json:
-        say_json(document(result, number))
-    else:
-        _print_result(result, number)
+    _tell(result, chosen, json=json)
     return 0
+
+
+def _tell(result: RestoreResult, chosen: Chosen, *, json: bool) -> None:
+    if json:
+        say_json(document(result, chosen.id) | chosen.document)
+    else:
+        _print_result(result, chosen.id)
 
 
 def _print_plan(planned: RestorePlan, *, validated: bool) -> None:

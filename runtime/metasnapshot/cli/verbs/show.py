@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from metasnapshot import Summary, epoch_time
-from metasnapshot.cli.options import Directory, Json, SnapshotId
+from metasnapshot.cli.moments import At, choose
+from metasnapshot.cli.options import Directory, Json, OptionalId
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import doubtful, good
 from metasnapshot.cli.snapshots import full_document, snapshot_document
@@ -24,10 +25,11 @@ NAMES_SHOWN_MAX = 10
 
 
 def show(
-    id: SnapshotId,  # noqa: A002 - the word in --help
+    id: OptionalId = None,  # noqa: A002 - the word in --help
     /,
     *,
     directory: Annotated[Directory, FLAT],
+    at: At = None,
     json: Json = False,
 ) -> int:
     """Show what a snapshot holds: the page to read before a restore.
@@ -35,9 +37,10 @@ def show(
     $ metasnapshot show latest --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    summary = found.show(id)
+    chosen = choose(found, "show", id, at)
+    summary = found.show(chosen.id)
     if json:
-        say_json(document(summary))
+        say_json(document(summary) | chosen.document)
     else:
         _print(summary)
     return 0

@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot import TableSummary, epoch_ms, summarise_tables
-from metasnapshot.cli.options import Directory, Json, SnapshotId
+from metasnapshot.cli.moments import At, choose
+from metasnapshot.cli.options import Directory, Json, OptionalId
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.screen import Part, doubtful
 from metasnapshot.cli.text import Document, note, say_json, spelt_size, table
@@ -17,13 +18,14 @@ HEAD = ("name", "kind", "at most", "keys", "rows as of", "encoding", "id")
 
 
 def tables(
-    id: SnapshotId,  # noqa: A002 - the word in --help
+    id: OptionalId = None,  # noqa: A002 - the word in --help
     /,
     *,
     directory: Annotated[Directory, FLAT],
     internal: Annotated[
         bool, Parameter("--all", help="Also list internal tables of streaming jobs, by their ids.")
     ] = False,
+    at: At = None,
     json: Json = False,
 ) -> int:
     """List the tables of a snapshot: tables, materialized views and indexes.
@@ -34,11 +36,13 @@ def tables(
     $ metasnapshot tables latest --backup-storage-url fs:///srv/backups
     """
     found = directory.open()
-    with found.open(id) as reader:
+    chosen = choose(found, "tables", id, at)
+    with found.open(chosen.id) as reader:
         summaries = list(summarise_tables(reader, internal=internal))
         number = reader.id
     if json:
-        say_json({"snapshot_id": number, "tables": [document(item) for item in summaries]})
+        shown: Document = {"snapshot_id": number}
+        say_json(shown | {"tables": [document(item) for item in summaries]} | chosen.document)
         return 0
     if not summaries:
         note(f"snapshot {number} has no tables")

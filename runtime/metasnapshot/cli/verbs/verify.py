@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from cyclopts import Parameter
 
 from metasnapshot import Level, VerifyResult
 from metasnapshot.cli.content import UNREAD, ReadContent
+from metasnapshot.cli.moments import At, choose
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.run import current
@@ -30,6 +32,14 @@ from metasnapshot.errors import SOME_FAILED, DamageError, UsageError
 if TYPE_CHECKING:
     from metasnapshot import ContentResult
 
+Deep = Annotated[
+    Level,
+    Parameter(
+        help="file: checksum and frame. rows: every row too. refs: what they refer to too. "
+        "objects: every object in the state store too."
+    ),
+]
+
 
 def verify(
     *ids: SnapshotId,
@@ -37,13 +47,8 @@ def verify(
     all_snapshots: Annotated[
         bool, Parameter("--all", help="Verify every snapshot, as without an id.")
     ] = False,
-    level: Annotated[
-        Level,
-        Parameter(
-            help="file: checksum and frame. rows: every row too. refs: what they refer to too. "
-            "objects: every object in the state store too."
-        ),
-    ] = "rows",
+    at: At = None,
+    level: Deep = "rows",
     if_older_than: Annotated[
         timedelta | None,
         DURATION,
@@ -57,12 +62,18 @@ def verify(
 
     $ metasnapshot verify latest --backup-storage-url fs:///srv/backups
     """
+    if at is not None and all_snapshots:
+        raise UsageError("--all and --at exclude each other", hint="give one of the two")
     if ids and all_snapshots:
         raise UsageError("--all and ids exclude each other", hint="give one of the two")
     is_state_read = level == "objects" or content.content is not None
     place = state.place() if is_state_read else None  # nothing else looks into the state store
     check = content.check(place)
     found = directory.open()
+    said: Document = {}
+    if at is not None:
+        chosen = choose(found, "verify", ids[0] if ids else None, at)
+        ids, said = (str(chosen.id),), chosen.document
     if not ids and not found.ids():
         note(f"no snapshot in {found.place}: nothing was verified")
     results: list[VerifyResult] = []
@@ -74,7 +85,11 @@ def verify(
         if not json:
             _print(result)
     if json:
-        say_json({"snapshots": [document(item) for item in results]})
+        say_json({"snapshots": [document(item) for item in results]} | said)
+    return _code(results)
+
+
+def _code(results: Sequence[VerifyResult]) -> int:
     codes = [0 if item.error is None else item.error.exit_code for item in results]
     if all(codes):
         return DamageError.exit_code if DamageError.exit_code in codes else max(codes, default=0)
