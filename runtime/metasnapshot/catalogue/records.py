@@ -18,6 +18,7 @@ from metasnapshot.catalogue.facts import (
     CLOCK,
     EPOCH,
     FILE,
+    DrillNote,
     Facts,
     cluster_in,
     is_of,
@@ -140,6 +141,16 @@ class Records:
         """The cluster of the newest snapshot of which it is recorded; no file is opened for it."""
         found = (self.facts(entry) for entry in self._newest_first())
         return next((item.cluster_id for item in found if item and item.cluster_id), None)
+
+    def last_drill(self) -> DrillNote | None:
+        """The newest rehearsal of a restore, of whichever snapshot."""
+        drilled = [
+            (recorded.drill, entry)
+            for entry in self._repository.manifest().entries
+            if (recorded := self._recorded.get(entry.id)) and recorded.drill
+        ]
+        drilled.sort(key=lambda pair: pair[0].at, reverse=True)
+        return next((drill for drill, entry in drilled if self.facts(entry) is not None), None)
 
     def clocks(self, now: datetime | None = None) -> Clocks:
         """This host's clock, or the one that is given, and what is known of the store's."""

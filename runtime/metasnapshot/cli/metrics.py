@@ -1,9 +1,10 @@
-"""`--metrics-file`: what a run came to, for the textfile collector of Prometheus' node exporter.
+"""`--metrics-file` and `watch --metrics-port`: what a run came to, for Prometheus.
 
-The file is replaced as a whole, whether the run went well or not. It also is the memory of its
-counters: each run reads what the last one left. RisingWave's own names stay: backup_job_count and
-backup_job_latency (src/meta/src/backup_restore/metrics.rs). Labels say the directory and, where its
-snapshots do, the cluster: files of several directories lie side by side.
+The file is for the textfile collector of the node exporter. It is replaced as a whole, whether the
+run went well or not. It also is the memory of its counters, and of what a run did not look at: each
+run reads what the last one left; without a file the process remembers. RisingWave's own names stay:
+backup_job_count and backup_job_latency (src/meta/src/backup_restore/metrics.rs). Labels say the
+directory and, where its snapshots do, the cluster: files of several directories lie side by side.
 """
 
 from __future__ import annotations
@@ -33,7 +34,19 @@ HELP = {
     "metasnapshot_snapshots": ("gauge", "snapshots in the manifest"),
     "metasnapshot_newest_timestamp_seconds": ("gauge", "when the newest sound one was taken"),
     "metasnapshot_newest_bytes": ("gauge", "bytes of its file"),
+    "metasnapshot_newest_duration_seconds": ("gauge", "how long its backup took"),
+    "metasnapshot_newest_full": ("gauge", "1: its objects are in the backup too; 0: they are not"),
+    "metasnapshot_newest_verified_level": (
+        "gauge",
+        "how deep it was verified: 0 never, 1 file, 2 rows, 3 refs, 4 objects",
+    ),
+    "metasnapshot_newest_verified_timestamp_seconds": ("gauge", "when that was; 0 for never"),
     "metasnapshot_problems": ("gauge", "what check complains about"),
+    "metasnapshot_objects_missing": ("gauge", "objects that snapshots need and that are not there"),
+    "metasnapshot_pinned_bytes": ("gauge", "bytes of the objects that all snapshots need"),
+    "metasnapshot_drill_timestamp_seconds": ("gauge", "when a restore was rehearsed last"),
+    "metasnapshot_drill_duration_seconds": ("gauge", "how long it took"),
+    "metasnapshot_drill_success": ("gauge", "1: every row came back; 0: it failed"),
     "backup_job_count": ("counter", "total backup job count"),
     "backup_job_latency": ("histogram", "latency of backup jobs"),
 }
@@ -52,7 +65,12 @@ class Metrics:
     def __init__(self, outcome: Outcome) -> None:
         self.path: Path | None = None
         self.outcome = outcome
-        self.values: dict[str, float] = {}
+        self.is_served = False
+        """Whether the process shows them itself."""
+        self.page = ""
+        """All that is known, in the text format, since the last `write`."""
+        self.values: dict[tuple[str, str], float] = {}
+        """Of this run: by name, and by the verb that is a label of it, if one is."""
 
     @contextmanager
     def timed(self, verb: str) -> Generator[Run]:
@@ -66,9 +84,29 @@ class Metrics:
         finally:
             self.write(verb, run.code, time.monotonic() - start)
 
-    def set(self, name: str, value: float) -> None:
-        """Say a value of this run."""
-        self.values[name] = value
+    @property
+    def are_wanted(self) -> bool:
+        """Whether anybody will see them: what costs a request is not asked for nobody."""
+        return self.path is not None or self.is_served
+
+    def set(self, name: str, value: float, verb: str = "") -> None:
+        """Say a value of this run.
+
+        Args:
+            name: of the metric, one of HELP.
+            value: in the unit that its name ends with.
+            verb: a label, where what one verb found says nothing of what others found.
+        """
+        self.values[name, verb] = value
+
+    def serve(self) -> None:
+        """Show what earlier runs left, and from now on what each `write` adds.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        self.is_served = True
+        self.page = render(self._earlier())
 
     def write(self, verb: str, code: int, seconds: float) -> None:
         """Write what this run and the earlier ones came to.
@@ -76,16 +114,32 @@ class Metrics:
         Raises:
             StorageError: the file cannot be written.
         """
-        if self.path is None:
+        if not self.are_wanted:
             return
         labels = self._labels()
+        values = _taken_over(self._earlier(), verb, labels)
+        for (name, which), value in self.values.items():
+            values[_key(name, labels, **({"verb": which} if which else {}))] = value
+        self.values.clear()  # what somebody else writes until the next round is newer
+        _count(values, verb, code, seconds, labels)
+        self.page = render(values)
+        if self.path is None:
+            return
         try:
-            values = _taken_over(_read(self.path), verb, labels)
-            values |= {_key(name, labels): value for name, value in self.values.items()}
-            _count(values, verb, code, seconds, labels)
-            _replace(self.path, render(values))
+            _replace(self.path, self.page)
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+    def _earlier(self) -> dict[str, float]:
+        """What the runs before this one left."""
+        if self.path is None:
+            return parse(self.page)
+        try:
+            return parse(self.path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, UnicodeDecodeError):
+            return {}
+        except OSError as error:
+            raise StorageError(f"cannot read {self.path}: {error.strerror or error}") from error
 
     def _labels(self) -> Labels:
         """Of which directory and cluster this run is, as far as that is known."""
@@ -126,8 +180,11 @@ def _taken_over(values: dict[str, float], verb: str, labels: Labels) -> dict[str
     for key, value in values.items():
         name, _, text = key.partition("{")
         there = dict(re.findall(_LABEL, text))
-        is_same = there.get("directory", "") in ("", _escaped(labels.get("directory", "")))
-        if labels and is_same and there.get("verb", verb) == verb:
+        where = there.get("directory", "")
+        is_same = where == _escaped(labels.get("directory", "")) or (
+            not where and there.get("verb", verb) == verb
+        )
+        if labels and is_same:
             more = [f'{label}="{it}"' for label, it in there.items() if label not in OURS]
             mine = [f'{label}="{_escaped(it)}"' for label, it in labels.items()]
             found[f"{name}{{{','.join([*mine, *more])}}}"] = value
@@ -157,12 +214,8 @@ def _count(values: dict[str, float], verb: str, code: int, seconds: float, label
         values[key] = values.get(key, 0) + more
 
 
-def _read(path: Path) -> dict[str, float]:
-    """What the last run left; nothing if that is no such file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
-        return {}
+def parse(text: str) -> dict[str, float]:
+    """What `render` made; lines of another form are passed over."""
     found: dict[str, float] = {}
     for line in text.splitlines():
         match = re.fullmatch(LINE, line)

@@ -11,7 +11,7 @@ from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.library import listing, picking
-from metasnapshot.library.listing import Listing
+from metasnapshot.library.listing import ListedSnapshot, Listing
 from metasnapshot.library.picking import SnapshotId
 from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.shown_url import shown_url
@@ -19,6 +19,7 @@ from metasnapshot.store.url import open_store
 from metasnapshot.store.watched import watched
 
 if TYPE_CHECKING:
+    from metasnapshot.catalogue.facts import DrillNote
     from metasnapshot.format.reader import SnapshotReader
     from metasnapshot.format.snapshot import MetaSnapshot
     from metasnapshot.library.moments import PickedSnapshot
@@ -141,6 +142,18 @@ class BackupDirectory:
     def list(self) -> Listing:
         """Every snapshot with what is known of it: when it was taken, verified, kept, its size."""
         return listing.listing(self.repository, picking.listed(self.repository))
+
+    def listed(self, snapshot_id: SnapshotId) -> ListedSnapshot:
+        """One snapshot with what is known of it, as `list` has it.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+        """
+        return listing.listed(self.repository, self.entry(snapshot_id))
+
+    def last_drill(self) -> DrillNote | None:
+        """The newest rehearsal of a restore, of whichever snapshot; None if there was none."""
+        return Records(self.repository).last_drill()
 
     def latest(self) -> ManifestEntry:
         """The newest snapshot.

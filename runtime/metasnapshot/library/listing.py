@@ -79,6 +79,16 @@ def listing(repository: Repository, entries: Sequence[ManifestEntry]) -> Listing
     return Listing(repository.manifest().manifest_id, snapshots, warnings, clocks.host)
 
 
+def listed(repository: Repository, entry: ManifestEntry) -> ListedSnapshot:
+    """The same of one snapshot.
+
+    Args:
+        repository: the directory.
+        entry: which one.
+    """
+    return _listed(repository, Records(repository), entry)
+
+
 def _listed(repository: Repository, records: Records, entry: ManifestEntry) -> ListedSnapshot:
     facts, head = records.facts(entry), records.heads.get(repository.path(entry.id))
     return ListedSnapshot(

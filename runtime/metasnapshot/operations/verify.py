@@ -65,6 +65,7 @@ class VerifyResult:
         findings: of the levels refs and objects.
         content: what was found in its objects, if they were to be read.
         skipped: it was not looked at, for it was verified not long ago.
+        missing: objects that are not where they must be; None if not all of them were looked at.
     """
 
     snapshot_id: int
@@ -79,6 +80,7 @@ class VerifyResult:
     findings: Findings = field(default_factory=Findings)
     content: ContentResult | None = None
     skipped: bool = False
+    missing: int | None = None
 
 
 @rare_collections()
@@ -209,6 +211,7 @@ def _verify(
                 findings.add(_check_contents(reader, repository.entry(snapshot_id)))
             if depth >= LEVELS.index("objects"):
                 findings.add(find_lost_objects(reader, state, repository.context))
+                result = replace(result, missing=findings.missing)
             findings.add(_unknown_bytes(reader))
             if content is not None:
                 result, failed = _with_content(repository, reader, result, content)
@@ -223,7 +226,10 @@ def _with_content(
     from metasnapshot.operations.verify_content import check_content  # noqa: PLC0415 - numpy
 
     found = check_content(repository, reader, content)
-    return replace(result, content=found), found.error(reader.id)
+    missing = result.missing
+    if found.share == 1 or found.findings.missing:  # a sample says nothing of the others
+        missing = max(missing or 0, found.findings.missing)
+    return replace(result, content=found, missing=missing), found.error(reader.id)
 
 
 def _is_unsound(result: VerifyResult) -> bool:

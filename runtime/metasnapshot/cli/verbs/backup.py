@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ from cyclopts import Parameter
 import metasnapshot
 from metasnapshot import BackupOptions, shown_url
 from metasnapshot.cli import live
+from metasnapshot.cli.gauges import tell_backup
 from metasnapshot.cli.live import ViaMeta
 from metasnapshot.cli.meta_store import NOWHERE, OptionalMetaStore
 from metasnapshot.cli.objects import WITHOUT, WithObjects
@@ -31,7 +33,7 @@ from metasnapshot.cli.text import (
 from metasnapshot.errors import MetasnapshotError, UsageError
 
 if TYPE_CHECKING:
-    from metasnapshot import BackupResult, FullResult, PinnedResult
+    from metasnapshot import BackupResult, Backups, FullResult, PinnedResult
 
 DEFAULTS = BackupOptions()
 
@@ -61,21 +63,24 @@ def backup(
         live.require_no_cluster(directory.cluster)
         live.require_own_rules(options)
         if objects.with_objects:
-            found = live.backup_full(
+            start = time.monotonic()
+            pinned = live.backup_full(
                 via_meta, options, directory, store, objects, keep_pin=keep_pin
             )
-            return _say_pinned(found, via_meta, json=json)
+            return _say_pinned(pinned, via_meta, directory.backups(), start, json=json)
         _require_pin(keep_pin, "--with-objects")
         return live.backup(via_meta, options, directory, store, json=json)
     _require_pin(keep_pin, "--via-meta")
-    meta_store, found = store.place(), directory.backups()
+    meta_store, found, start = store.place(), directory.backups(), time.monotonic()
     if objects.with_objects:
         full = metasnapshot.backup_full(
             meta_store, found, options, objects, rounds_max=objects.rounds
         )
+        tell_backup(found, full.backup.entry.id, start, full)
         return _say_full(full, dry_run=options.dry_run, json=json)
     result = metasnapshot.backup(meta_store, found, options)
     current().outcome.did("made", [result.entry.id])
+    tell_backup(found, result.entry.id, start)
     for text in result.warnings:
         note(text)
     if json:
@@ -133,13 +138,14 @@ def _say_objects(
     return 0
 
 
-def _say_pinned(full: PinnedResult, url: str, *, json: bool) -> int:
-    """The same of one by way of a meta node."""
+def _say_pinned(full: PinnedResult, url: str, found: Backups, start: float, *, json: bool) -> int:
+    """The same of one by way of a meta node, which began at a monotonic time."""
+    tell_backup(found, full.entry.id, start, full)
     error = _noted(full, full.entry.id)
     if json:
         told = {"snapshot_id": full.entry.id, "via_meta": shown_url(url), "pinned": full.pinned}
-        found = told | objects_document(full, full, rounds=1)
-        say_json(found if error is None else found | error_document(error))
+        made = told | objects_document(full, full, rounds=1)
+        say_json(made if error is None else made | error_document(error))
         return 0 if error is None else error.exit_code
     now = "which pins it" if full.pinned else "which pins it no more"
     say(f"backup {full.entry.id}, made by the meta node, {now}")

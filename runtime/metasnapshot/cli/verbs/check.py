@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot import Health
+from metasnapshot.cli.gauges import tell_health
 from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.run import current
@@ -68,11 +69,12 @@ def check(
         current().outcome.fail(error)
         is_lost = isinstance(error, (ManifestMissing, DamageError))
         return nagios(NAGIOS_CRITICAL if is_lost else NAGIOS_UNKNOWN, str(error))
-    taken = _count(health)
+    tell_health(found, health)
     stale = StaleBackups("; ".join(health.problems), hint="`metasnapshot list` shows them all")
     if health.problems:
         current().outcome.fail(stale)
     if nagios_line:
+        taken = health.newest_at.timestamp() if health.newest_at else 0
         age = f" age={time.time() - taken:.0f}s" if taken else ""
         code = NAGIOS_CRITICAL if health.problems else NAGIOS_OK
         said = "; ".join(health.problems) or _summary(health)
@@ -84,17 +86,6 @@ def check(
         raise stale
     say(_summary(health))
     return 0
-
-
-def _count(health: Health) -> float:
-    """Say the numbers of a directory; returns when the newest sound snapshot was taken, or 0."""
-    taken = health.newest_at.timestamp() if health.newest_at else 0
-    metrics = current().metrics
-    metrics.set("metasnapshot_snapshots", health.count)
-    metrics.set("metasnapshot_problems", len(health.problems))
-    metrics.set("metasnapshot_newest_bytes", health.newest_size)
-    metrics.set("metasnapshot_newest_timestamp_seconds", taken)
-    return taken
 
 
 def _summary(health: Health) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from metasnapshot import AreaCosts, Pins
+from metasnapshot.cli.gauges import tell_pins
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
@@ -38,6 +39,7 @@ def pins(
     place = state.place() if missing else None
     found = directory.open()
     result = found.pins(ids, state=place, look=missing)
+    tell_pins(found, result)
     if json:
         say_json(document(result))
     else:

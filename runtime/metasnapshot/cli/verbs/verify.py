@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from metasnapshot import Level, VerifyResult
 from metasnapshot.cli.content import UNREAD, ReadContent
+from metasnapshot.cli.gauges import tell_verified
 from metasnapshot.cli.moments import At, choose
 from metasnapshot.cli.options import AS_SAID, Directory, Json, SnapshotId, StateStore
 from metasnapshot.cli.parameters import DURATION, FLAT
@@ -84,6 +85,7 @@ def verify(
             current().outcome.fail(result.error)
         if not json:
             _print(result)
+    tell_verified(found, results)
     if json:
         say_json({"snapshots": [document(item) for item in results]} | said)
     return _code(results)

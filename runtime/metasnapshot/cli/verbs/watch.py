@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 import metasnapshot
 from metasnapshot import BackupOptions, BackupResult, Backups, Level, ManifestEntry, Policy
+from metasnapshot.cli.gauges import tell_backup, tell_count, tell_verified
 from metasnapshot.cli.meta_store import MetaStoreAt
 from metasnapshot.cli.objects import UNCOPIED, CopyObjects
 from metasnapshot.cli.options import AS_SAID, Directory, StateStore
@@ -21,6 +22,7 @@ from metasnapshot.cli.parameters import DURATION, FLAT
 from metasnapshot.cli.policy import NO_RULE, PolicyOptions
 from metasnapshot.cli.process import interrupts
 from metasnapshot.cli.run import current
+from metasnapshot.cli.serving import UNSERVED, MetricsPort
 from metasnapshot.cli.watch_log import Form, WatchLog
 from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
 
@@ -42,6 +44,7 @@ def watch(
     rounds: Annotated[
         int | None, Parameter(help="Stop after this many rounds; by default never.")
     ] = None,
+    metrics: Annotated[MetricsPort, FLAT] = UNSERVED,
     log: Annotated[
         Form, Parameter(help="Print each round as a line of text, or of JSON.")
     ] = "text",
@@ -69,7 +72,8 @@ def watch(
         WatchLog(log),
         objects,
     )
-    return _keep_watch(round_, every, rounds)
+    with metrics.served():
+        return _keep_watch(round_, every, rounds)
 
 
 def _keep_watch(round_: Round, every: timedelta, rounds: int | None) -> int:
@@ -135,10 +139,12 @@ class Round:
             renew()
             number = result.entry.id
             verified = metasnapshot.verify(self.found, number, self.level, state=self.state)
+            tell_verified(self.found, [verified])
             if verified.error is not None:
                 raise verified.error
             renew()
             gone = self._expire()
+            tell_count(self.found)
         except WatchedByOthers:
             raise
         except MetasnapshotError as error:
@@ -152,15 +158,17 @@ class Round:
 
     def _back_up(self) -> BackupResult:
         """One snapshot; with objects it is full, or an error says why not."""
-        meta_store = self.store.place()
+        meta_store, start = self.store.place(), time.monotonic()
         if not self.objects.with_objects:
             result = metasnapshot.backup(meta_store, self.found, self.options)
             current().outcome.did("made", [result.entry.id])
             warnings = result.warnings
+            tell_backup(self.found, result.entry.id, start)
         else:
             full = metasnapshot.backup_full(meta_store, self.found, self.options, self.objects)
             result, warnings = full.backup, full.warnings
             current().outcome.did("made", [result.entry.id])
+            tell_backup(self.found, result.entry.id, start, full)
             if full.error is not None:
                 raise full.error
         for text in warnings:
