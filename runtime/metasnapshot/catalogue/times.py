@@ -6,8 +6,9 @@ An epoch is milliseconds since 2021-04-01 UTC, shifted left by 16 (src/common/sr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from metasnapshot.catalogue.manifest import ManifestEntry
 
@@ -34,8 +35,7 @@ def taken_at(entry: ManifestEntry) -> datetime | None:
     return epoch_time(newest) if newest else None
 
 
-@dataclass(frozen=True)
-class Clocks:
+class Clocks(msgspec.Struct, frozen=True):
     """What time it is: by this host, and at least by the store, which stamped its newest object
     then; None if the store has no times.
     """

@@ -10,7 +10,8 @@ greatest name: at 2.2.0 the last applied is not the greatest.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from metasnapshot.errors import UnknownFormat, UsageError
 from metasnapshot.format.rules import is_any, known_release
@@ -23,8 +24,7 @@ MIGRATIONS_SECTION = "seaql_migrations"
 CLUSTERS_SECTION = "clusters"
 
 
-@dataclass(frozen=True)
-class Candidates:
+class Candidates(msgspec.Struct, frozen=True):
     """The layouts that a set of migrations allows, by falling number of sections.
 
     Attributes:

@@ -5,9 +5,9 @@ hashed and compared with the first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 import xxhash
 
 from metasnapshot.errors import ChecksumMismatch
@@ -19,8 +19,7 @@ length (V1); one message without a count (V1).
 """
 
 
-@dataclass(frozen=True)
-class SectionPlace:
+class SectionPlace(msgspec.Struct, frozen=True):
     """Where a section stands.
 
     Attributes:

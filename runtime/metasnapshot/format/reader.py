@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from metasnapshot.errors import (
     ChecksumMismatch,
     DamageError,
@@ -276,7 +278,7 @@ class SnapshotReader:
         Raises:
             UnknownFormat: it is a V1 snapshot.
         """
-        self._contents = replace(self._v2, batches=KeptRows(size_max).batches)
+        self._contents = structs.replace(self._v2, batches=KeptRows(size_max).batches)
 
     def columns(self, section: str) -> Iterator[Columns]:
         """The rows of a V2 section as columns of plain values, some rows at a time: several times

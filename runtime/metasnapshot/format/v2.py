@@ -5,8 +5,9 @@ in, the place where its sections end tells between them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from metasnapshot.errors import RowError, Truncated, UnknownFormat
 from metasnapshot.format.codec import RowCodec, row_codec
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 Batches = Callable[[ReadableFile, SectionPlace], Iterator[Batch]]
 
 
-@dataclass(frozen=True)
-class V2Contents:
+class V2Contents(msgspec.Struct, frozen=True):
     """What a V2 file holds, and how its rows are decoded."""
 
     file: ReadableFile

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from metasnapshot.catalogue.manifest import ManifestEntry
-from metasnapshot.catalogue.records import Records
 from metasnapshot.errors import UsageError
 from metasnapshot.library.directory import BackupDirectory
-from metasnapshot.library.housekeeping import Collected, Judgement
 from metasnapshot.library.picking import SnapshotId
 from metasnapshot.library.state import StateStore
 from metasnapshot.store.url import open_store
 
 if TYPE_CHECKING:
     from metasnapshot.catalogue.watcher import Watcher
+    from metasnapshot.library.housekeeping import Collected, Judgement
     from metasnapshot.operations.area_costs import AreaCosts
     from metasnapshot.operations.copy import Copied
     from metasnapshot.operations.crew import Pace
@@ -117,6 +116,8 @@ class Backups(BackupDirectory):
             ConflictError: the snapshots are of more than one cluster, and nobody said which.
             DamageError: none verifies, so that none may go.
         """
+        from metasnapshot.catalogue.records import Records
+        from metasnapshot.library.housekeeping import Judgement
         from metasnapshot.operations.expire import judge
 
         judged = tuple(judge(self.repository, policy))
@@ -134,6 +135,7 @@ class Backups(BackupDirectory):
             RetentionLocked: one was marked as kept meanwhile; nothing is deleted.
             MetasnapshotError: as judge.
         """
+        from metasnapshot.library.housekeeping import Judgement
         from metasnapshot.operations.expire import expire
 
         found = policy if isinstance(policy, Judgement) else self.judge(policy)
@@ -169,6 +171,7 @@ class Backups(BackupDirectory):
             DamageError: nobody knows which objects a damaged backup needs; no object is deleted.
             UnknownFormat: a later release made the backup; no object is deleted.
         """
+        from metasnapshot.library.housekeeping import Collected
         from metasnapshot.operations.gc import collect, look
 
         strays = look(self.repository, grace)

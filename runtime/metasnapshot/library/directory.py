@@ -10,8 +10,7 @@ from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
 from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.library import listing, picking
-from metasnapshot.library.listing import ListedSnapshot, Listing
+from metasnapshot.library import picking
 from metasnapshot.library.picking import SnapshotId
 from metasnapshot.store.context import PLAIN, Context
 from metasnapshot.store.shown_url import shown_url
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from metasnapshot.catalogue.facts import DrillNote
     from metasnapshot.format.reader import SnapshotReader
     from metasnapshot.format.snapshot import MetaSnapshot
+    from metasnapshot.library.listing import ListedSnapshot, Listing
     from metasnapshot.library.moments import PickedSnapshot
     from metasnapshot.operations.check import Health
     from metasnapshot.operations.show import Summary
@@ -141,7 +141,9 @@ class BackupDirectory:
 
     def list(self) -> Listing:
         """Every snapshot with what is known of it: when it was taken, verified, kept, its size."""
-        return listing.listing(self.repository, picking.listed(self.repository))
+        from metasnapshot.library.listing import listing
+
+        return listing(self.repository, picking.listed(self.repository))
 
     def listed(self, snapshot_id: SnapshotId) -> ListedSnapshot:
         """One snapshot with what is known of it, as `list` has it.
@@ -149,7 +151,9 @@ class BackupDirectory:
         Raises:
             SnapshotNotFound: the manifest has no such id.
         """
-        return listing.listed(self.repository, self.entry(snapshot_id))
+        from metasnapshot.library.listing import listed
+
+        return listed(self.repository, self.entry(snapshot_id))
 
     def last_drill(self) -> DrillNote | None:
         """The newest rehearsal of a restore, of whichever snapshot; None if there was none."""

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+import msgspec
 import xxhash
 
 from metasnapshot.errors import DamageError, UsageError
@@ -47,16 +48,14 @@ class ObjectHead:
     modified: datetime | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
-class StoredObject:
+class StoredObject(msgspec.Struct, frozen=True):
     """A small object, read whole. Its etag changes whenever its bytes do."""
 
     data: bytes
     etag: str
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(msgspec.Struct, frozen=True):
     """What lies right in a directory, whatever lies below.
 
     Attributes:
