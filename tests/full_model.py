@@ -17,9 +17,8 @@ from datetime import timedelta
 
 import goldens
 import pytest
-import xxhash
 from clock import Clock
-from full_processes import Killed, Made, Process, Timed
+from full_processes import Killed, Made, Process, Timed, object_of
 
 import metasnapshot
 from metasnapshot.catalogue import area, changes, marker, reservation
@@ -30,7 +29,6 @@ from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError
 from metasnapshot.format.snapshot import dumps
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
-from metasnapshot.hummock.paths import VECTOR
 from metasnapshot.operations import gc_objects
 from metasnapshot.operations.completion import complete
 from metasnapshot.operations.copy_full import copy_full
@@ -72,7 +70,8 @@ class Model:
         self.stores = {"a": Timed(), "b": Timed()}
         self.state = MemoryStore()
         self.objects: dict[int, tuple[NeededObject, bytes]] = {}
-        self.next_id, self.life = 1, 0
+        self.next_id, self.life, self.epoch, self.now = 1, 0, 0, 0
+        self.epochs: dict[tuple[str, int], int] = {}
         self.truth: dict[tuple[str, int], dict[str, bytes]] = {}
         self.dead = set[int]()
         self.pid = 1
@@ -94,22 +93,21 @@ class Model:
         return Holder(self.running[-1] if self.running else 1, "here", "")
 
     def write(self) -> None:
-        """A new object. What tells it from one of another life is its tag; of some, only bytes."""
+        """A new object."""
         number = self.next_id
         self.next_id += 1
-        life = self.life if number % 3 else 0
-        tag = xxhash.xxh64_intdigest(b"%d %d" % (number, life))
-        data = b"%d of life %d " % (number, self.life) * (1 + number % 4)
-        self.objects[number] = NeededObject(number, VECTOR, len(data), tag), data
-        self.state.put_if_absent(self._place(number), data)
+        self.objects[number] = object_of(number, self.life)
+        self.state.put_if_absent(self._place(number), self.objects[number][1])
+        self.now += 1
+        self.epoch = self.now
         self.done["write"] += 1
 
     def compact(self) -> None:
         """Some objects are rewritten, and collected at once."""
         count = min(len(self.objects), self.dice.randrange(1, 4))
         for number in self.dice.sample(sorted(self.objects), count):
-            del self.objects[number]
             self.state.delete(self._place(number))
+            del self.objects[number]
         self.write()
         self.done["compact"] += 1
 
@@ -132,11 +130,12 @@ class Model:
             self.objects[item.id] = item, data
             self.state.put_if_absent(self._place(item.id), data)
         self.life += 1
+        self.epoch = self.epochs[where, number]
         self.next_id = max(self.objects, default=0) + 1
         self.done["relive"] += 1
 
     def _place(self, number: int) -> str:
-        return f"{DATA}/{number}.{VECTOR}"
+        return f"{DATA}/{number}.{self.objects[number][0].suffix}"
 
     def run(self, where: str, work: Callable[[Repository], object], *, depth: int = 0) -> str:
         """Let a process work on a directory; gives how it ended."""
@@ -196,7 +195,10 @@ class Model:
         with changes.reserve(found, 1) as number:
             self._snapshot.id = number
             self._snapshot.sections["hummock_sequences"][0].seq = 1000 + self.pid
+            version = self._snapshot.hummock_version.message
+            version.state_table_info[1].committed_epoch = self.epoch
             data = dumps(self._snapshot)
+            self.epochs[found.directory, number] = self.epoch
             kept = dict(self.objects)
             needed = NeededObjects([item for item, _ in kept.values()])
             entry = changes.create(found, self._snapshot)
@@ -230,6 +232,7 @@ class Model:
             snapshot = source.get(number)
             truth = self.truth[other, number]
             changes.create(found, snapshot)
+            self.epochs[found.directory, number] = self.epochs[other, number]
             self.truth[found.directory, number] = {
                 found.directory + path.removeprefix(other): data for path, data in truth.items()
             }

@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
 import msgspec
+import xxhash
+from sst_writer import Sst, put
 
 from metasnapshot.catalogue.full_header import FULL
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.marker import COPYING, read_marker_at
-from metasnapshot.hummock.objects import NeededObjects
+from metasnapshot.hummock.objects import NeededObject, NeededObjects
+from metasnapshot.hummock.paths import DATA, VECTOR
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import READ_MAX, Names, ObjectHead, StoredObject
 from metasnapshot.store.through import Through
@@ -141,3 +144,15 @@ class Made:
     size: int
     checksum: int
     needed: NeededObjects
+
+
+def object_of(number: int, life: int) -> tuple[NeededObject, bytes]:
+    """An object. Its tag tells an SST from one of another life; of others only bytes do."""
+    is_sst = number % 3 != 0
+    tag = xxhash.xxh64_intdigest(b"%d %d" % (number, life if is_sst else 0))
+    data = b"%d of life %d " % (number, life) * (1 + number % 4)
+    if is_sst:
+        sst = Sst()
+        sst.add(7, [put(b"%d" % number, 1 << 16, data)])
+        data = sst.data()
+    return NeededObject(number, DATA if is_sst else VECTOR, len(data), tag), data

@@ -105,6 +105,23 @@ class ObjectWorld:
         self.write_version()
         self.write_objects(LocalStore(self.state))
 
+    def live_again(self) -> None:
+        """From now on it is another life of the cluster: whatever is written has other epochs."""
+        self.life += 1
+        for info in self.version.state_table_info.values():
+            info.committed_epoch += 1 << 16
+        self.write_version()
+
+    def add_vectors(self, object_ids: Iterable[int]) -> None:
+        """Let the version need so many vector files more, which are there."""
+        index = next(iter(self.version.vector_indexes.values()))
+        files = getattr(index, index.WhichOneof("variant")).vector_files
+        for number in object_ids:
+            file = files.add(object_id=number, start_vector_id=number, vector_count=1)
+            self._plain(file)
+        self.write_version()
+        self.write_objects(LocalStore(self.state))
+
     def remove_sst(self, object_id: int) -> None:
         """Let the version need an SST no more, as after a compaction; its file goes too."""
         for levels in self.version.levels.values():

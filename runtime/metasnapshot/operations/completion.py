@@ -22,7 +22,6 @@ from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.contents.findings import ERROR, Findings
 from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, StorageError
 from metasnapshot.hummock.objects import NeededObjects
-from metasnapshot.hummock.paths import DATA, SUFFIXES
 from metasnapshot.operations.copy_objects import (
     VANISHED_HINT,
     ObjectWork,
@@ -152,10 +151,12 @@ class _Work:
         with marked(store, directory, self._made.entry.id):
             area = make_area(store, directory, self._cluster_id)
             seen = self._look()
-            self._work.hashes, problems = known_hashes(
-                store, directory, area, ids_among(there, FULL), self._needed, seen
+            known = known_hashes(
+                *(store, directory, area, ids_among(there, FULL)),
+                *(self._needed, seen, self._is_same_moment),
             )
-            self._look_again(seen)
+            self._work.hashes = known.hashes
+            self._look_again(seen, known.of_this_life)
             copied = self._copy(seen)
             count, size = len(copied), sum(self._needed.sizes[place] for place in copied)
             findings = self._work.findings
@@ -169,9 +170,19 @@ class _Work:
                 len(self._needed) - count,
                 findings,
                 is_complete,
-                tuple(problems),
+                tuple(known.problems),
                 self._vanished(),
             )
+
+    def _is_same_moment(self, snapshot_id: int) -> bool:
+        """Whether nothing was committed since a snapshot was taken: epochs are of the wall clock,
+        and no other life of the cluster has them.
+        """
+        own = _epochs(self._made.entry)
+        entries = self._repository.manifest().entries
+        return bool(own) and any(
+            entry.id == snapshot_id and _epochs(entry) == own for entry in entries
+        )
 
     def _vanished(self) -> frozenset[int]:
         """Ids of what was not there, if nothing else is wrong."""
@@ -188,16 +199,15 @@ class _Work:
             raise DamageError(f"of another size than their names say: {what}", hint=MOVE_AWAY)
         return found.seen
 
-    def _look_again(self, seen: bytearray) -> None:
-        """Compare by content what is there and no side file speaks of; and all vector files and
-        graphs, whose tags know no epoch: another life of the cluster may have given the id, and
-        the tag, to other bytes.
+    def _look_again(self, seen: bytearray, of_this_life: bytearray) -> None:
+        """Compare by content what is there and no side file speaks of; and vector files and graphs
+        that another life of the cluster may have given the id, and the tag, to.
         """
-        work, kinds = self._work, self._needed.kinds
+        work = self._work
         there = array("Q", (place for place, is_there in enumerate(seen) if is_there))
         unknown = array("Q", (place for place in there if work.hash_of(place) is None))
         work.read(unknown, self._target)
-        alike = [place for place in there if kinds[place] != SUFFIXES.index(DATA)]
+        alike = [place for place in there if not of_this_life[place]]
         before = {place: work.hash_of(place) for place in alike}
         work.read(alike, self._source, compare=False)
         others = [place for place, found in before.items() if work.hash_of(place) != found]
@@ -245,3 +255,8 @@ class _Work:
             taken=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         return FullBackup(header, needed, bytes(self._work.hashes))
+
+
+def _epochs(entry: ManifestEntry) -> dict[int, int]:
+    """Up to when each table is committed."""
+    return {table: info.committed_epoch for table, info in entry.state_table_info.items()}

@@ -185,7 +185,7 @@ class _Copying:
         """What is there must be what the source has, by a side file of the target or by content."""
         store, directory, full = self._target.store, self._target.directory, self._full
         ids = named_ids(store, directory, FULL)
-        known, _ = known_hashes(store, directory, self._area, ids, full.objects, seen)
+        known = known_hashes(store, directory, self._area, ids, full.objects, seen).hashes
         same = (
             bytes(known[at * HASH_SIZE : (at + 1) * HASH_SIZE]) == full.hash_of(at)
             for at in range(len(seen))
