@@ -53,7 +53,7 @@ SNAPSHOTS = 10
 
 
 class Axis(NamedTuple):
-    """What grows, by which verbs it is looked at, and how far."""
+    """What grows, by which verbs it is looked at, and how far; some only by the gate."""
 
     unit: str
     verbs: tuple[str, ...]
@@ -75,6 +75,7 @@ AXES = (
         (1_000, 10_000, 100_000, 1_000_000),
         (1_000, 100_000, 1_000_000),
     ),
+    Axis("many rows", ("diff",), (), (1_000, 100_000, 200_000)),
     Axis("files", ("gc",), (10, 100, 1_000, 10_000), (10, 500, 5_000)),
 )
 
@@ -231,6 +232,8 @@ def main() -> int:
         if given.only and axis.unit not in given.only:
             continue
         sizes = axis.gate if given.gate else axis.sizes
+        if not sizes:
+            continue
         with tempfile.TemporaryDirectory(prefix="metasnapshot-bench-") as scratch:
             found = measured(Path(scratch), axis, sizes, 1 if given.gate else ROUNDS)
         for verb, costs in found.items():

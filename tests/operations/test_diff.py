@@ -24,7 +24,6 @@ from metasnapshot.errors import ChecksumMismatch
 from metasnapshot.format.hummock_version import HummockVersion
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.metastore.connect import open_meta_store
-from metasnapshot.operations.diff import compare as operation
 from metasnapshot.operations.diff.compare import (
     ADDED,
     CHANGED,
@@ -179,25 +178,6 @@ def test_objects_are_those_of_the_manifest() -> None:
     assert len(ssts) == 18
     found = diff_objects(opened(TAG / "backup" / "1.snapshot"), opened(SECOND))
     assert found == (sorted(ssts), [])
-
-
-@pytest.mark.parametrize("part_rows", [1, 7, 1000])
-def test_parts_change_nothing(monkeypatch: pytest.MonkeyPatch, part_rows: int) -> None:
-    """However few rows are held at once, the same changes are found, by reading as often as it
-    takes."""
-    a, b = opened(TAG / "backup" / "1.snapshot"), opened(SECOND)
-    expected = comparable(list(diff_rows(a, b)))
-    reads: list[str] = []
-    rows = SnapshotSide.rows
-
-    def counted(self: SnapshotSide, section: str) -> Iterator[Any]:
-        reads.append(section)
-        return rows(self, section)
-
-    monkeypatch.setattr(operation, "PART_ROWS", part_rows)
-    monkeypatch.setattr(SnapshotSide, "rows", counted)
-    assert comparable(list(diff_rows(a, b))) == expected
-    assert reads.count("objects") == 2 * (b.count("objects") // part_rows + 1)
 
 
 def test_a_column_that_only_one_release_has_is_no_change() -> None:

@@ -1,8 +1,8 @@
 """diff: what changed between two snapshots, or between a snapshot and a live meta store.
 
 By name: objects of the catalog and parameters, as people know them. By row: every section, by
-primary key, and the Hummock version as one row, by its fields. Rows are held as hashes, a part of a
-section at a time, so memory stays flat.
+primary key, and the Hummock version as one row, by its fields. Rows are held as hashes, those of a
+large section in a file and a part at a time in memory, which stays flat.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from metasnapshot.format import messages
 from metasnapshot.format.layout import HUMMOCK_VERSION
 from metasnapshot.format.scalars import Blob, Timestamp
 from metasnapshot.hummock.objects import needed_by
+from metasnapshot.operations.diff.parts import Fingerprint, Key, Keyed, in_parts
 from metasnapshot.operations.diff.sides import Side, SnapshotSide
 
 PART_ROWS = 100_000
@@ -156,43 +157,39 @@ def _of_section(side: Side, section: str) -> Callable[[], Iterator[_Keyed]]:
 def _compare(
     a: Callable[[], Iterable[_Keyed]], b: Callable[[], Iterable[_Keyed]], parts: int
 ) -> Iterator[Change]:
-    """Compare rows by key, in so many parts, each of which reads both sides again. Of several rows
-    with one key, as only V1 may have, those that are equal are one.
-    """
-    for part in range(parts):
-        left = defaultdict[tuple[Any, ...], list[_Fingerprint]](list)
-        right = defaultdict[tuple[Any, ...], list[_Fingerprint]](list)
-        for key, row in _in_part(a(), part, parts):
-            left[key].append(_fingerprint(row))
-        for key, row in _in_part(b(), part, parts):
-            after = _fingerprint(row)
-            same = next((one for one in left.get(key, ()) if not _differing(one, after)), None)
-            if same is None:
-                right[key].append(after)
-            else:
-                left[key].remove(same)
-        for key, found in right.items():
-            for before, after in zip_longest(left.pop(key, ()), found):
-                yield _change(key, before, after)
-        for key, gone in left.items():
-            yield from (_change(key, before, None) for before in gone)
-
-
-def _in_part(
-    rows: Iterable[_Keyed], part: int, parts: int
-) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Key and row of those that belong to a part."""
-    for *parts_of_key, row in rows:
-        key = tuple(parts_of_key)
-        if _part_of(key, parts) == part:
-            yield key, row
-
-
-def _part_of(key: tuple[Any, ...], parts: int) -> int:
-    """The part of a key, the same in every process: results come in one order."""
+    """Compare rows by key, in so many parts."""
     if parts == 1:
-        return 0
-    return xxhash.xxh3_64_intdigest(msgspec.msgpack.encode(key)) % parts
+        yield from _compare_part(_hashed(a()), _hashed(b()))
+        return
+    with in_parts(_hashed(a()), _hashed(b()), parts) as found:
+        for left, right in found:
+            yield from _compare_part(left, right)
+
+
+def _hashed(rows: Iterable[_Keyed]) -> Iterator[Keyed]:
+    for *key, row in rows:
+        yield tuple(key), _fingerprint(row)
+
+
+def _compare_part(rows: Iterable[Keyed], others: Iterable[Keyed]) -> Iterator[Change]:
+    """Compare rows by key. Of several rows with one key, as only V1 may have, those that are equal
+    are one.
+    """
+    left = defaultdict[Key, list[Fingerprint]](list)
+    right = defaultdict[Key, list[Fingerprint]](list)
+    for key, before in rows:
+        left[key].append(before)
+    for key, after in others:
+        same = next((one for one in left.get(key, ()) if not _differing(one, after)), None)
+        if same is None:
+            right[key].append(after)
+        else:
+            left[key].remove(same)
+    for key, found in right.items():
+        for before, after in zip_longest(left.pop(key, ()), found):
+            yield _change(key, before, after)
+    for key, gone in left.items():
+        yield from (_change(key, before, None) for before in gone)
 
 
 def change_of(key: tuple[Any, ...], before: Any, after: Any) -> Change | None:
@@ -225,9 +222,7 @@ def parameter_changes(a: Side, b: Side) -> Iterator[Change]:
             yield replace(change, kind=kind, before=before.get(name), after=after.get(name))
 
 
-def _change(
-    key: tuple[Any, ...], before: _Fingerprint | None, after: _Fingerprint | None
-) -> Change:
+def _change(key: Key, before: Fingerprint | None, after: Fingerprint | None) -> Change:
     """What became of a row; None where there is none."""
     if before is None:
         return Change(key[0], ADDED, key[1:])
@@ -236,11 +231,7 @@ def _change(
     return Change(key[0], CHANGED, key[1:], _differing(before, after))
 
 
-_Fingerprint = tuple[tuple[str, ...], bytes]
-"""Names of columns, and a hash of 8 bytes for each."""
-
-
-def _fingerprint(row: Any) -> _Fingerprint:
+def _fingerprint(row: Any) -> Fingerprint:
     """A hash of each column that a row has; of a V1 message also one of all that it holds."""
     columns = _of_v1(row) if isinstance(row, Blob) else fields_of(row)
     hashes = (
@@ -263,7 +254,7 @@ def _interned(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _differing(before: _Fingerprint, after: _Fingerprint) -> tuple[str, ...]:
+def _differing(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
     """Columns that both have and that differ."""
     if before == after:
         return ()
