@@ -32,7 +32,7 @@ BASELINE = (
 )
 
 
-RATIO_MAX = 1.75
+RATIO_MAX = 1.2
 """Of the seconds to those of a decoder that only finds where entries end."""
 SHARE_MAX = 1.4
 """Of the manifest's size that is held beyond what was held before."""

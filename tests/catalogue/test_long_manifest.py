@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -177,6 +178,18 @@ def test_a_list_that_is_looked_at_in_pieces(piece: int, monkeypatch: pytest.Monk
         assert parse_long(text[:at] + text[at + 1 :]) is None
     end = text.index(b"]")
     assert parse_long(text[:end] + b"," + text[end:]) is None
+
+
+@pytest.mark.parametrize("digits", range(14, 25))
+def test_long_ids_wherever_they_stand(digits: int) -> None:
+    """An id of 18 digits is one at a glance, one of 19 is left to the judge: at any place among
+    short ones, before and behind any of them.
+    """
+    for before, behind in product(range(10), range(10)):
+        ids = [*[7] * before, int("1" * digits), *[10**12] * behind]
+        found = parse_long(text_of(entry(1, ids)))
+        assert (found is None) == (digits > 18), (before, behind)
+        assert found is None or list(found.entries[0].ssts) == ids
 
 
 def test_a_long_manifest_is_read_so(monkeypatch: pytest.MonkeyPatch) -> None:

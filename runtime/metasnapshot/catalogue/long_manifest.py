@@ -19,12 +19,14 @@ from metasnapshot.catalogue.ids import ID_MAX
 from metasnapshot.catalogue.manifest import U32_MAX, Id, Manifest, ManifestEntry, StateTableInfo
 
 IDS_KEY = b'"ssts":['
-PIECE = 1 << 18
+PIECE = 1 << 17
 """Bytes of a list that are looked at together."""
 TABLES_KEY = b'"state_table_info":'
 _POINTED = re.compile(rb":[ \t\r\n]*+-?[0-9]++[.eE]")
 """A number that some decoders take for an integer."""
-_COMMA, _ZERO, _TEN = ord(","), ord("0"), 10
+_COMMA, _ZERO = ord(","), ord("0")
+_FOUR_DIGITS = 0x01010101
+"""Of flags, one for each of four bytes."""
 
 U32 = Annotated[int, msgspec.Meta(ge=0, le=U32_MAX)]
 U63 = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
@@ -101,7 +103,7 @@ class Tables(Mapping[int, StateTableInfo]):
 
 def parse_long(data: bytes) -> Manifest | None:
     """Read a manifest whose every entry is plainly right; None if one may not be."""
-    found = list(_all_ids(data))
+    found = list(_all_ids(data, _Counter()))
     if not found or None in found:
         return None
     lists = [ids for ids in found if ids is not None]
@@ -114,13 +116,13 @@ def parse_long(data: bytes) -> Manifest | None:
         return None
 
 
-def _all_ids(data: bytes) -> Iterator[_Ids | None]:
+def _all_ids(data: bytes, counter: _Counter) -> Iterator[_Ids | None]:
     """Every list of ids; None for one that is not plainly such."""
     at = data.find(IDS_KEY)
     while at >= 0:
         start = at + len(IDS_KEY)
         end = data.find(b"]", start)
-        count = -1 if end < 0 else _count(data, start, end)
+        count = -1 if end < 0 else counter.count(data, start, end)
         if count < 0:
             yield None
             return
@@ -128,38 +130,65 @@ def _all_ids(data: bytes) -> Iterator[_Ids | None]:
         at = data.find(IDS_KEY, end)
 
 
-def _count(data: bytes, start: int, end: int) -> int:
-    """How many ids a list has, some at a time; -1 if one of them is none at a glance."""
-    if start == end:
-        return 0
-    count = 0
-    while start < end:
-        cut = end if end - start <= PIECE else data.rfind(b",", start, start + PIECE)
-        found = _count_ids(np.frombuffer(data, np.uint8, cut - start, start)) if cut > start else -1
-        if found < 0:
-            return -1
-        count += found
-        start = cut + 1
-    return count if start == end + 1 else -1  # no comma was last
-
-
-def _count_ids(text: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
-    """The same of a piece, all at once: digits, not too many and not beginning with a zero, with
-    one comma between two.
+class _Counter:
+    """Counts ids, in memory that it keeps: to take some anew for each piece costs as much as to
+    look at the piece.
     """
-    is_digit = (text - np.uint8(_ZERO)) < _TEN
-    commas = int(np.count_nonzero(text == _COMMA))
-    if commas + int(np.count_nonzero(is_digit)) != len(text):
-        return -1
-    is_comma = ~is_digit
-    begins = np.empty(len(text), np.bool_)
-    begins[0], begins[1:] = True, is_comma[:-1]
-    if is_comma[-1] or bool((begins & (is_comma | (text == _ZERO))).any()):
-        return -1
-    long = is_digit  # a run of 1, 2, 4, 8, 16, 18, 19 digits begins here
-    for more in (1, 2, 4, 8, 2, 1):
-        long = long[more:] & long[:-more]
-    return -1 if bool(long.any()) else commas + 1
+
+    def __init__(self) -> None:
+        self._numbers = np.empty(PIECE, np.uint8)
+        self._digits, self._others = np.empty(PIECE, np.bool_), np.empty(PIECE, np.bool_)
+        self._fours, self._more = (np.empty(PIECE // 4, np.bool_) for _ in range(2))
+
+    def count(self, data: bytes, start: int, end: int) -> int:
+        """How many ids a list has, some at a time; -1 if one of them is none at a glance."""
+        if start == end:
+            return 0
+        count = 0
+        while start < end:
+            cut = end if end - start <= PIECE else data.rfind(b",", start, start + PIECE)
+            if cut <= start:
+                return -1
+            found = self._count(np.frombuffer(data, np.uint8, cut - start, start))
+            if found < 0:
+                return -1
+            count += found
+            start = cut + 1
+        return count if start == end + 1 else -1  # no comma was last
+
+    def _count(self, text: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
+        """The same of a piece, all at once: digits, not too many and not beginning with a zero,
+        with one comma between two.
+        """
+        size = len(text)
+        number, digit, other = self._numbers[:size], self._digits[:size], self._others[:size]
+        np.subtract(text, _ZERO, out=number)
+        np.less(number, 10, out=digit)
+        np.equal(text, _COMMA, out=other)
+        commas = int(np.count_nonzero(other))
+        if commas + int(np.count_nonzero(digit)) != size:
+            return -1
+        np.subtract(number, 1, out=number)
+        np.less(number, 9, out=other)  # what a number may begin with
+        np.logical_or(other[1:], digit[:-1], out=other[1:])  # or it stands behind a digit
+        if not (digit[-1] and other.all()):
+            return -1
+        return -1 if self._has_long(digit) else commas + 1
+
+    def _has_long(self, digit: np.ndarray[tuple[int], np.dtype[np.bool]]) -> bool:
+        """Whether 19 digits follow each other. Four whole words of four bytes lie in any that do,
+        and seldom in others.
+        """
+        words = len(digit) // 4
+        four, more = self._fours[:words], self._more[:words]
+        np.equal(digit[: 4 * words].view(np.uint32), _FOUR_DIGITS, out=four)
+        np.logical_and(four[1:], four[:-1], out=more[1:])
+        if not np.logical_and(more[3:], more[1:-2], out=four[3:]).any():
+            return False
+        long = digit  # a run of 1, 2, 4, 8, 16, 18, 19 digits begins here
+        for step in (1, 2, 4, 8, 2, 1):
+            long = long[step:] & long[:-step]
+        return bool(long.any())
 
 
 def _next(data: bytes, text: bytes, at: int) -> int:
