@@ -15,8 +15,8 @@ from metasnapshot.cli.options import AS_SAID, Directory, Json, StateStore
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.progress import counted
 from metasnapshot.cli.rows import STDOUT, form_of, refuse_stdout, row_file
-from metasnapshot.cli.text import Document, note, say, say_json
-from metasnapshot.errors import UsageError
+from metasnapshot.cli.text import Document, complain, note, say, say_json
+from metasnapshot.errors import SOME_FAILED, UsageError
 from metasnapshot.heap import return_large_blocks
 from metasnapshot.spans import counted as counted_rows
 
@@ -50,7 +50,7 @@ All = Annotated[
     Parameter(
         "--all",
         help="Ask the sections of all snapshots; snapshot_id says of which. Rows of tables are "
-        "asked of one snapshot.",
+        "asked of one snapshot. Ends with 3 if some snapshot cannot be read.",
     ),
 ]
 In = Annotated[
@@ -117,17 +117,21 @@ def _write(
     """The answer; what is said is printed with the rest as JSON, unless it is None."""
     for remark in planned.remarks:
         note(remark)
+    for number, error in planned.failed.items():
+        complain(f"snapshot {number} is not asked: {error}", error.hint)
     with counted("asking") as step, row_file(to, form) as file:
         count = planned.write(form, file, facts, step, stream=to == STDOUT)
+    code = SOME_FAILED if planned.failed else 0
     if to == STDOUT:
-        return 0
+        return code
     if said is not None:
         tables: list[Document] = [
             {"table": item.table.full_name, "id": item.table.id, "epoch": item.epoch}
             for item in planned.tables
         ]
         shown: Document = {"format": form, "path": str(to), "rows": count, "tables": tables}
-        say_json(shown | said)
+        failed = [{"id": number, "error": str(error)} for number, error in planned.failed.items()]
+        say_json(shown | said | ({"failed": failed} if failed else {}))
     else:
         say(f"{to}: {counted_rows(count, 'row')}")
-    return 0
+    return code

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.contents.data_tables import DEFAULT_DATABASE, DEFAULT_SCHEMA, DataTable
-from metasnapshot.errors import UsageError
+from metasnapshot.errors import MetasnapshotError, UsageError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.table_blocks import MEMORY
-from metasnapshot.operations.query.sections import DATABASE, SCHEMA, Open, section_relations
+from metasnapshot.operations.query.sections import (
+    DATABASE,
+    SCHEMA,
+    Open,
+    Sections,
+    section_relations,
+)
 from metasnapshot.operations.query.tables import TableRelations
 from metasnapshot.operations.read import Format
 from metasnapshot.store.scratch import scratch_directory
@@ -40,10 +46,12 @@ class Query:
     Attributes:
         tables: that it reads.
         remarks: what is to be known: tables at different epochs, names that were changed.
+        failed: snapshots of all that cannot be read and so are not asked, by id, and why.
     """
 
     tables: list[Used]
     remarks: list[str]
+    failed: dict[int, MetasnapshotError]
     _session: Session = field(repr=False)
     _text: str = field(repr=False)
 
@@ -73,7 +81,7 @@ class Query:
 @contextmanager
 def plan_query(
     relations: TableRelations | None,
-    sections: Sequence[Relation],
+    sections: Sections,
     text: str,
     memory: int = MEMORY,
 ) -> Generator[Query]:
@@ -95,7 +103,7 @@ def plan_query(
     with (
         scratch_directory("query") as spill,
         sql.open_session(
-            [*tables, *sections],
+            [*tables, *sections.relations],
             memory=memory - memory // READING_SHARE,
             spill=spill,
             use=use,
@@ -112,7 +120,7 @@ def plan_query(
         if len({item.epoch for item in used}) > 1:
             epochs = ", ".join(f"{item.table.full_name} {item.epoch}" for item in used)
             remarks.append(f"the tables are as of different epochs: {epochs}")
-        yield Query(used, remarks, session, query)
+        yield Query(used, remarks, sections.failed, session, query)
 
 
 def _usual(relations: TableRelations | None) -> tuple[str, str]:
@@ -141,11 +149,12 @@ def _sql() -> Any:
 
 def sections_of(
     repository: Repository, reader: SnapshotReader | None, *, with_secrets: bool
-) -> list[Relation]:
+) -> Sections:
     """The sections of an opened snapshot, or of all snapshots, as relations.
 
     Raises:
         UsageError: duckdb is not installed.
+        MetasnapshotError: no snapshot can be read.
     """
     _sql()
     if reader is None:

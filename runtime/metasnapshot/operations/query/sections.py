@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from metasnapshot.contents.fields import field_names
+from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, UnknownFormat
 from metasnapshot.format import messages
 from metasnapshot.format.hummock_version import VERSION
 from metasnapshot.format.layout import HUMMOCK_VERSION, model_of, shape_of
@@ -30,9 +33,21 @@ Open = Callable[[int], AbstractContextManager[SnapshotReader]]
 """Opens a snapshot by its id."""
 
 
+class Sections(NamedTuple):
+    """Sections of snapshots.
+
+    Attributes:
+        relations: one for each.
+        failed: snapshots that have no part in them, by id, and why.
+    """
+
+    relations: list[Relation]
+    failed: dict[int, MetasnapshotError]
+
+
 def section_relations(
     opens: Open, ids: Sequence[int], *, with_id: bool, with_secrets: bool
-) -> list[Relation]:
+) -> Sections:
     """A relation for each section that any of the snapshots has, with the rows of all of them.
 
     Args:
@@ -40,24 +55,46 @@ def section_relations(
         ids: of the snapshots.
         with_id: whether a column snapshot_id says which snapshot a row is of.
         with_secrets: show credentials as they are.
+
+    Raises:
+        MetasnapshotError: none of the snapshots can be read.
     """
     sections: dict[str, dict[str, str]] = {}
+    failed: dict[int, MetasnapshotError] = {}
     for number in ids:
-        with opens(number) as reader:
-            for section in reader.section_names:
-                known = sections.setdefault(section, {})
-                for name, kind in column_kinds(reader, section).items():
-                    known[name] = kind if known.get(name, kind) == kind else TEXT
+        try:
+            with opens(number) as reader:
+                _add(sections, reader)
+        except (DamageError, UnknownFormat, ObjectMissing) as error:
+            failed[number] = error
+    sound = [number for number in ids if number not in failed]
+    if failed and not sound:
+        raise failed[max(failed)]
     found: list[Relation] = []
     for section, kinds in sections.items():
-        columns = ({SNAPSHOT_ID: INTEGER} if with_id else {}) | kinds
-        found.append(_relation(section, columns, opens, ids, with_secrets=with_secrets))
-    return found
+        rows = _Rows(section, opens, sound, with_id=with_id, with_secrets=with_secrets)
+        found.append(_relation(section, _with_id(kinds) if with_id else kinds, rows))
+    return Sections(found, failed)
 
 
-def _relation(
-    section: str, kinds: dict[str, str], opens: Open, ids: Sequence[int], *, with_secrets: bool
-) -> Relation:
+def _add(sections: dict[str, dict[str, str]], reader: SnapshotReader) -> None:
+    """Add the columns of a snapshot; one that is not of one kind in all of them is text."""
+    for section in reader.section_names:
+        known = sections.setdefault(section, {})
+        for name, kind in column_kinds(reader, section).items():
+            known[name] = kind if known.get(name, kind) == kind else TEXT
+
+
+def _with_id(kinds: dict[str, str]) -> dict[str, str]:
+    return {SNAPSHOT_ID: INTEGER} | {_name(name): kind for name, kind in kinds.items()}
+
+
+def _name(column: str) -> str:
+    """The name of a column beside snapshot_id, which sinks of Iceberg have too."""
+    return f"{column}_1" if column == SNAPSHOT_ID else column
+
+
+def _relation(section: str, kinds: dict[str, str], found: _Rows) -> Relation:
     from metasnapshot.rows.arrow import pa  # noqa: PLC0415 - of the extra
     from metasnapshot.rows.views import Relation, ViewColumn  # noqa: PLC0415
 
@@ -69,7 +106,7 @@ def _relation(
 
     def batches(wanted: tuple[int, ...]) -> Iterator[Any]:
         chosen = [(list(kinds)[place], columns[place].type) for place in wanted]
-        for rows in _rows(section, opens, ids, with_secrets=with_secrets):
+        for rows in found.batches():
             arrays = [
                 pa.array([_value(row.get(name), kinds[name]) for row in rows], type_)
                 for name, type_ in chosen
@@ -79,21 +116,32 @@ def _relation(
     return Relation((DATABASE, SCHEMA, section), columns, batches)
 
 
-def _rows(
-    section: str, opens: Open, ids: Sequence[int], *, with_secrets: bool
-) -> Iterator[list[dict[str, Any]]]:
-    """Some rows at a time."""
-    for number in ids:
-        with opens(number) as reader:
-            if section not in reader.section_names:
-                continue
-            waiting: list[dict[str, Any]] = []
-            for row in export_rows(reader, section, with_secrets=with_secrets, messages=True):
-                waiting.append({SNAPSHOT_ID: number, **row})
-                if len(waiting) == BATCH_ROWS:
-                    yield waiting
-                    waiting = []
-            yield waiting
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a section of some snapshots."""
+
+    section: str
+    opens: Open
+    ids: Sequence[int]
+    with_id: bool
+    with_secrets: bool
+
+    def batches(self) -> Iterator[list[dict[str, Any]]]:
+        """Some rows at a time."""
+        for number in self.ids:
+            with self.opens(number) as reader:
+                if self.section not in reader.section_names:
+                    continue
+                rows = export_rows(
+                    reader, self.section, with_secrets=self.with_secrets, messages=True
+                )
+                while waiting := list(islice(rows, BATCH_ROWS)):
+                    yield [self._told(number, row) for row in waiting]
+
+    def _told(self, number: int, row: dict[str, Any]) -> dict[str, Any]:
+        if not self.with_id:
+            return row
+        return {SNAPSHOT_ID: number} | {_name(name): value for name, value in row.items()}
 
 
 def _value(value: Any, kind: str) -> Any:
