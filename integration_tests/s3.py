@@ -46,6 +46,10 @@ class S3Server:
         """A bucket's URL as RisingWave writes it."""
         return f"minio://{keys}@127.0.0.1:{self.port}/{bucket}"
 
+    def write(self, bucket: str, path: str, data: bytes) -> None:
+        """Put an object there."""
+        self._client.put_object(Bucket=bucket, Key=path, Body=data)
+
     def read(self, bucket: str, path: str) -> bytes:
         """An object's bytes."""
         return bytes(self._client.get_object(Bucket=bucket, Key=path)["Body"].read())

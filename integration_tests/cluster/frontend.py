@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cluster.catalogue import Relation
+from cluster.files import literal, options_of, read_files
 from cluster.meta import MetaNode
 from cluster.sst import Entry
 from cluster.storage import Row, entries_of_change
@@ -42,6 +43,7 @@ class Session:
             r"SHOW TABLES": lambda: self._show(is_view=False),
             r"SHOW SECRETS": self._show_secrets,
             r"ALTER SYSTEM SET (\w+) TO \"?([^\"]+)\"?": self._alter_system,
+            r"CREATE TABLE (\w+) ?\(\*\) WITH \((.*)\) FORMAT PLAIN ENCODE PARQUET": self._load,
             r"CREATE TABLE (\w+) ?\((.*)\)": self._create_table,
             r"CREATE MATERIALIZED VIEW (\w+) AS (.*)": self._create_view,
             r"CREATE SECRET (\w+) WITH \(backend ?= ?'meta'\) AS '(.*)'": self._create_secret,
@@ -128,6 +130,14 @@ class Session:
         found = self._node.catalogue.create(made)
         self._node.commit([], self._node.next_epoch(), [found.id])
         return []
+
+    def _load(self, name: str, text: str) -> Answer:
+        """A table of the rows of files; the connector reads them within one epoch."""
+        columns, rows = read_files(options_of(text))
+        self._create_table(name, columns)
+        values = (f"({', '.join(map(literal, row))})" for row in rows)
+        self._node.unflushed.append(f"INSERT INTO {name} VALUES {', '.join(values)}")
+        return self._flush()
 
     def _create_view(self, name: str, query: str) -> Answer:
         """Made of the rows that are there: its backfill is one epoch."""
