@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
@@ -48,6 +50,27 @@ def test_parts_go_to_other_processes(tmp_path: Path) -> None:
             assert found.column(0).to_pylist() == whole.column(0).to_pylist()
         with pytest.raises(UsageError):
             table.partitions(0)
+
+
+READING = """
+import pickle, sys
+parts = pickle.load(sys.stdin.buffer)
+assert not [name for name in sys.modules if name.startswith("conftest")]
+print([value for part in parts for value in part.to_reader().read_all().column(0).to_pylist()])
+"""
+
+
+def test_a_process_of_its_own_reads_parts(tmp_path: Path) -> None:
+    """A process that knows nothing but the pickle reads the rows, in their order."""
+    write_cluster("v3.0.3", tmp_path)
+    url, state = urls(tmp_path)
+    with open_tables(url, NUMBER, state=state) as tables:
+        table = tables.table("#1006", on_unfit="text")
+        sent = pickle.dumps(table.partitions(3))
+        wanted = table.to_reader().read_all().column(0).to_pylist()
+    command = [sys.executable, "-c", READING]
+    found = subprocess.run(command, input=sent, capture_output=True, check=True).stdout
+    assert found.decode().strip() == repr(wanted)
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
