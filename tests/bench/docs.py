@@ -18,6 +18,7 @@ BLOCKS = {
     "replay": ("bench.py", "replay"),
     "list": ("lists.py",),
     "start": ("start.py",),
+    "query": ("query_rows.py",),
     "growth": ("growth.py",),
     "alternatives": ("alternatives.py",),
     "servers": ("restores.py",),
