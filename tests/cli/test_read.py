@@ -159,6 +159,20 @@ def test_a_value_that_does_not_fit_ends_the_read(world: Shell) -> None:
     assert (code, "exists already" in err) == (11, True)
 
 
+def test_dictionaries_are_asked_for(world: Shell) -> None:
+    """No column of Parquet has a dictionary, but for those that are named."""
+    arguments = ("read", "9", "t_scalar", "--on-unfit", "text", *PLACES)
+    for words, wanted in (
+        ((), set[str]()),
+        (("--dictionary", "v_varchar,id"), {"v_varchar", "id"}),
+    ):
+        name = f"{len(words)}.parquet"
+        assert world.run(*arguments, *words, "--to", name).code == 0
+        group = pq.read_metadata(name).row_group(0)
+        columns = [group.column(number) for number in range(group.num_columns)]
+        assert {item.path_in_schema for item in columns if item.has_dictionary_page} == wanted
+
+
 def test_arrow_files_and_streams(world: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """An Arrow file has a footer, a stream on stdout none; both have the same rows."""
     arguments = ("read", "9", "t_rowid", *PLACES, "--format", "arrow")

@@ -4,6 +4,8 @@ import io
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sst_writer import NOTHING, RangeEvent, Sst, put, tombstones
 
 from metasnapshot.errors import SstDamage, SstTruncated
@@ -71,4 +73,22 @@ def test_events_that_are_none(name: str) -> None:
     events, kind, words = WRONG[name]
     data = object_with(events)
     with pytest.raises(kind, match=words):
+        check_frame(io.BytesIO(data), len(data))
+
+
+USER_KEYS = st.tuples(st.integers(1, 1 << 20), st.binary(max_size=40)).map(
+    lambda found: found[0].to_bytes(4, "big") + found[1]
+)
+
+
+@given(st.lists(st.tuples(USER_KEYS, USER_KEYS, st.integers(0, 1 << 62)), min_size=1, max_size=5))
+def test_ranges_of_0_18_are_refused(ranges: list[tuple[bytes, bytes, int]]) -> None:
+    """0.18 wrote pairs of keys and a sequence: they are taken neither for events nor for none."""
+    pairs = (
+        b"".join(struct.pack("<I", len(key)) + key for key in (start, end))
+        + struct.pack("<Q", sequence)
+        for start, end, sequence in ranges
+    )
+    data = object_with(struct.pack("<I", len(ranges)) + b"".join(pairs))
+    with pytest.raises(SstDamage):
         check_frame(io.BytesIO(data), len(data))
