@@ -150,9 +150,11 @@ def _read_small(original: Original) -> tuple[Buffer, bytes]:
         error.hint = HINT
         raise
     _require_size(original, len(data))
-    found = xxhash.xxh3_128_digest(data)
     if original.expected is None and original.item.suffix == DATA:
-        _require_place(original, check_whole(data, original.path))
+        whole = check_whole(data, original.path)
+        _require_place(original, whole.meta_offset)
+        return data, whole.hash
+    found = xxhash.xxh3_128_digest(data)
     _require_hash(original, found)
     return data, found
 

@@ -1,5 +1,6 @@
 """The same check as frame's of an object that is in memory, in a few steps an object: a full backup
-of many small ones spends its time here.
+of many small ones spends its time here. The hash of the whole is made on the way, while a block's
+bytes are at hand.
 
 What it takes, it has proved: every hash, and that blocks and meta cover every byte once. It takes
 version 2 without range deletes, which is all that RisingWave has written since 1.8; what it does
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
+from typing import NamedTuple
 
 import xxhash
 
@@ -24,8 +26,20 @@ _FIGURES_SIZE = 8
 """Estimated size and count of keys."""
 
 
-def check_whole(data: Bytes, name: str = "") -> int:
-    """Check a whole object; returns where its meta starts.
+class Whole(NamedTuple):
+    """What a sound object turned out to be.
+
+    Attributes:
+        meta_offset: where its meta starts.
+        hash: XXH3-128 of its bytes.
+    """
+
+    meta_offset: int
+    hash: bytes
+
+
+def check_whole(data: Bytes, name: str = "") -> Whole:
+    """Check a whole object.
 
     Args:
         data: the object.
@@ -35,33 +49,37 @@ def check_whole(data: Bytes, name: str = "") -> int:
         SstDamage: it is not as it was written.
         UnknownFormat: it is an SST of a version that is not known.
     """
-    offset = _proved(memoryview(data))
-    if offset is not None:
-        return offset
-    return check_frame(BytesIO(data), len(data), name).tail.meta_offset
+    proved = _proved(memoryview(data))
+    if proved is not None:
+        return proved
+    meta = check_frame(BytesIO(data), len(data), name)
+    return Whole(meta.tail.meta_offset, xxhash.xxh3_128_digest(data))
 
 
-def _proved(data: memoryview) -> int | None:
-    """Where the meta starts of an object that is sound; None if that is not sure."""
+def _proved(data: memoryview) -> Whole | None:
+    """What an object is that is sound; None if that is not sure."""
     if len(data) < TAIL.size:
         return None
     meta_offset, checksum, version, magic = TAIL.unpack_from(data, len(data) - TAIL.size)
     end = len(data) - UNHASHED_SIZE
     if magic != MAGIC or version != V2 or meta_offset > len(data) - TAIL.size:
         return None
-    if xxhash.xxh64_intdigest(data[meta_offset:end]) != checksum:
-        return None
     meta = data[meta_offset:end]
+    if xxhash.xxh64_intdigest(meta) != checksum:
+        return None
+    found = xxhash.xxh3_128()
     try:
-        at = _blocks_end(data, meta)
-        return meta_offset if at is not None and _ends_well(meta, at) else None
+        at = _blocks_end(data, meta, found)
+        is_sound = at is not None and _ends_well(meta, at)
     except struct.error:
         return None
+    found.update(data[meta_offset:])
+    return Whole(meta_offset, found.digest()) if is_sound else None
 
 
-def _blocks_end(data: memoryview, meta: memoryview) -> int | None:
+def _blocks_end(data: memoryview, meta: memoryview, found: xxhash.xxh3_128) -> int | None:
     """Where the metas of blocks end, in a meta whose blocks are sound and lie one behind the other
-    up to it.
+    up to it; each goes into a hash too.
     """
     (count,), at, last = _U32.unpack_from(meta), _U32.size, 0
     meta_offset = len(data) - UNHASHED_SIZE - len(meta)
@@ -75,6 +93,7 @@ def _blocks_end(data: memoryview, meta: memoryview) -> int | None:
         (stored,) = HASH.unpack_from(data, hashed_end)
         if xxhash.xxh64_intdigest(data[start:hashed_end]) != stored:
             return None
+        found.update(data[start:last])
     return at if last == meta_offset else None
 
 
