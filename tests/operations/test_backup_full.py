@@ -183,9 +183,8 @@ def test_left_overs_are_checked_before_they_are_believed(world: ObjectWorld, she
 
 @pytest.mark.parametrize("kind", [GRAPH, "vector"])
 def test_what_has_no_epoch_is_compared(world: ObjectWorld, shell: Shell, kind: str) -> None:
-    """The tags of graphs and vector files are the same in another life of the cluster, so that
-    content decides, even beside a side file: exit 11. An SST of the same id, but of another life,
-    proves nothing.
+    """The tags of graphs and vector files are the same in another life of the cluster, so content
+    decides, even beside a side file: exit 11. An SST of one id, but of that life, proves nothing.
     """
     world.add_sst(90_000)
     good(shell)
@@ -197,6 +196,21 @@ def test_what_has_no_epoch_is_compared(world: ObjectWorld, shell: Shell, kind: s
     code, found = shell.answer(*BACKUP)
     assert (code, "objects" in found) == (11, False)
     assert f"{item.id}-" in found["error"]["message"]
+
+
+@pytest.mark.parametrize(("lost", "wanted"), [(False, 0), (True, 11)])
+def test_what_is_of_one_moment_is_not_compared(
+    world: ObjectWorld, shell: Shell, wanted: int, *, lost: bool
+) -> None:
+    """Where nothing was committed since, a side file speaks for all kinds; but not if the snapshot
+    that it is of has gone: another one may have its id.
+    """
+    number = good(shell)["snapshot"]["id"]
+    for item in [item for item in world.needed if item.suffix in (GRAPH, "vector")]:
+        world.place(item.id).write_bytes(bytes(item.size))
+    if lost:
+        Path(f"backups/backup/{number}.snapshot").unlink()
+    assert shell.answer(*BACKUP)[0] == wanted
 
 
 def test_a_cut_object_in_the_area_is_damage(world: ObjectWorld, shell: Shell) -> None:

@@ -82,8 +82,8 @@ class Lives:
         needed, ids = self.needed, range(1, len(self.backups) + 1)
         seen = bytearray(b"\1" * len(needed))
 
-        def is_same_moment(number: int) -> bool:
-            return self.backups[number - 1][2] == self.epoch
+        def is_same_moment(header: Header) -> bool:
+            return self.backups[header.snapshot_id - 1][2] == self.epoch
 
         area = Area(1, "area")
         return known_hashes(self.store, "b", area, ids, needed, seen, is_same_moment)

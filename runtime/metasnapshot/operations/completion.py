@@ -8,19 +8,27 @@ written; a marker that beats keeps gc away meanwhile.
 from __future__ import annotations
 
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import SEEK_END
 from typing import Protocol
 
 from metasnapshot.catalogue.area import Area, look_for, make_area
 from metasnapshot.catalogue.full import FullBackup, write_full
-from metasnapshot.catalogue.full_header import FULL, Header
+from metasnapshot.catalogue.full_header import FULL, Header, is_of_snapshot
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.marker import COPYING, drop_dead_markers, marked
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.contents.findings import ERROR, Findings
-from metasnapshot.errors import ConflictError, DamageError, MetasnapshotError, StorageError
+from metasnapshot.errors import (
+    ConflictError,
+    DamageError,
+    MetasnapshotError,
+    ObjectMissing,
+    StorageError,
+)
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.operations.copy_objects import (
     VANISHED_HINT,
@@ -174,15 +182,17 @@ class _Work:
                 self._vanished(),
             )
 
-    def _is_same_moment(self, snapshot_id: int) -> bool:
-        """Whether nothing was committed since a snapshot was taken: epochs are of the wall clock,
-        and no other life of the cluster has them.
+    def _is_same_moment(self, header: Header) -> bool:
+        """Whether nothing was committed since the snapshot of a side file was taken: epochs are of
+        the wall clock, and no other life of the cluster has them.
         """
-        own = _epochs(self._made.entry)
-        entries = self._repository.manifest().entries
-        return bool(own) and any(
-            entry.id == snapshot_id and _epochs(entry) == own for entry in entries
-        )
+        number, store, own = header.snapshot_id, self._store, _epochs(self._made.entry)
+        entries = [entry for entry in self._repository.manifest().entries if entry.id == number]
+        if not own or own not in map(_epochs, entries):
+            return False
+        with suppress(ObjectMissing), store.open_reader(self._repository.path(number)) as file:
+            return is_of_snapshot(header, file, file.seek(0, SEEK_END))
+        return False
 
     def _vanished(self) -> frozenset[int]:
         """Ids of what was not there, if nothing else is wrong."""

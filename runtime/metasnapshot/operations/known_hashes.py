@@ -19,6 +19,7 @@ import numpy as np
 
 from metasnapshot.catalogue.area import Area
 from metasnapshot.catalogue.full import HASH_SIZE, read_full
+from metasnapshot.catalogue.full_header import Header
 from metasnapshot.errors import DamageError, UnknownFormat
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.hummock.paths import DATA, SUFFIXES
@@ -51,7 +52,7 @@ def known_hashes(
     ids: Sequence[int],
     needed: NeededObjects,
     seen: bytearray,
-    is_same_moment: Callable[[int], bool] = lambda _: False,
+    is_same_moment: Callable[[Header], bool] = lambda _: False,
 ) -> Known:
     """Hashes of objects that are there, from the newest side file that names them.
 
@@ -62,7 +63,8 @@ def known_hashes(
         ids: of the side files there, ascending.
         needed: the objects in question.
         seen: 1 at the place of each that is in the area.
-        is_same_moment: whether a snapshot is of the very moment at which these objects are needed.
+        is_same_moment: whether the snapshot of a side file is of the very moment at which these
+            objects are needed; asked where nothing else tells.
     """
     hashes = np.zeros((len(needed), HASH_SIZE), np.uint8)
     is_sst = np.frombuffer(bytes(needed.kinds), np.uint8) == _SST
@@ -80,9 +82,11 @@ def known_hashes(
         if full is None or full.header.area_id != area.area_id or not len(full.objects):
             continue
         same, at = _shared(needed, full.objects)
-        last_sst = max(np.flatnonzero(same & is_sst), default=0)
+        shared_ssts = np.flatnonzero(same & is_sst)
+        told = int(shared_ssts[-1]) if len(shared_ssts) else 0
         same &= is_open
-        told = len(needed) if is_same_moment(number) else last_sst
+        if (same & ~is_sst)[told:].any() and is_same_moment(full.header):
+            told = len(needed)
         of_this_life[:told] |= same[:told]
         hashes[same] = np.frombuffer(full.hashes, np.uint8).reshape(-1, HASH_SIZE)[at[same]]
         is_open &= ~same
