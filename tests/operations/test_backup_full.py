@@ -85,9 +85,7 @@ def test_all_objects_are_copied(world: ObjectWorld, shell: Shell) -> None:
 
 
 def test_the_next_backup_copies_what_is_new(world: ObjectWorld, shell: Shell) -> None:
-    """What an earlier side file names is neither copied nor read again, graphs and vector files of
-    the source aside that are younger than any SST.
-    """
+    """What an earlier side file names is neither copied nor read again."""
     good(shell)
     world.add_sst(90000)
     before = times(world)
