@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, BinaryIO, cast
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import BaseError
 
 from metasnapshot.errors import ConflictError, DamageError, ObjectMissing, StorageError
 from metasnapshot.store.codes import Act, ChecksumWanted, Contended, Denied, Passing, Retained
@@ -92,7 +92,7 @@ class RemoteStore:
         try:
             return obstore.head(self._client, key)
         except BaseError as error:
-            if not isinstance(error, NotFoundError) and says_nothing(error):
+            if says_nothing(error):
                 obstore.get_range(self._client, key, start=0, end=1)  # refused in words
             raise
 
