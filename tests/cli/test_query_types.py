@@ -23,6 +23,11 @@ TYPES = {
     "TIMETZ '10:00:00+01'": "10:00:00+01",
     "[1, NULL, 9007199254740993]": [1, None, 9007199254740993],
     "{'a': DATE '2000-01-01', 'b': [true]}": {"a": "2000-01-01", "b": [True]},
+    "['NaN'::DOUBLE, '-inf'::DOUBLE, 'inf'::DOUBLE, 1.5]": ["NaN", "-Infinity", "Infinity", 1.5],
+    "{'a': 'NaN \"-Infinity\\', 'NaN': ['inf'::FLOAT]}": {
+        "a": 'NaN "-Infinity\\',
+        "NaN": ["Infinity"],
+    },
     "MAP {'k': 1}": {"k": 1},
     "NULL::INTEGER[]": None,
     "'x\\xFF'::BLOB": "x\\xFF",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -18,6 +19,8 @@ WIDE = ("HUGEINT", "UHUGEINT")
 """Which Arrow has none of: as decimals of 38 digits, whose casts fail where there are more."""
 TEXT_ONLY = ("BIT", "TIME WITH TIME ZONE", "VARIANT", "BIGNUM")
 NATIVE = ("BOOLEAN", "FLOAT", "DOUBLE", "VARCHAR", *INTEGERS)
+_WORDS = re.compile(r'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)')
+"""Texts, so that nothing in them is found, and what DuckDB calls numbers that JSON lacks."""
 INTERVAL = (
     "CASE WHEN {0} IS NULL THEN NULL ELSE struct_pack("
     "months := (date_part('year', {0}) * 12 + date_part('month', {0}))::INTEGER, "
@@ -130,10 +133,20 @@ def _plain(column: Any) -> Iterator[Any]:
     is_nested = pa.types.is_struct(column.type)
     for value in column.to_pylist():
         if is_nested:
-            yield None if value["json"] is None else orjson.Fragment(value["json"])
+            yield None if value["json"] is None else _nested(value["json"])
         elif isinstance(value, int) and not -EXACT_MAX <= value <= EXACT_MAX:
             yield str(value)
         elif isinstance(value, float) and not math.isfinite(value):
             yield "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         else:
             yield value
+
+
+def _nested(text: str) -> orjson.Fragment:
+    """What is nested, as DuckDB writes it, but for words of it that are no JSON."""
+
+    def word(match: re.Match[str]) -> str:
+        return match[0] if match[0][0] == '"' else f'"{match[0]}"'
+
+    has_words = "NaN" in text or "Infinity" in text
+    return orjson.Fragment(_WORDS.sub(word, text) if has_words else text)
