@@ -32,6 +32,9 @@ from metasnapshot.operations.diff.sides import Side, SnapshotSide
 PART_ROWS = 100_000
 """Rows whose hashes are held at once."""
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+_PLAIN = frozenset({int, str, bool, type(None)})
+"""Types whose values are plain as they are."""
+_encode = msgspec.msgpack.Encoder().encode
 UNKNOWN_FIELDS = "unknown fields"
 """What differs in a V1 message of which all known fields are equal."""
 PARAMETERS = {"system_parameters": "system parameters", "session_parameters": "session parameters"}
@@ -234,9 +237,7 @@ def _change(key: Key, before: Fingerprint | None, after: Fingerprint | None) -> 
 def _fingerprint(row: Any) -> Fingerprint:
     """A hash of each column that a row has; of a V1 message also one of all that it holds."""
     columns = _of_v1(row) if isinstance(row, Blob) else fields_of(row)
-    hashes = (
-        xxhash.xxh3_64_digest(msgspec.msgpack.encode(_plain(value))) for value in columns.values()
-    )
+    hashes = [xxhash.xxh3_64_digest(_encode(_plain(value))) for value in columns.values()]
     return _interned(tuple(columns)), b"".join(hashes)
 
 
@@ -266,6 +267,8 @@ def _differing(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
 
 def _plain(value: Any) -> Any:
     """What is hashed and shown of a value; the order of a map's keys means nothing."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Blob):
         return value.bytes
     if isinstance(value, Timestamp):
