@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import BinaryIO
 
+from metasnapshot.catalogue.delta_changes import delete_deltas
+from metasnapshot.catalogue.delta_files import DELTA, delta_path
 from metasnapshot.catalogue.entry import describe
 from metasnapshot.catalogue.facts import CLOCK, Facts, drop_facts, facts_in
 from metasnapshot.catalogue.full_header import FULL, full_path
@@ -60,6 +62,7 @@ def taken_ids(repository: Repository, found: Names | None = None) -> dict[str, I
     return {
         MANIFEST_NAME: repository.manifest().ids,
         "a snapshot file": ids_among(found, SNAPSHOT),
+        "a delta": ids_among(found, DELTA),
         "a reservation": ids_among(found, RESERVED),
         "a side file": ids_among(found, FULL),
         "a marker": ids_among(found, COPYING),
@@ -98,6 +101,7 @@ def _was_taken(repository: Repository, number: int) -> bool:
     """
     return (
         repository.store.head(repository.path(number)) is not None
+        or repository.store.head(delta_path(repository.directory, number)) is not None
         or number <= max(repository.refresh_manifest().ids, default=0)
         or number <= read_ledger(repository.store, repository.directory).last_deleted
     )
@@ -133,6 +137,7 @@ def create_stream(
     write: Callable[[BinaryIO], ManifestEntry],
     taken: datetime | None = None,
     taken_by: str = CLOCK,
+    known: Facts | None = None,
 ) -> ManifestEntry:
     """Store a snapshot that is written as it is made, first the file, then its entry in the
     manifest.
@@ -143,6 +148,7 @@ def create_stream(
         write: writes the snapshot to the file and returns its entry.
         taken: when its rows were read from the meta store, where that is known.
         taken_by: what says so.
+        known: of a snapshot that is here as a delta what is recorded of it: its notes are kept.
 
     Raises:
         ConflictError: the id is taken.
@@ -152,22 +158,35 @@ def create_stream(
         entry = write(file)
         repository.make_manifest()
     facts = _read_back(repository, snapshot_id, taken, taken_by)
-    # RisingWave may have deleted a snapshot of this id: its notes are not this one's.
-    with suppress(DamageError):  # then there are no notes
-        forget(repository.store, repository.directory, [snapshot_id])
+    if known is None:
+        # RisingWave may have deleted a snapshot of this id: its notes are not this one's.
+        with suppress(DamageError):  # then there are no notes
+            forget(repository.store, repository.directory, [snapshot_id])
     try:
         repository.change_manifest(lambda manifest: manifest.with_entry(entry))
     except MetasnapshotError:
         _drop_unnamed(repository, snapshot_id)
         raise
-    note_entered(repository.store, repository.directory, entry, facts)
+    note_entered(
+        repository.store,
+        repository.directory,
+        entry,
+        known or facts,
+        was_delta=known is not None,
+    )
     return entry
 
 
-def enter(repository: Repository, entry: ManifestEntry, facts: Facts | None = None) -> None:
+def enter(
+    repository: Repository,
+    entry: ManifestEntry,
+    facts: Facts | None = None,
+    *,
+    was_delta: bool = False,
+) -> None:
     """Enter a snapshot whose file is there already, with what is known of it."""
     repository.change_manifest(lambda manifest: manifest.with_entry(entry))
-    note_entered(repository.store, repository.directory, entry, facts)
+    note_entered(repository.store, repository.directory, entry, facts, was_delta=was_delta)
 
 
 def delete(repository: Repository, ids: Iterable[int]) -> None:
@@ -179,6 +198,12 @@ def delete(repository: Repository, ids: Iterable[int]) -> None:
         RetentionLocked: one of them is kept; nothing is deleted.
     """
     wanted, gone = set(ids), set[int]()
+    repository.forget_deltas()
+    if deltas := wanted.intersection(repository.deltas):
+        delete_deltas(repository, deltas)
+        wanted -= deltas
+        if not wanted:
+            return
     known = wanted.intersection(repository.refresh_manifest().ids)
     announce_delete(repository.store, repository.directory, known)
     for snapshot_id in sorted(known):  # first: what the manifest names is never full by mistake

@@ -39,7 +39,7 @@ def clusters_in(
     given = (known or {}).items()
     found = {number: of for number, of in given if ids is None or number in ids}
     peeked: list[ManifestEntry] = []
-    for entry in repository.manifest().entries:
+    for entry in repository.entries:
         if entry.id in found or (ids is not None and entry.id not in ids):
             continue
         facts = records.facts(entry)
@@ -66,7 +66,7 @@ def entries_of(
         ConflictError: they are of more than one, and nobody said which.
         UsageError: none is of the cluster that is asked for.
     """
-    entries, wanted = repository.manifest().entries, repository.cluster
+    entries, wanted = repository.entries, repository.cluster
     if not entries or (wanted is None and len(entries) == 1):
         return tuple(entries)
     if wanted is None:
@@ -90,7 +90,7 @@ def newest_of(repository: Repository, snapshot_id: int, cluster: str | None) -> 
     ids = [entry.id for entry in entries_of(repository, known)]
     if snapshot_id not in ids:
         raise SnapshotNotFound(snapshot_id, ids)
-    with_epochs = begun(repository.manifest().entries)
+    with_epochs = begun(repository.entries)
     looked_at = with_epochs if snapshot_id in with_epochs else ids
     ids = [number for number in ids if number in looked_at]
     found = clusters_in(repository, known, ids) if len(ids) > 1 else known
@@ -105,7 +105,7 @@ def require_room(repository: Repository, clusters: Iterable[str]) -> None:
             more than one.
     """
     coming = set(clusters)
-    entries = repository.manifest().entries
+    entries = repository.entries
     if coming and _are_recorded(repository, coming):
         return
     there = set(clusters_in(repository, ids=begun(entries)).values())
@@ -129,7 +129,7 @@ def _are_recorded(repository: Repository, clusters: set[str]) -> bool:
     the last one that is looked at.
     """
     records, left = Records(repository), set(clusters)
-    entries = repository.manifest().entries
+    entries = repository.entries
     among = begun(entries)
     for entry in newest_first(entries):
         facts = records.facts(entry) if entry.id in among else None

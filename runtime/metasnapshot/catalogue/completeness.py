@@ -32,17 +32,26 @@ def header_of(
         DamageError: the side file is damaged.
         UnknownFormat: a later release wrote it.
     """
-    head = heads.get(repository.path(snapshot_id))
+    head = heads.get(repository.stored_path(snapshot_id))
     if head is None or full_path(repository.directory, snapshot_id) not in heads:
         return None
     header = read_header(repository.store, repository.directory, snapshot_id)
-    if header is None or header.size != head.size:
+    if header is None:
+        return None
+    if (delta := repository.delta(snapshot_id)) is not None:
+        own = delta.facts
+        return header if own and (own.size, own.checksum) == _bytes_of(header) else None
+    if header.size != head.size:
         return None
     try:
         with repository.store.open_reader(repository.path(snapshot_id)) as file:
             return header if is_of_snapshot(header, file, head.size) else None
     except ObjectMissing:  # deleted since the listing
         return None
+
+
+def _bytes_of(header: Header) -> tuple[int, str]:
+    return header.size, header.checksum
 
 
 def unnamed_ids(repository: Repository, found: Names) -> list[int]:

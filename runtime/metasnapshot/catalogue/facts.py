@@ -71,6 +71,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
         taken: when its rows were read from the meta store; None where nobody knows.
         taken_by: what says so: the clock of the host that took it, or the time of its file.
         drill: when a restore of it was rehearsed last, and what came of it.
+        kept_as_base: the ledger has it among the kept ones for its deltas, not for the operator.
     """
 
     checksum: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
@@ -81,6 +82,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     taken: Time | None = None
     taken_by: Literal["clock", "file"] = CLOCK
     drill: DrillNote | None = None
+    kept_as_base: bool = False
 
 
 class _Document(msgspec.Struct):

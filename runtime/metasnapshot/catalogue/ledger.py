@@ -7,7 +7,7 @@ but these notes. It changes by compare-and-swap, as the manifest does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -89,7 +89,9 @@ def change_ledger(store: Store, directory: str, change: Callable[[Ledger], None]
     return ledger
 
 
-def remember(store: Store, directory: str, snapshot_id: int, version_id: int) -> None:
+def remember(
+    store: Store, directory: str, snapshot_id: int, version_id: int, *, was_delta: bool = False
+) -> None:
     """Note that a snapshot was entered in the manifest here; not if somebody deleted it since.
 
     Args:
@@ -97,23 +99,24 @@ def remember(store: Store, directory: str, snapshot_id: int, version_id: int) ->
         directory: where.
         snapshot_id: which one.
         version_id: of its Hummock version.
+        was_delta: whether it was a delta before, which counts as deleted for older releases.
     """
 
     def change(ledger: Ledger) -> None:
-        if snapshot_id > ledger.last_deleted:
+        if was_delta or snapshot_id > ledger.last_deleted:
             ledger.made = sorted({*ledger.made, snapshot_id})
             ledger.versions[snapshot_id] = version_id
 
     change_ledger(store, directory, change)
 
 
-def require_unkept(ledger: Ledger, ids: Iterable[int]) -> None:
+def require_unkept(kept: Collection[int], ids: Iterable[int]) -> None:
     """Refuse to delete what is marked.
 
     Raises:
         RetentionLocked: one of them is kept.
     """
-    locked = [number for number in ids if number in ledger.kept]
+    locked = [number for number in ids if number in kept]
     if locked:
         raise RetentionLocked(
             f"kept: {', '.join(map(str, locked))}",
@@ -130,7 +133,7 @@ def announce_delete(store: Store, directory: str, ids: Iterable[int]) -> None:
     gone = set(ids)
 
     def change(ledger: Ledger) -> None:
-        require_unkept(ledger, sorted(gone))
+        require_unkept(ledger.kept, sorted(gone))
         ledger.made = [number for number in ledger.made if number not in gone]
         for number in gone:
             ledger.versions.pop(number, None)

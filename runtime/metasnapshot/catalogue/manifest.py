@@ -68,6 +68,12 @@ class ManifestEntry:
         return bytes(self.text)
 
     @property
+    def newest_epoch(self) -> int:
+        """The largest epoch that it names; 0 for none, as of a cluster without tables."""
+        epochs = [info.committed_epoch for info in self.state_table_info.values()]
+        return max([*epochs, self.max_committed_epoch or 0])
+
+    @property
     def object_count(self) -> int:
         """How many objects it needs; up to 0.1.17 an id may stand there more than once."""
         if self.id_count is not None and self.format_version >= V2:
@@ -229,7 +235,7 @@ def parse(data: bytes, path: str = MANIFEST_NAME) -> Manifest:
     entries: dict[int, ManifestEntry] = {}
     for number, raw in enumerate(raws):
         try:
-            entry = _parse_entry(bytes(raw))
+            entry = parse_entry(bytes(raw))
             if entry.id in entries:
                 raise ValueError(f"snapshot {entry.id} stands twice")
         except FAILURES as error:
@@ -246,7 +252,8 @@ def render(manifest: Manifest) -> bytes:
     return b'{"manifest_id":%d,"snapshot_metadata":[%b]%b}' % (manifest.manifest_id, entries, extra)
 
 
-def _parse_entry(raw: bytes) -> ManifestEntry:
+def parse_entry(raw: bytes) -> ManifestEntry:
+    """Read one entry; raises FAILURES."""
     entry = _entry_decoder.decode(raw)
     _check_ids(memoryview(entry.ssts))
     for name in ("max_committed_epoch", "safe_epoch"):

@@ -17,11 +17,16 @@ FAILURES = (StorageError, Denied, ConflictError, DamageError, UnknownFormat)
 
 
 def note_entered(
-    store: Store, directory: str, entry: ManifestEntry, facts: Facts | None = None
+    store: Store,
+    directory: str,
+    entry: ManifestEntry,
+    facts: Facts | None = None,
+    *,
+    was_delta: bool = False,
 ) -> None:
     """Note that a snapshot was entered in the manifest here, and what is known of it."""
     with suppress(*FAILURES):
-        remember(store, directory, entry.id, entry.hummock_version_id)
+        remember(store, directory, entry.id, entry.hummock_version_id, was_delta=was_delta)
     if facts is not None:
         note_facts(store, directory, entry.id, facts)
 

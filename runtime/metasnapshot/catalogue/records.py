@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TypeVar
 
+import msgspec
+
 from metasnapshot.catalogue.completeness import header_of
+from metasnapshot.catalogue.delta_entry import DeltaEntry
 from metasnapshot.catalogue.facts import (
     CLOCK,
     EPOCH,
@@ -74,6 +77,12 @@ class Records:
         """The notes; empty if there are none or they cannot be read."""
         store, directory = self._repository.store, self._repository.directory
         return self._tolerate(lambda: read_ledger(store, directory), Ledger())
+
+    @property
+    def kept(self) -> set[int]:
+        """Those that the operator marked; what stands there for its deltas alone is none."""
+        ours = {number for number, facts in self._recorded.items() if facts.kept_as_base}
+        return set(self.ledger.kept) - ours
 
     @property
     def problems(self) -> list[str]:
@@ -174,7 +183,7 @@ class Records:
         return {head.path: head for head in found.objects}
 
     def _newest_first(self) -> list[ManifestEntry]:
-        return newest_first(self._repository.manifest().entries)
+        return newest_first(self._repository.entries)
 
     def _sound_cluster(self, entry: ManifestEntry) -> str | None:
         try:
@@ -184,6 +193,8 @@ class Records:
 
     def _find(self, entry: ManifestEntry) -> Facts | None:
         facts = self._recorded.get(entry.id)
+        if isinstance(entry, DeltaEntry):
+            return _of_delta(entry, facts)
         if facts is None:
             return None
         try:  # opening it tells its size, which saves a listing
@@ -198,6 +209,14 @@ class Records:
         except (DamageError, UnknownFormat) as error:
             self._problems.append(f"{error}: {words}")
             return otherwise
+
+
+def _of_delta(entry: DeltaEntry, noted: Facts | None) -> Facts | None:
+    """What a delta says itself, with what was noted of the very snapshot since."""
+    own = entry.file.facts
+    if own is None or noted is None or (own.checksum, own.size) != (noted.checksum, noted.size):
+        return own
+    return msgspec.structs.replace(own, drill=noted.drill)
 
 
 __all__ = ["CLOCK", "EPOCH", "FILE", "Records", "Taken"]

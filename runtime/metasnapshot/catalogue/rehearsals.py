@@ -20,7 +20,7 @@ def note_drill(repository: Repository, entry: ManifestEntry, drill: DrillNote) -
     told, and the drill proved no less.
     """
     try:
-        facts = msgspec.structs.replace(_facts(repository, entry), drill=drill)
+        facts = msgspec.structs.replace(known_facts(repository, entry), drill=drill)
         record_facts(repository.store, repository.directory, entry.id, facts)
     except FAILURES as error:
         logger.warning("the drill of snapshot %d is not noted: %s", entry.id, error)
@@ -28,7 +28,7 @@ def note_drill(repository: Repository, entry: ManifestEntry, drill: DrillNote) -
     return True
 
 
-def _facts(repository: Repository, entry: ManifestEntry) -> Facts:
+def known_facts(repository: Repository, entry: ManifestEntry) -> Facts:
     """What is recorded of this very snapshot, or else what its file and entry say."""
     records = Records(repository)
     known = records.facts(entry)

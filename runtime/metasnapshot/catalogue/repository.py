@@ -1,5 +1,6 @@
-"""The snapshots of one backup directory, as its manifest names them; what changes them is in
-changes.py. Together they are upstream's MetaSnapshotStorage, with its method names.
+"""The snapshots of one backup directory: those that its manifest names, and those that are kept as
+deltas of them (delta_files.py). What changes them is in changes.py. Together they are upstream's
+MetaSnapshotStorage, with its method names.
 
 Paths are `{directory}/manifest.json` and `{directory}/{id}.snapshot`. Unlike upstream's, a
 snapshot's file is never overwritten, and the manifest changes by compare-and-swap: a change that
@@ -9,14 +10,17 @@ Source: src/storage/backup/src/storage.rs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from metasnapshot.catalogue import manifest as manifests
+from metasnapshot.catalogue.delta_entry import DeltaEntry, entry_of
+from metasnapshot.catalogue.delta_files import DeltaFile, delta_files
 from metasnapshot.catalogue.manifest import MANIFEST_NAME, Manifest, ManifestEntry
 from metasnapshot.catalogue.manifest_file import ManifestFile
 from metasnapshot.catalogue.nearby import nearby
+from metasnapshot.catalogue.rebuilding import rebuilt_file, rebuilt_reader
 from metasnapshot.catalogue.reservation import named_ids, reserved_ids
 from metasnapshot.errors import ConflictError, DamageError, ManifestMissing, SnapshotNotFound
 from metasnapshot.store.context import PLAIN, Context
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from metasnapshot.format.reader import SnapshotReader
     from metasnapshot.format.snapshot import MetaSnapshot
 
-SNAPSHOT = "snapshot"
+SNAPSHOT: Literal["snapshot"] = "snapshot"
 
 
 class Repository:
@@ -54,6 +58,8 @@ class Repository:
         self.cluster: str | None = None
         self.stays: list[Stays] = []
         self._manifest = Manifest()
+        self._deltas: dict[int, DeltaFile] | None = None
+        self._delta_entries: dict[int, DeltaEntry] = {}
         self._exists = False
         self._file = ManifestFile(store, directory)
         self._open()
@@ -87,16 +93,58 @@ class Repository:
             self._manifest = known
         return self._manifest
 
+    @property
+    def deltas(self) -> Mapping[int, DeltaFile]:
+        """The deltas in the directory by snapshot id, as they were when they were first asked for
+        since the manifest was read. One whose snapshot the manifest has is left out: the plain file
+        is worth more.
+        """
+        if self._deltas is None:
+            self._deltas = delta_files(self.store, self.directory)
+        named = set(self._manifest.ids)
+        return {number: file for number, file in self._deltas.items() if number not in named}
+
+    @property
+    def entries(self) -> tuple[ManifestEntry, ...]:
+        """All snapshots: those of the manifest, in its order, and those that are kept as deltas,
+        which it does not name; where there are any, all by id.
+        """
+        if not (deltas := self.deltas):
+            return self._manifest.entries
+        found = [*self._manifest.entries, *map(self._delta_entry, deltas.values())]
+        return tuple(sorted(found, key=lambda entry: entry.id))
+
+    def _delta_entry(self, file: DeltaFile) -> DeltaEntry:
+        """The entry of a delta, the same as long as the delta is: it keeps what it has read."""
+        known = self._delta_entries.get(file.id)
+        if known is None or known.file is not file:
+            known = self._delta_entries[file.id] = entry_of(file)
+        return known
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Ids of all snapshots, in the same order."""
+        if not (deltas := self.deltas):
+            return self._manifest.ids
+        return tuple(sorted([*self._manifest.ids, *deltas]))
+
     def entry(self, snapshot_id: int) -> ManifestEntry:
-        """A snapshot's entry.
+        """A snapshot's entry: the manifest's, or the one that a delta stands for.
 
         Raises:
-            SnapshotNotFound: the manifest has no such id.
+            SnapshotNotFound: there is no such id.
         """
         for entry in self._manifest.entries:
             if entry.id == snapshot_id:
                 return entry
-        raise self.not_found(snapshot_id, self._manifest.ids)
+        if (delta := self.deltas.get(snapshot_id)) is not None:
+            return self._delta_entry(delta)
+        raise self.not_found(snapshot_id, self.ids)
+
+    def delta(self, snapshot_id: int) -> DeltaFile | None:
+        """The delta of a snapshot that the manifest does not name; None for others."""
+        is_named = any(entry.id == snapshot_id for entry in self._manifest.entries)
+        return None if is_named else self.deltas.get(snapshot_id)
 
     def not_found(self, wanted: int | str, known: Sequence[int]) -> SnapshotNotFound:
         """The error that a snapshot, or any, is not among those that are known; if there is no
@@ -142,8 +190,15 @@ class Repository:
             ObjectMissing: the manifest has it, the store does not.
         """
         self.entry(snapshot_id)
+        if (delta := self.delta(snapshot_id)) is not None:
+            with rebuilt_file(self.store, delta, self._base_path(delta)) as file:
+                yield file
+            return
         with self.store.open_reader(self.path(snapshot_id)) as file:
             yield file
+
+    def _base_path(self, delta: DeltaFile) -> str:
+        return self.path(delta.header.base_id)
 
     @contextmanager
     def open_file(self, snapshot_id: int) -> Generator[SnapshotReader]:
@@ -166,19 +221,36 @@ class Repository:
 
     @contextmanager
     def open(self, snapshot_id: int) -> Generator[SnapshotReader]:
-        """A snapshot, verified and ready to be read row by row."""
-        self.entry(snapshot_id)
-        with self.open_file(snapshot_id) as reader:
+        """A snapshot, verified and ready to be read row by row; one that is kept as a delta is
+        rebuilt as it is read.
+        """
+        entry = self.entry(snapshot_id)
+        if (delta := self.delta(snapshot_id)) is None:
+            with self.open_file(snapshot_id) as reader:
+                yield reader
+            return
+        base = self._base_path(delta)
+        with rebuilt_reader(self.store, delta, base, entry.rw_version) as reader:
             yield reader
+
+    def stored_path(self, snapshot_id: int) -> str:
+        """Where what is kept of a snapshot lies: its file, or its delta."""
+        delta = self.delta(snapshot_id)
+        return self.path(snapshot_id) if delta is None else delta.path
 
     def path(self, snapshot_id: int) -> str:
         """Where a snapshot's file lies in the store."""
         return join(self.directory, f"{snapshot_id}.{SNAPSHOT}")
 
     def reread(self) -> None:
-        """Read the manifest again, whatever its id."""
+        """Read the manifest again, whatever its id; and look for deltas again."""
+        self.forget_deltas()
         if (found := self._file.read()) is not None:  # else keep what is known, as upstream does
             self._manifest, self._exists = manifests.parse(found.data), True
+
+    def forget_deltas(self) -> None:
+        """Look for deltas again when they are asked for."""
+        self._deltas = None
 
     def make_manifest(self) -> None:
         """See to it that there is a manifest before there is a snapshot.

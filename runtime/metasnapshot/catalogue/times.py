@@ -30,8 +30,7 @@ def taken_at(entry: ManifestEntry) -> datetime | None:
     """When the state of a snapshot was committed last; None if its manifest entry has no epoch, as
     of a cluster without tables.
     """
-    epochs = [info.committed_epoch for info in entry.state_table_info.values()]
-    newest = max([*epochs, entry.max_committed_epoch or 0])
+    newest = entry.newest_epoch
     return epoch_time(newest) if newest else None
 
 

@@ -44,7 +44,13 @@ def require_own_rules(options: BackupOptions) -> None:
     Raises:
         UsageError: it is to do otherwise.
     """
-    own = ("dry_run", "allow_unknown_tables", "into_cluster_directory", "meta_node_stopped")
+    own = (
+        "dry_run",
+        "allow_unknown_tables",
+        "into_cluster_directory",
+        "meta_node_stopped",
+        "as_delta",
+    )
     if given := [f"--{name.replace('_', '-')}" for name in own if getattr(options, name)]:
         raise UsageError(
             f"{', '.join(given)}: not with --via-meta", hint="the meta node has its own rules"

@@ -185,15 +185,21 @@ class Backups(BackupDirectory):
         return (collect_objects if commit else find_unneeded)(self.repository, grace)
 
     def copy(
-        self, to: Backups, ids: Iterable[SnapshotId] = (), *, objects: Pace | None = None
+        self,
+        to: Backups,
+        ids: Iterable[SnapshotId] = (),
+        *,
+        objects: Pace | None = None,
+        materialise: bool = False,
     ) -> tuple[Copied, ...]:
         """Copy snapshots under their own ids, verified on arrival. One that is damaged here is told
-        in its result.
+        in its result. A delta comes as one, with its base.
 
         Args:
             to: where to.
             ids: which; all if none is named.
             objects: copy also the objects of full backups, at this pace.
+            materialise: write the plain files of deltas, as RisingWave reads them.
 
         Raises:
             SnapshotNotFound: the manifest lacks one of them; nothing is copied.
@@ -207,10 +213,11 @@ class Backups(BackupDirectory):
         source, target = self.repository, to.repository
         wanted = [self.id_of(each) for each in ids] or list(self.ids())
         if objects is None:
-            return tuple(copy(source, target, wanted))
+            return tuple(copy(source, target, wanted, materialise=materialise))
         from metasnapshot.operations.copy_full import copy_with_objects  # which loads numpy
 
-        return tuple(copy_with_objects(source, target, wanted, objects))
+        found = copy_with_objects(source, target, wanted, objects, materialise=materialise)
+        return tuple(found)
 
     def rebuild_manifest(self, *, commit: bool = False) -> Rebuilt:
         """Make the manifest out of the snapshot files, each of which is verified. The one that is

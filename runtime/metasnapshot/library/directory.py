@@ -101,6 +101,11 @@ class BackupDirectory:
         """Ids of all snapshots, or of those of the cluster that is asked for."""
         return tuple(entry.id for entry in picking.listed(self.repository))
 
+    @property
+    def count(self) -> int:
+        """How many snapshots there are, of whichever cluster."""
+        return len(self.repository.ids)
+
     def id_of(self, wanted: SnapshotId) -> int:
         """The id that is meant.
 

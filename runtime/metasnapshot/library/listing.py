@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
+from metasnapshot.catalogue.delta_entry import DeltaEntry
+from metasnapshot.catalogue.delta_files import DELTA
 from metasnapshot.catalogue.facts import DrillNote
 from metasnapshot.catalogue.full_header import Header
 from metasnapshot.catalogue.ledger import Verified
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.records import Records, Taken
-from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class ListedSnapshot:
     """A snapshot as a list shows it.
 
     Attributes:
-        entry: as the manifest has it.
+        entry: as the manifest has it, or would.
         is_kept: whether it is marked, so that nothing here deletes it.
         verified: when it was found sound last, and how deep that looked; None for never.
         taken: when it was taken, and what says so; None if nothing does.
@@ -28,6 +31,8 @@ class ListedSnapshot:
         releases: the releases that may have written it, as recorded.
         full: of a full backup what its side file says of its objects; None for a partial one.
         drill: when a restore of it was rehearsed last, and what came of it; None for never.
+        kind: `snapshot`, or `delta`: kept as what differs from its base.
+        base: of a delta the snapshot that it is kept against; None if that cannot be read.
     """
 
     entry: ManifestEntry
@@ -39,6 +44,8 @@ class ListedSnapshot:
     releases: tuple[str, ...]
     full: Header | None
     drill: DrillNote | None = None
+    kind: Literal["snapshot", "delta"] = SNAPSHOT
+    base: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Listing:
 
     Attributes:
         manifest_id: of the manifest that was read.
-        snapshots: in the manifest's order.
+        snapshots: in the manifest's order; where there are deltas, by id.
         warnings: what an operator should know: notes that cannot be read, clocks that are wrong.
         now: this host's clock, for ages.
     """
@@ -75,6 +82,7 @@ def listing(repository: Repository, entries: Sequence[ManifestEntry]) -> Listing
     clocks = records.clocks()
     snapshots = tuple(_listed(repository, records, entry) for entry in entries)
     told = (repository.why_empty(), *records.problems, *records.ahead(clocks))
+    told = (*told, *(f"{item.file.error}" for item in _unreadable(entries)))
     warnings = tuple(text for text in told if text)
     return Listing(repository.manifest().manifest_id, snapshots, warnings, clocks.host)
 
@@ -90,10 +98,11 @@ def listed(repository: Repository, entry: ManifestEntry) -> ListedSnapshot:
 
 
 def _listed(repository: Repository, records: Records, entry: ManifestEntry) -> ListedSnapshot:
-    facts, head = records.facts(entry), records.heads.get(repository.path(entry.id))
+    facts, head = records.facts(entry), records.heads.get(repository.stored_path(entry.id))
+    is_delta = isinstance(entry, DeltaEntry)
     return ListedSnapshot(
         entry=entry,
-        is_kept=entry.id in records.ledger.kept,
+        is_kept=entry.id in records.kept,
         verified=records.ledger.verified.get(entry.id),
         taken=records.taken(entry),
         size=head.size if head else None,
@@ -101,4 +110,11 @@ def _listed(repository: Repository, records: Records, entry: ManifestEntry) -> L
         releases=tuple(facts.releases) if facts else (),
         full=records.full(entry.id),
         drill=facts.drill if facts else None,
+        kind=DELTA if is_delta else SNAPSHOT,
+        base=entry.base_id if is_delta else None,
     )
+
+
+def _unreadable(entries: Sequence[ManifestEntry]) -> list[DeltaEntry]:
+    """Deltas that say nothing."""
+    return [entry for entry in entries if isinstance(entry, DeltaEntry) and entry.file.error]

@@ -26,7 +26,7 @@ def snapshot_id(wanted: SnapshotId, found: Repository) -> int:
             raise found.not_found(wanted, ids)
         return max(ids) if wanted == "latest" else min(ids)
     number = given_id(str(wanted), "a number, latest or oldest")
-    if found.cluster is not None and number in found.manifest().ids:
+    if found.cluster is not None and number in found.ids:
         picked = [entry.id for entry in entries_of(found)]
         if number not in picked:
             raise SnapshotNotFound(number, picked)
@@ -51,4 +51,4 @@ def given_id(text: str, hint: str) -> int:
 
 def listed(found: Repository) -> tuple[ManifestEntry, ...]:
     """All snapshots of the directory, or those of the cluster that is asked for."""
-    return found.manifest().entries if found.cluster is None else entries_of(found)
+    return found.entries if found.cluster is None else entries_of(found)

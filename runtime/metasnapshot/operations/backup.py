@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
@@ -82,6 +82,8 @@ class BackupResult:
         omitted: unknown tables and columns that were left out because that was allowed.
         warnings: what the operator should know.
         needed: the objects that the snapshot needs.
+        base: the snapshot that it is kept as a delta of; None for a plain file.
+        stored: bytes of what was written into the directory; 0 if nothing was.
     """
 
     entry: ManifestEntry
@@ -96,6 +98,8 @@ class BackupResult:
     omitted: tuple[str, ...]
     warnings: tuple[str, ...]
     needed: NeededObjects
+    base: int | None = None
+    stored: int = 0
 
 
 @rare_collections()
@@ -174,6 +178,9 @@ class _Backup:
         self.rows: dict[str, int] = {}
         self.size = 0
         self.checksum = 0
+        self.stored = 0
+        self.base: int | None = None
+        self.warnings: tuple[str, ...] = ()
         self.needed = NeededObjects(())
 
     def run(self) -> BackupResult:
@@ -183,9 +190,8 @@ class _Backup:
             entry = self._write(_Discard(), changes.next_id(self.repository, sequence))
         else:
             with changes.reserve(self.repository, sequence) as number:
-                entry = changes.create_stream(
-                    self.repository, number, lambda file: self._write(file, number), self.taken
-                )
+                entry = self._keep(number)
+        warned = warnings(self.connection, self.options, self.coverage, self.layout, self.replayed)
         return BackupResult(
             entry=entry,
             layout=self.layout.name,
@@ -197,11 +203,28 @@ class _Backup:
             deltas=self.replayed.applied,
             pinned=self.options.meta_node_stopped,
             omitted=self.omitted,
-            warnings=tuple(
-                warnings(self.connection, self.options, self.coverage, self.layout, self.replayed)
-            ),
+            warnings=(*warned, *self.warnings),
             needed=self.needed,
+            base=self.base,
+            stored=self.stored,
         )
+
+    def _keep(self, number: int) -> ManifestEntry:
+        """Write it, as a delta where that is asked for and due."""
+
+        def write(file: BinaryIO) -> ManifestEntry:
+            return self._write(file, number)
+
+        if not self.options.as_delta:
+            entry = changes.create_stream(self.repository, number, write, self.taken)
+            self.stored = self.size
+            return entry
+        from metasnapshot.operations.backup_delta import keep_small  # noqa: PLC0415 - loads numpy
+
+        kept = keep_small(self.repository, number, write, self.taken, self.options.full_every)
+        self.base, self.stored = kept.base, kept.stored
+        self.warnings = (kept.warning,) if kept.warning else ()
+        return kept.entry
 
     def _replay(self, checkpoint: bytes) -> Replayed:
         """The version that the meta node has in memory at this moment."""

@@ -33,9 +33,11 @@ class BackupOptions:
         allow_unknown_tables: go on without tables and columns that the registry does not have.
         into_cluster_directory: go on although the directory is the cluster's own.
         meta_node_stopped: no meta node runs, so nothing collects garbage.
+        as_delta: keep the snapshot as what differs from the newest plain one, if that is small.
+        full_every: with deltas, every so many-th snapshot is a plain one.
 
     Raises:
-        UsageError: a text has what no UTF-8 has.
+        UsageError: a text has what no UTF-8 has, or a number is too small.
     """
 
     hummock_storage_url: str | None = None
@@ -46,11 +48,15 @@ class BackupOptions:
     allow_unknown_tables: bool = False
     into_cluster_directory: bool = False
     meta_node_stopped: bool = False
+    as_delta: bool = False
+    full_every: int = 60
 
     def __post_init__(self) -> None:
         for text in (self.remarks or "", self.rw_version or ""):
             if any("\ud800" <= char <= "\udfff" for char in text):
                 raise UsageError("remarks and release must be valid UTF-8")
+        if self.full_every < 1:
+            raise UsageError("--full-every is below 1", hint="such as 60: every 60th is plain")
 
 
 def warnings(

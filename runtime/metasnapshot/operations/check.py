@@ -5,10 +5,11 @@ It reads the manifest, the notes and the newest file, and so is cheap enough for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from metasnapshot.catalogue.bases import lost_bases
 from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.completeness import header_of, unnamed_ids
 from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
@@ -24,7 +25,7 @@ class Health:
     """What a backup directory is like.
 
     Attributes:
-        count: snapshots in the manifest.
+        count: snapshots in the manifest, or kept as deltas.
         newest_id: the newest snapshot, by id, whose file verifies, or None.
         newest_at: when it was taken, if anything says so.
         newest_size: bytes of its file.
@@ -83,7 +84,7 @@ def check(
     clocks = records.clocks(now)
     age = None if newest_at is None else clocks.host - newest_at
     problems = [*records.problems, *records.ahead(clocks), *_unnamed(repository)]
-    problems += [f"snapshot {number}: {why}" for number, why in damaged.items()]
+    problems += _damaged(repository, damaged)
     problems += [f"snapshot {number} vanished from the manifest" for number in vanished]
     if len(entries) < min_count:
         what = f"{'full ' if full else ''}snapshot"
@@ -94,6 +95,14 @@ def check(
         what = f"no {kind} snapshot has a time" if age is None else f"{newest} is {spelt(age)} old"
         problems.append(f"{what}, more than {spelt(age_max)}")
     return Health(len(entries), newest_id, newest_at, size, damaged, vanished, tuple(problems))
+
+
+def _damaged(repository: Repository, damaged: Mapping[int, str]) -> list[str]:
+    """Which bases are gone, with all deltas that are lost by it; and what else does not verify."""
+    lost = lost_bases(repository)
+    told = {number for ids, _ in lost for number in ids}
+    others = [f"snapshot {n}: {why}" for n, why in damaged.items() if n not in told]
+    return [why for _, why in lost] + others
 
 
 def _vanished(manifest: Manifest, records: Records) -> tuple[int, ...]:

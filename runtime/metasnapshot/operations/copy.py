@@ -7,13 +7,14 @@ stands here. One that is there already with the same checksum is left alone.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from metasnapshot.catalogue import changes
 from metasnapshot.catalogue.clusters import begun, clusters_in, require_room
+from metasnapshot.catalogue.delta_entry import DeltaEntry
 from metasnapshot.catalogue.facts import CLOCK, Facts, facts_in
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.notes import note_facts
@@ -47,8 +48,17 @@ class Copied:
     error: MetasnapshotError | None = None
 
 
-def copy(source: Repository, target: Repository, ids: Iterable[int]) -> list[Copied]:
-    """Copy snapshots; one that is damaged or lost here is told, and keeps no other from coming.
+def copy(
+    source: Repository, target: Repository, ids: Iterable[int], *, materialise: bool = False
+) -> list[Copied]:
+    """Copy snapshots; one that is damaged or lost here is told, and keeps no other from coming. The
+    base of a delta comes with it.
+
+    Args:
+        source: from where.
+        target: where to.
+        ids: which.
+        materialise: write plain files of deltas, which need no base.
 
     Raises:
         SnapshotNotFound: the source's manifest lacks one of them; nothing is copied.
@@ -56,12 +66,51 @@ def copy(source: Repository, target: Repository, ids: Iterable[int]) -> list[Cop
         ConflictError: the target is another cluster's, has another snapshot of that id, or somebody
             writes it.
     """
-    entries = [source.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
+    wanted = [source.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
+    entries = list(_with_bases(source, wanted, materialise=materialise))
     clusters = clusters_in(source, ids=begun(entries))
     require_room(target, (clusters[entry.id] for entry in entries if entry.id in clusters))
     drop_stale(target.store, target.directory, target.reserved_ids())
     known = Records(source)
-    return [_copy(known, source, target, entry) for entry in entries]
+    return [
+        _copy_delta(source, target, entry, materialise=materialise)
+        if isinstance(entry, DeltaEntry)
+        else _copy(known, source, target, entry)
+        for entry in entries
+    ]
+
+
+def _with_bases(
+    source: Repository, wanted: Sequence[ManifestEntry], *, materialise: bool
+) -> Iterator[ManifestEntry]:
+    """The same, each base of a delta before it, if the delta is to come as one."""
+    told = set[int]()
+    for entry in wanted:
+        base_id = entry.base_id if isinstance(entry, DeltaEntry) and not materialise else None
+        if base_id in source.manifest().ids and base_id not in told:
+            told.add(base_id)
+            yield source.entry(base_id)
+        if entry.id not in told:
+            told.add(entry.id)
+            yield entry
+
+
+def _copy_delta(
+    source: Repository, target: Repository, entry: DeltaEntry, *, materialise: bool
+) -> Copied:
+    from metasnapshot.operations.copy_delta import copy_delta  # noqa: PLC0415 - loads numpy
+
+    is_alone = materialise or entry.base_id not in source.manifest().ids
+    try:
+        with source.open(entry.id) as reader:  # rebuilt and verified, before anything is written
+            checksum = f"{reader.checksum:016x}"
+    except (DamageError, UnknownFormat, ObjectMissing) as error:
+        return Copied(entry.id, error=error)
+    if not is_alone and entry.base_id not in target.refresh_manifest().ids:
+        why = DamageError(f"snapshot {entry.base_id}, its base, was not copied")
+        return Copied(entry.id, error=why)
+    found = copy_delta(source, target, entry, checksum, as_plain=is_alone)
+    return Copied(entry.id, found.size, found.was_there)
 
 
 def _copy(known: Records, source: Repository, target: Repository, entry: ManifestEntry) -> Copied:
@@ -72,6 +121,12 @@ def _copy(known: Records, source: Repository, target: Repository, entry: Manifes
     except (DamageError, UnknownFormat, ObjectMissing) as error:
         return Copied(entry.id, error=error)
     there = _checksum(target, entry.id)
+    if there is None and (delta := target.delta(entry.id)) is not None:
+        if delta.facts is None or delta.facts.checksum != f"{checksum:016x}":
+            raise ConflictError(
+                f"{target.url} has another snapshot {entry.id}", hint="copy to another directory"
+            )
+        return Copied(entry.id, size, was_there=True)
     if there is None:
         _send(source, target, entry, facts)
         there = _checksum(target, entry.id)

@@ -71,7 +71,12 @@ def require_apart(source: Repository, target: Repository) -> None:
 
 
 def copy_with_objects(
-    source: Repository, target: Repository, ids: Iterable[int], pace: Pace
+    source: Repository,
+    target: Repository,
+    ids: Iterable[int],
+    pace: Pace,
+    *,
+    materialise: bool = False,
 ) -> list[Copied]:
     """Copy snapshots, then the objects of those that are full. Damage and objects that are gone are
     told of the snapshot that has them, and keep no other from coming.
@@ -81,13 +86,14 @@ def copy_with_objects(
         target: where to.
         ids: which.
         pace: how fast.
+        materialise: as copy.
 
     Raises:
         UsageError: source and target are one, or one lies in the other; nothing is copied.
         MetasnapshotError: as copy, and as copy_full for what is wrong at the target.
     """
     require_apart(source, target)
-    copied = copy(source, target, ids)
+    copied = copy(source, target, ids, materialise=materialise)
     return [item if item.error else _with_objects(source, target, item, pace) for item in copied]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from metasnapshot.catalogue import changes
-from metasnapshot.catalogue.ledger import Ledger, change_ledger, read_ledger, require_unkept
+from metasnapshot.catalogue.bases import kept_by_operator, mark_by_operator
+from metasnapshot.catalogue.facts import read_facts
+from metasnapshot.catalogue.ledger import read_ledger, require_unkept
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.store.codes import Denied
@@ -21,13 +23,15 @@ def plan_delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntr
     """
     entries = [repository.entry(snapshot_id) for snapshot_id in dict.fromkeys(ids)]
     ledger = read_ledger(repository.store, repository.directory)
-    require_unkept(ledger, [entry.id for entry in entries])
+    kept = kept_by_operator(ledger, read_facts(repository.store, repository.directory))
+    require_unkept(kept, [entry.id for entry in entries])
     return entries
 
 
 def delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
     """Delete snapshots, first from the manifest, then their files. A file that the service retains
-    stays (`repository.stays`); gc takes it when its time has come.
+    stays (`repository.stays`); gc takes it when its time has come. Deltas of what goes that stay
+    themselves are rewritten first.
 
     Raises:
         SnapshotNotFound: the manifest lacks one of them; nothing is deleted.
@@ -36,8 +40,11 @@ def delete(repository: Repository, ids: Iterable[int]) -> list[ManifestEntry]:
     """
     entries = plan_delete(repository, ids)
     require_may_delete(repository)
-    gone = [entry.id for entry in entries]
-    changes.delete(repository, gone)
+    gone = {entry.id for entry in entries}
+    from metasnapshot.operations.rebase import freed_bases  # noqa: PLC0415 - loads numpy
+
+    with freed_bases(repository, gone):
+        changes.delete(repository, gone)
     return entries
 
 
@@ -60,9 +67,4 @@ def keep(repository: Repository, ids: Iterable[int], *, release: bool = False) -
         SnapshotNotFound: the manifest lacks one of them.
     """
     wanted = {repository.entry(snapshot_id).id for snapshot_id in ids}
-
-    def change(ledger: Ledger) -> None:
-        kept = set(ledger.kept)
-        ledger.kept = sorted(kept - wanted if release else kept | wanted)
-
-    return change_ledger(repository.store, repository.directory, change).kept
+    return mark_by_operator(repository, wanted, release=release)

@@ -63,7 +63,7 @@ class BackupReader:
             EpochNotFound: none does.
         """
         pure = epoch & PURE_EPOCH
-        for entry in entries_of(self._repository):
+        for entry in self._named():
             serves = self._given or _rule_of(entry)
             if serves(entry, table_id, pure):
                 return entry
@@ -90,9 +90,14 @@ class BackupReader:
         known = self._repository.refresh_manifest().ids
         self._versions = {key: found for key, found in self._versions.items() if key in known}
 
+    def _named(self) -> list[ManifestEntry]:
+        """The snapshots that a compute node can find: those that the manifest names."""
+        named = self._repository.manifest().ids
+        return [entry for entry in entries_of(self._repository) if entry.id in named]
+
     def _epochs(self, table_id: int) -> tuple[int, ...]:
         """Committed epochs of a table in all snapshots."""
-        infos = (entry.state_table_info for entry in entries_of(self._repository))
+        infos = (entry.state_table_info for entry in self._named())
         found = (info[table_id].committed_epoch for info in infos if table_id in info)
         return tuple(dict.fromkeys(found))
 

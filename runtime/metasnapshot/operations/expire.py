@@ -113,7 +113,7 @@ def judge(repository: Repository, policy: Policy, now: datetime | None = None) -
         raise UsageError(
             "a policy that keeps nothing", hint="--keep-last 7, --keep-daily 14 or the like"
         )
-    kept = read_ledger(repository.store, repository.directory).kept
+    read_ledger(repository.store, repository.directory)  # of a damaged one nobody knows the marks
     records = Records(repository)
     found = [_judged(records, entry) for entry in newest_first(entries_of(repository))]
     is_future = policy.is_by_time and bool(records.ahead(records.clocks(now)))
@@ -122,7 +122,7 @@ def judge(repository: Repository, policy: Policy, now: datetime | None = None) -
             item.reasons.append(f"last {policy.keep_last}")
         if number < policy.min_count:
             item.reasons.append(f"at least {policy.min_count}")
-        if item.entry.id in kept:
+        if item.entry.id in records.kept:
             item.reasons.append("marked as kept")
         if _is_copied(repository, records, item.entry.id):
             item.reasons.append("its objects are being copied")
@@ -144,8 +144,8 @@ def expire(repository: Repository, judged: list[Judged]) -> list[ManifestEntry]:
         RetentionLocked: one was marked as kept meanwhile; nothing is deleted.
     """
     gone = [item.entry.id for item in judged if not item.reasons]
-    repository.refresh_manifest()
-    present = set(repository.manifest().ids)
+    repository.reread()
+    present = set(repository.ids)
     if lost := [item.entry.id for item in judged if item.reasons and item.entry.id not in present]:
         raise ConflictError(
             f"snapshot {lost[0]}, which was to stay, is gone meanwhile", hint="look again"

@@ -9,12 +9,16 @@ entries whose file is lost, for an entry is the last that is known of a snapshot
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from metasnapshot.catalogue.facts import FACTS_NAME
+from metasnapshot.catalogue.bases import let_go_of_childless
+from metasnapshot.catalogue.delta_files import DELTA, delta_files, delta_path
+from metasnapshot.catalogue.facts import FACTS_NAME, is_of
 from metasnapshot.catalogue.full_header import AREA, full_id
 from metasnapshot.catalogue.ids import id_in
 from metasnapshot.catalogue.ledger import LEDGER_NAME
@@ -31,6 +35,7 @@ from metasnapshot.catalogue.pin import PIN_NAME
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import RESERVED, ids_among, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
+from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
 from metasnapshot.store.deletes import TRIAL_PREFIX, delete_unless_retained
 from metasnapshot.store.lease import LEASE_NAME
 from metasnapshot.store.port import Names, ObjectHead, join
@@ -81,13 +86,14 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
     leases = join(repository.directory, LEASE_NAME)
     claims = repository.store.names(leases) if leases in names.directories else Names()
     prefix = join(repository.directory, "x")[:-1]
-    files, snapshots = set[int](), set(ids_among(names, SNAPSHOT))
+    files, kept = set[int](), set(ids_among(names, SNAPSHOT)) | set(ids_among(names, DELTA))
+    named = repository.manifest().ids
     found = list(_foreign(names, prefix)) + list(_foreign(claims, prefix))
     for head in (*names.objects, *claims.objects):
         name = head.path.removeprefix(prefix)
         if (number := id_in(name, SNAPSHOT)) is not None:
             files.add(number)
-        if kind := _kind(name, repository.manifest().ids, snapshots):
+        if kind := _kind(name, named, kept) or _outdated(repository, name):
             found.append(_stray(kind, head, None if _is_held(repository, name) else before))
     leftovers = repository.store.leftovers(repository.directory)
     found += [_stray(LEFTOVER, head, before) for head in leftovers]
@@ -110,11 +116,37 @@ def collect(repository: Repository, strays: Strays) -> list[Stray]:
         number = id_in(name, SNAPSHOT)
         if number is not None and number in repository.refresh_manifest().ids:
             continue  # its maker has entered it meanwhile
-        if (of := full_id(name)) is not None and repository.store.head(repository.path(of)):
+        if (of := full_id(name)) is not None and _is_kept(repository, of):
             continue  # its snapshot is there after all
         if delete_unless_retained(repository.store, stray.path, repository.stays):
             gone.append(stray)
+    with suppress(DamageError, UnknownFormat):  # without notes no mark is ours
+        let_go_of_childless(repository)
     return gone
+
+
+def _is_kept(repository: Repository, number: int) -> bool:
+    """Whether a snapshot has a file, or a delta."""
+    paths = repository.path(number), delta_path(repository.directory, number)
+    return any(repository.store.head(path) is not None for path in paths)
+
+
+def _outdated(repository: Repository, name: str) -> str | None:
+    """Of a delta whose snapshot is there as a plain file, by the same hash, that it is no use any
+    more: its base was deleted, and it was to go last.
+    """
+    number = id_in(name, DELTA)
+    if number is None or number not in repository.manifest().ids:
+        return None
+    file = delta_files(repository.store, repository.directory).get(number)
+    if file is None or (facts := file.facts) is None:
+        return None
+    try:
+        with repository.store.open_reader(repository.path(number)) as snapshot:
+            is_same = is_of(facts, snapshot, snapshot.seek(0, os.SEEK_END))
+    except ObjectMissing:
+        return None
+    return LEFTOVER if is_same else None
 
 
 def _foreign(names: Names, prefix: str) -> Iterator[Stray]:
@@ -135,19 +167,21 @@ def _is_held(repository: Repository, name: str) -> bool:
             read_marker_at(store, path) if number is None else read_marker(store, directory, number)
         )
         return marker is not None and marker.holder.is_here and not marker.holder.is_gone
-    found = (id_in(name, suffix) for suffix in (SNAPSHOT, RESERVED))
+    found = (id_in(name, suffix) for suffix in (SNAPSHOT, DELTA, RESERVED))
     number = next((number for number in found if number is not None), None)
     return number is not None and is_held(store, directory, number)
 
 
 def _kind(name: str, ids: tuple[int, ...], files: set[int]) -> str | None:
-    """What an object is; None if it belongs. A side file belongs to the snapshot's file, whether
-    the manifest has an entry or not.
+    """What an object is; None if it belongs. A side file belongs to the snapshot's file, or its
+    delta, whether the manifest has an entry or not.
     """
     if (number := full_id(name)) is not None:
         return None if number in files else ORPHAN
     if (number := id_in(name, SNAPSHOT)) is not None:
         return None if number in ids else ORPHAN
+    if id_in(name, DELTA) is not None:  # no entry ever names it: it says itself what it is
+        return None
     if OURS.fullmatch(name) or PIN_NAME.fullmatch(name):  # of a pin its snapshot must go first
         return None
     is_ours = (

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from metasnapshot import BackupResult, Backups, FullResult, PinnedResult
 
 DEFAULTS = BackupOptions()
+KINDS = {True: "snapshot", False: "delta"}
 
 
 def backup(
@@ -107,8 +108,14 @@ def _say(result: BackupResult, *, dry_run: bool) -> None:
         f"layout {result.layout} (RisingWave {releases(result.releases)}), "
         f"Hummock version {result.entry.hummock_version_id} (checkpoint "
         f"{result.checkpoint_version} and {result.deltas} version deltas) with "
-        f"{result.entry.object_count} objects"
+        f"{result.entry.object_count} objects{_as_delta(result)}"
     )
+
+
+def _as_delta(result: BackupResult) -> str:
+    if result.base is None:
+        return ""
+    return f"; kept as a delta of snapshot {result.base}, {spelt_size(result.stored)}"
 
 
 def _say_full(full: FullResult, *, dry_run: bool, json: bool) -> int:
@@ -197,6 +204,9 @@ def document(result: BackupResult, *, dry_run: bool) -> Document:
         "releases": list(result.releases),
         "rows": result.rows,
         "bytes": result.size,
+        "kind": KINDS[result.base is None],
+        "base": result.base,
+        "bytes_stored": result.stored,
         "checksum": f"{result.checksum:016x}",
         "checkpoint_version": result.checkpoint_version,
         "deltas": result.deltas,

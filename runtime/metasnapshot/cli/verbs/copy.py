@@ -24,12 +24,16 @@ def copy(
     to: Annotated[str, Parameter(help="Object store to copy to.")],
     to_directory: Annotated[str, Parameter(help="Directory in it.")] = BACKUP_DIRECTORY,
     objects: Annotated[CopyObjects, FLAT] = UNCOPIED,
+    materialise: Annotated[
+        bool, Parameter(help="Write the plain files of deltas, as RisingWave reads them.")
+    ] = False,
     json: Json = False,
 ) -> int:
     r"""Copy snapshots to another store, verified on arrival; all of them if none is named.
     Exit 3 if some are damaged and were not copied.
 
     With --with-objects the objects of full ones too, into the objects of the other directory.
+    A delta is copied with its base, or with --materialise as the plain file that it stands for.
 
     $ metasnapshot copy latest --backup-storage-url s3://bucket \
         --to fs:///mnt/safe
@@ -39,7 +43,8 @@ def copy(
     outcome = current().outcome
     outcome.about(map(found.id_of, ids) if ids else found.ids())
     outcome.to.append(f"{shown_url(to)}/{to_directory}")
-    copied = found.copy(backups_at(to, to_directory), ids, objects=pace)
+    target = backups_at(to, to_directory)
+    copied = found.copy(target, ids, objects=pace, materialise=materialise)
     outcome.did("copied", (item.snapshot_id for item in copied if item.error is None))
     for error in filter(None, (item.error for item in copied)):
         outcome.fail(error)

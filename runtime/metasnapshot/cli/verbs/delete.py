@@ -32,13 +32,13 @@ def delete(
     entries, outcome = found.delete(require_named(ids), dry_run=True), current().outcome
     outcome.about(entry.id for entry in entries)
     names = ", ".join(str(entry.id) for entry in entries)
-    confirm(f"delete {names} of {counted(len(found.manifest().entries), 'snapshot')}?", yes=yes)
+    confirm(f"delete {names} of {counted(found.count, 'snapshot')}?", yes=yes)
     entries = found.delete([entry.id for entry in entries])
     outcome.did("deleted", (entry.id for entry in entries))
     told = tell_what_is_left(found, deleted=bool(entries))
     if json:
         say_json({"deleted": [snapshot_document(entry) for entry in entries]} | told)
     else:
-        left = counted(len(found.manifest().entries), "snapshot")
+        left = counted(found.count, "snapshot")
         say(f"deleted {names}; {left} left")
     return 0

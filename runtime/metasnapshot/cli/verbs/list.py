@@ -37,6 +37,7 @@ HEAD = (
     "format",
     "taken",
     "age",
+    "kind",
     "size",
     "cluster",
     "release",
@@ -88,6 +89,7 @@ def _row(item: ListedSnapshot, now: datetime) -> Sequence[Part]:
         "V1" if entry.format_version in V1_FORMATS else f"V{entry.format_version}",
         _when(taken),
         spelt(now - taken.time) if taken else "-",
+        item.kind if item.base is None else f"{item.kind} of {item.base}",
         bad("lost") if item.size is None else spelt_size(item.size),
         item.cluster_id[:CLUSTER_SHOWN] if item.cluster_id else "-",
         entry.rw_version or (releases(item.releases) if item.releases else "-"),
@@ -137,6 +139,8 @@ def document(found: Listing) -> Document:
         snapshots.append(
             snapshot_document(item.entry)
             | {
+                "kind": item.kind,
+                "base": item.base,
                 "kept": item.is_kept,
                 "verified": known,
                 "taken_at": taken.time.isoformat() if taken else None,

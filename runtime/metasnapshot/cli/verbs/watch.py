@@ -26,6 +26,10 @@ from metasnapshot.cli.serving import UNSERVED, MetricsPort
 from metasnapshot.cli.watch_log import Form, WatchLog
 from metasnapshot.errors import MetasnapshotError, UsageError, WatchedByOthers
 
+DEFAULTS = BackupOptions()
+ROUNDS = Parameter(help="Stop after this many rounds; by default never.")
+AS_DELTA = Parameter(help="Keep each snapshot as what differs from the newest plain one.")
+FULL_EVERY = Parameter(help="With --as-delta: every so many-th snapshot is a plain one.")
 RW_VERSION = Parameter(help="The cluster's release, as for backup.")
 
 
@@ -41,9 +45,9 @@ def watch(
     level: Annotated[Level, Parameter(help="How deep each new snapshot is verified.")] = "rows",
     rw_version: Annotated[str | None, RW_VERSION] = None,
     objects: Annotated[CopyObjects, FLAT] = UNCOPIED,
-    rounds: Annotated[
-        int | None, Parameter(help="Stop after this many rounds; by default never.")
-    ] = None,
+    as_delta: Annotated[bool, AS_DELTA] = False,
+    full_every: Annotated[int, FULL_EVERY] = DEFAULTS.full_every,
+    rounds: Annotated[int | None, ROUNDS] = None,
     metrics: Annotated[MetricsPort, FLAT] = UNSERVED,
     log: Annotated[
         Form, Parameter(help="Print each round as a line of text, or of JSON.")
@@ -64,7 +68,11 @@ def watch(
         found,
         store,
         BackupOptions(
-            state.hummock_storage_url, state.hummock_storage_directory, rw_version=rw_version
+            state.hummock_storage_url,
+            state.hummock_storage_directory,
+            rw_version=rw_version,
+            as_delta=as_delta,
+            full_every=full_every,
         ),
         policy,
         level,

@@ -159,7 +159,7 @@ def sections_of(
     _sql()
     if reader is None:
         opens: Open = repository.open
-        ids = repository.manifest().ids
+        ids = repository.ids
         return section_relations(opens, sorted(ids), with_id=True, with_secrets=with_secrets)
     opened = reader
 

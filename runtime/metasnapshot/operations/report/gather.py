@@ -153,7 +153,7 @@ def _directory(
     sizes = {
         entry.id: head.size
         for entry in ordered
-        if (head := records.heads.get(repository.path(entry.id))) is not None
+        if (head := records.heads.get(repository.stored_path(entry.id))) is not None
     }
     costs, broken = costs_of(repository, ordered, sizes, known)
     points = tuple(
@@ -188,7 +188,7 @@ def _point(records: Records, entry: ManifestEntry, cost: Cost, size: int | None)
         is_least=taken.is_least if taken else False,
         size=size,
         release=entry.rw_version or (releases[0] if releases else ""),
-        is_kept=entry.id in records.ledger.kept,
+        is_kept=entry.id in records.kept,
         verified=records.ledger.verified.get(entry.id),
         full=records.full(entry.id),
         drill=facts.drill if facts else None,

@@ -189,7 +189,7 @@ class RestorePlanner:
         raised anyhow, those of the newest that can.
         """
         lost: MetasnapshotError | None = None
-        newer = [number for number in self.repository.manifest().ids if number > self.reader.id]
+        newer = [number for number in self.repository.ids if number > self.reader.id]
         for number in sorted((n for n in newer if n <= newest_id), reverse=True):
             try:
                 return self._sequences_of(number), number
@@ -217,9 +217,9 @@ class RestorePlanner:
 
     def _bump(self) -> list[str]:
         """Raise sequences above what the directory and the state store mention."""
-        manifest, reader = self.repository.manifest(), self.reader
-        snapshot_id = max(*manifest.ids, *self.repository.file_ids())
-        pinned = (max(entry.ssts, default=0) for entry in manifest.entries)
+        repository, reader = self.repository, self.reader
+        snapshot_id = max(*repository.ids, *repository.file_ids())
+        pinned = (max(entry.ssts, default=0) for entry in repository.entries)
         stored = largest_object(self.store, self.place.directory)
         object_id = max(stored, *pinned, *needed_by(reader).ids[-1:])
         in_use = ids_in_use(snapshot_id, object_id, self.source.version.message)

@@ -57,6 +57,6 @@ def _way_out(repository: Repository, snapshot_id: int) -> str:
         return copy
     if sound is None:
         return f"{copy}; none of the {TRIES_MAX} newest is sound"
-    newest = max(repository.manifest().ids)
+    newest = max(repository.ids)
     bump = " --bump-sequences" if snapshot_id == newest else ""
     return f"{copy}, or restore the newest sound one: metasnapshot restore {sound}{bump}"
