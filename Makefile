@@ -71,7 +71,8 @@ freeze: $(READY)
 	@$(BIN)/metasnapshot-codegen --freeze
 
 # Every proof at its full length, in the groups of tests/exhaustive.yaml; writes what they took to
-# tests/exhaustive.last. GROUPS="kills faults" runs some, and writes nothing.
+# tests/exhaustive.last. GROUPS="kills faults" runs some, and writes nothing; with --renew among them
+# it writes those down.
 exhaustive: $(READY) azurite axe
 	@$(BIN)/python tests/exhaustive.py $(GROUPS)
 

@@ -1,9 +1,10 @@
 """The long proofs, in groups: all of them, or those that a change asks for.
 
 exhaustive.yaml lists the groups, with the files that each judges. The whole run notes in
-exhaustive.last which commit it has proved and what each group took. CI runs the groups that judge
-a file that changed since that commit, and one more, which the commit's hash chooses. Where git
-cannot tell, all of them run.
+exhaustive.last which commit it has proved and what each group took; who mends what one group found
+runs that again with --renew, which notes a commit for it alone. CI runs the groups that judge a
+file that changed since their commit, and one more, which the hash of the last commit chooses.
+Where git cannot tell, they run.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
@@ -87,13 +88,33 @@ def git(root: Path, *arguments: str) -> str | None:
     return None if done.returncode else done.stdout
 
 
-def last_commit(root: Path = ROOT) -> str | None:
-    """The commit of the last whole run; None if nobody knows."""
+@dataclass(frozen=True)
+class Noted:
+    """What exhaustive.last says; nothing where nobody knows.
+
+    Attributes:
+        commit: of the last whole run.
+        renewed: by group, the later commits that it alone was run on.
+        seconds: what each group took last.
+    """
+
+    commit: str | None = None
+    renewed: Mapping[str, str] = field(default_factory=dict[str, str])
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def of(self, group: str) -> str | None:
+        """The last commit on which a group went well."""
+        return self.renewed.get(group, self.commit)
+
+
+def noted(root: Path = ROOT) -> Noted:
+    """Read exhaustive.last."""
     try:
         found = yaml.safe_load((root / LAST).read_text(encoding="utf-8"))
-        return str(found["commit"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None
+        commit, renewed, seconds = (found.get(key) for key in ("commit", "renewed", "seconds"))
+        return Noted(commit and str(commit), dict(renewed or {}), dict(seconds or {}))
+    except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError):
+        return Noted()
 
 
 def changed_since(root: Path, commit: str) -> list[str] | None:
@@ -109,18 +130,29 @@ def changed_since(root: Path, commit: str) -> list[str] | None:
 
 def due(found: Sequence[Group], root: Path = ROOT) -> tuple[Group, ...]:
     """The groups that a change asks for, and one that the commit's hash chooses."""
-    last, head = last_commit(root), git(root, "rev-parse", "HEAD")
-    changed = None if last is None else changed_since(root, last)
-    if changed is None or head is None:
+    last, head = noted(root), git(root, "rev-parse", "HEAD")
+    if head is None:
         return tuple(found)
+    commits = {commit for group in found if (commit := last.of(group.name))}
+    changed = {commit: changed_since(root, commit) for commit in commits}
     lot = found[int(head, 16) % len(found)]
-    return tuple(
-        group for group in found if group is lot or any(group.is_about(path) for path in changed)
-    )
+
+    def is_due(group: Group) -> bool:
+        paths = changed.get(last.of(group.name) or "")
+        return group is lot or paths is None or any(group.is_about(path) for path in paths)
+
+    return tuple(group for group in found if is_due(group))
 
 
-def run(chosen: Sequence[Group]) -> dict[str, float] | None:
-    """Run groups one after the other; seconds by name, or None if one of them failed."""
+def run(
+    chosen: Sequence[Group], tell: Callable[[Mapping[str, float]], None] | None = None
+) -> tuple[dict[str, float], list[str]]:
+    """Run groups one after the other; seconds of those that went well by name, and the others.
+
+    Args:
+        chosen: which.
+        tell: is told of those that went well so far, each time that one did.
+    """
     took: dict[str, float] = {}
     failed: list[str] = []
     environment = {**os.environ, VARIABLE: "1", "CI": "1"}
@@ -129,14 +161,17 @@ def run(chosen: Sequence[Group]) -> dict[str, float] | None:
         words = [sys.executable if word == "python" else word for word in group.command]
         start = time.monotonic()
         code = call(words, environment)
-        took[group.name] = seconds = time.monotonic() - start
+        seconds = time.monotonic() - start
         if code:
             failed.append(group.name)
+        else:
+            took[group.name] = seconds
+            if tell is not None:
+                tell(took)
         print(f"exhaustive: {group.name} took {seconds:.0f} s, exit code {code}", flush=True)
     if failed:
         print(f"error: failed: {', '.join(failed)}", file=sys.stderr)
-        return None
-    return took
+    return took, failed
 
 
 def call(words: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -151,31 +186,43 @@ def call(words: Sequence[str], environment: Mapping[str, str]) -> int:
             raise
 
 
-def note(took: Mapping[str, float], commit: str, root: Path) -> None:
-    """Write what a whole run proved."""
-    lines = [f"commit: {commit}", "ok: true", f"total_s: {sum(took.values()):.0f}", "seconds:"]
-    lines += [f"  {name}: {seconds:.0f}" for name, seconds in took.items()]
+def note(said: Noted, root: Path) -> None:
+    """Write what is proved."""
+    lines = [] if said.commit is None else [f"commit: {said.commit}", "ok: true"]
+    lines += [f"total_s: {sum(said.seconds.values()):.0f}", "seconds:"]
+    lines += [f"  {name}: {seconds:.0f}" for name, seconds in said.seconds.items()]
+    if said.renewed:
+        lines += ["renewed:", *(f"  {name}: {commit}" for name, commit in said.renewed.items())]
     (root / LAST).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def whole(found: Sequence[Group]) -> int:
-    """Run every group on a tree that is a commit's, and note it."""
-    commit, edited = git(ROOT, "rev-parse", "HEAD"), git(ROOT, "status", "--porcelain")
-    if commit is None or edited is None or edited.strip():
+def prove(chosen: Sequence[Group], *, renew: bool) -> int:
+    """Run groups on a tree that is a commit's, and note it: all of them, if none fails; or to
+    renew what is noted, each that goes well.
+    """
+    head, edited = git(ROOT, "rev-parse", "HEAD"), git(ROOT, "status", "--porcelain")
+    if head is None or edited is None or {line[3:] for line in edited.splitlines()} - {LAST}:
         print("error: the tree is not that of a commit\nhint: commit first", file=sys.stderr)
         return 2
-    took = run(found)
-    if took is None:
-        return 1
-    note(took, commit.strip(), ROOT)
-    print(f"exhaustive: all took {sum(took.values()):.0f} s; commit {LAST}")
-    return 0
+    commit, last = head.strip(), noted(ROOT)
+
+    def tell(took: Mapping[str, float]) -> None:
+        renewed = {**last.renewed, **dict.fromkeys(took, commit)}
+        note(Noted(last.commit, renewed, {**last.seconds, **took}), ROOT)
+
+    took, failed = run(chosen, tell if renew else None)
+    if not failed and not renew:
+        note(Noted(commit, {}, took), ROOT)
+    if took and (renew or not failed):
+        print(f"exhaustive: they took {sum(took.values()):.0f} s; commit {LAST}")
+    return 1 if failed else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="groups to run, without a note; all, with one")
     parser.add_argument("--due", action="store_true", help="run what a change asks for")
+    parser.add_argument("--renew", action="store_true", help="note those that go well")
     parser.add_argument("--list", action="store_true", help="print the groups that would run")
     chosen = parser.parse_args(arguments)
     found = groups()
@@ -188,9 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.list:
         print("\n".join(group.name for group in picked))
         return 0
-    if chosen.due or chosen.names:
-        return 1 if run(picked) is None else 0
-    return whole(found)
+    if chosen.renew or not (chosen.due or chosen.names):
+        return prove(picked, renew=chosen.renew)
+    return 1 if run(picked)[1] else 0
 
 
 if __name__ == "__main__":

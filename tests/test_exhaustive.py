@@ -114,7 +114,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
 
 def exhaustive_note(path: Path, commit: str) -> None:
     (path / "tests").mkdir(exist_ok=True)
-    exhaustive.note({"stores": 1.4, "verbs": 2.0}, commit, path)
+    exhaustive.note(exhaustive.Noted(commit, {}, {"stores": 1.4, "verbs": 2.0}), path)
 
 
 def of_the_lot(toy: Toy) -> str:
@@ -152,6 +152,27 @@ def test_what_went_or_moved_is_a_change(toy: Toy) -> None:
     (toy.path / "cli" / "backup.py").unlink()
     toy.commit("later")
     assert toy.due() == ["stores", "verbs", "formats"]
+
+
+def test_a_renewed_group_is_due_for_what_changed_after_it(toy: Toy) -> None:
+    """It has a commit of its own; the others have that of the whole run."""
+    last = exhaustive.noted(toy.path)
+    toy.write("store/local.py", "mended")
+    toy.write("cli/backup.py", "changed")
+    renewed = {"stores": toy.commit("mended")}
+    exhaustive.note(exhaustive.Noted(last.commit, renewed, last.seconds), toy.path)
+    toy.commit("noted")
+    assert set(toy.due()) == {"verbs", of_the_lot(toy)}
+    toy.write("store/local.py", "again")
+    assert set(toy.due()) == {"stores", "verbs", of_the_lot(toy)}
+
+
+def test_what_was_never_run_is_due(toy: Toy) -> None:
+    """Where no whole run was, a renewed group is the only one that is known."""
+    forget(toy)
+    exhaustive.note(exhaustive.Noted(None, {"stores": toy.commit("a part")}, {}), toy.path)
+    toy.commit("noted")
+    assert set(toy.due()) - {of_the_lot(toy)} == {"verbs", "formats"} - {of_the_lot(toy)}
 
 
 def test_every_group_has_its_turn(toy: Toy) -> None:
@@ -243,6 +264,16 @@ def test_a_whole_run_is_noted(toy: Toy, run_toy: Callable[..., tuple[int, Any]])
     code, last = run_toy({"one": WELL, "two": WELL})
     assert (code, last["commit"], last["ok"]) == (0, toy.git("rev-parse", "HEAD"), True)
     assert list(last["seconds"]) == ["one", "two"]
+
+
+def test_each_that_goes_well_is_renewed(toy: Toy, run_toy: Callable[..., tuple[int, Any]]) -> None:
+    """Beside one that fails too, and again where nothing but the note has changed."""
+    code, last = run_toy({"one": WELL, "two": BADLY}, "--renew")
+    head = toy.git("rev-parse", "HEAD")
+    assert (code, last["renewed"], list(last["seconds"])) == (1, {"one": head}, ["one"])
+    assert exhaustive.main(["--renew", "one"]) == 0
+    toy.write("README", "edited")
+    assert exhaustive.main(["--renew", "one"]) == 2
 
 
 @pytest.mark.parametrize(
