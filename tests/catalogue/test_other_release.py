@@ -221,3 +221,29 @@ def test_the_notes_of_content_do_not_disturb(
     read = good(this.run("verify", "latest", *THERE, *skipped, "--content", "hashes")).json
     assert [item["skipped"] for item in (*plain, *read["snapshots"])] == [True, False]
     assert read["snapshots"][0]["content"]["objects"] == len(full.needed)
+
+
+def test_deltas_beside_the_first_release(first: OtherRelease, this: This) -> None:
+    """It does not see them, gives none of their ids again, refuses to delete their base (16),
+    leaves their files alone, and reads what was materialised.
+    """
+    as_delta = (*BACKUP, "--as-delta", "--json")
+    base, *heirs = [good(this.run(*as_delta)).json["snapshot"]["id"] for _ in range(3)]
+    before = {path.name: path.read_bytes() for path in Path("backups", directory()).glob("*.delta")}
+    found = good(first.run("list", *THERE, "--json")).json["snapshots"]
+    assert [(item["id"], item["kept"]) for item in found] == [(base, True)]
+    refused = first.run("delete", str(base), *THERE, "--yes")
+    assert refused.code == 16
+    good(first.run("gc", *THERE, "--grace", "0s", "--commit"))
+    good(first.run("rebuild-manifest", *THERE, "--commit"))
+    assert before == {
+        path.name: path.read_bytes() for path in Path("backups", directory()).glob("*.delta")
+    }
+    good(this.run("verify", *THERE))
+    newer = good(first.run(*BACKUP, "--json")).json["snapshot"]["id"]
+    assert newer > max(heirs)
+    good(this.run("copy", str(heirs[0]), *THERE, "--to", "fs://other", "--materialise"))
+    good(first.run("verify", "--backup-storage-url", "fs://other", "--level", "refs"))
+    good(this.run("delete", str(base), *THERE, "--yes"))
+    good(first.run("check", *THERE))
+    good(this.run("verify", *THERE))

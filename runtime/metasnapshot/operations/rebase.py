@@ -15,7 +15,7 @@ from metasnapshot.catalogue.bases import heirs_of, hold_base, let_go
 from metasnapshot.catalogue.delta_changes import delta_bytes, replace_delta
 from metasnapshot.catalogue.delta_files import delta_path
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.catalogue.reservation import sole_writer
+from metasnapshot.catalogue.reservation import drop_stale, sole_writer
 from metasnapshot.errors import ConflictError
 from metasnapshot.format.delta import Opened
 from metasnapshot.format.reader import SnapshotReader
@@ -38,8 +38,11 @@ def freed_bases(repository: Repository, gone: Collection[int]) -> Generator[None
         DamageError: an heir that stays cannot be rebuilt; nothing is deleted.
         ConflictError: a delta of one of them came meanwhile; nothing is deleted.
     """
+    bases = sorted(_bases_among(repository, gone))
+    if bases:
+        drop_stale(repository.store, repository.directory, repository.reserved_ids())
     with ExitStack() as stack:
-        for base_id in sorted(_bases_among(repository, gone)):
+        for base_id in bases:
             stack.enter_context(sole_writer(repository.store, repository.directory, base_id))
         repository.reread()
         for base_id, heirs in heirs_of(repository).items():
