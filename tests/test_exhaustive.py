@@ -17,11 +17,8 @@ from exhaustive import LAST, ROOT, SOURCES, Group, due, groups
 
 GROUPS = groups()
 SLICED = (
-    "from exhaustive import",
-    "from deaths import",
-    "import stress",
-    "bucket_suite",
-    "mark.long",
+    *("from exhaustive import", "from deaths import", "import stress"),
+    *("bucket_suite", "mark.long"),
 )
 """What stands in a test module whose ordinary run is a slice."""
 TOY = (
