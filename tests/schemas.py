@@ -19,6 +19,8 @@ import metasnapshot
 
 FOLDER = Path(metasnapshot.__file__).parent / "schemas"
 RECORDED = Path(__file__).parent / "cli" / "schemas-recorded.json"
+ALL = "all-clusters"
+"""The schema of one line for several clusters, whichever the verb is."""
 PAIRS = ("storage test", "config show")
 Schema = Mapping[str, Any]
 
@@ -67,6 +69,8 @@ def verb_of(words: Sequence[str]) -> str | None:
         "watch": "--log" in words and "json" in words,
         "export": "--json" in words or ("jsonl" in words and "--to" not in words),
     }.get(verb, "--json" in words and "--nagios" not in words)
+    if prints_json and "--all-clusters" in words and verb != "watch":
+        return ALL
     return verb if prints_json and (FOLDER / f"{verb}.json").exists() else None
 
 

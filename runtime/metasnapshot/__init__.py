@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     )
     from metasnapshot.library.verifying import verify
     from metasnapshot.live.meta_node import MetaNode
+    from metasnapshot.metastore.identity import find_same_meta_store
     from metasnapshot.metastore.risectl_url import url_of_options
     from metasnapshot.operations.area_costs import AreaCosts
     from metasnapshot.operations.backup import BackupResult
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
     from metasnapshot.scaffold.pasting import Pasted, paste_scaffold
     from metasnapshot.store.context import Context, Progress
     from metasnapshot.store.deletes import Stays, say_what_stays
+    from metasnapshot.store.location import find_overlap
     from metasnapshot.store.retry import RetryPolicy
     from metasnapshot.store.shown_url import shown_text, shown_url
     from metasnapshot.store.trial import Promise
@@ -229,6 +231,8 @@ __all__ = [
     "epoch_time",
     "export",
     "export_rows",
+    "find_overlap",
+    "find_same_meta_store",
     "given_id",
     "loads",
     "memory_size",

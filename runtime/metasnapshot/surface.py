@@ -108,6 +108,7 @@ MODULES = {
     ),
     "library.verifying": ("verify",),
     "live.meta_node": ("MetaNode",),
+    "metastore.identity": ("find_same_meta_store",),
     "metastore.risectl_url": ("url_of_options",),
     "operations.area_costs": ("AreaCosts",),
     "operations.backup": ("BackupResult",),
@@ -208,6 +209,7 @@ MODULES = {
         "Context",
         "Progress",
     ),
+    "store.location": ("find_overlap",),
     "store.retry": ("RetryPolicy",),
     "store.shown_url": (
         "shown_text",

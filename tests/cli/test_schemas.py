@@ -14,7 +14,7 @@ from contract_page import documented
 from data_cluster import write_as_of, write_cluster
 from golden_rows import known_rows
 from jsonschema import Draft202012Validator
-from schemas import RECORDED, breaks, check_output, forms, matched, schemas, verb_of
+from schemas import ALL, RECORDED, breaks, check_output, forms, matched, schemas, verb_of
 from shell import BACKUPS, DIRECTORY, STATE, STORE, TARGET, Shell
 
 from metasnapshot.cli.verbs import find_verbs
@@ -89,7 +89,7 @@ def test_every_verb_has_a_schema() -> None:
     """Each is a schema of draft 2020-12, and there is none too many."""
     names = set(find_verbs()) - WITHOUT
     pairs = {"storage": "storage-test", "config": "config-show"}
-    assert {pairs.get(name, name) for name in names} == set(SCHEMAS)
+    assert {pairs.get(name, name) for name in names} == set(SCHEMAS) - {ALL}
     for schema in SCHEMAS.values():
         Draft202012Validator.check_schema(schema)
         assert forms(schema)[-1] == "failed"
@@ -107,6 +107,7 @@ def test_what_is_shared_is_the_same() -> None:
 def test_every_key_is_in_the_contract(verb: str) -> None:
     """docs/contract.md has a word on each key of a schema."""
     name = verb.replace("-", " ") if verb in ("storage-test", "config-show") else verb
+    name = "Several clusters" if verb == ALL else name
     if verb == "watch":  # the guide has it, among the tasks
         guide = (RECORDED.parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
         assert [key for key in properties(SCHEMAS[verb]) if f"`{key}`" not in guide] == []
@@ -139,7 +140,7 @@ def test_every_verb_prints_what_its_schema_says(
         assert ran.out, (words, ran.err)
         assert verb is not None
         seen |= {(verb, form) for form in check_output(words, ran.out)}
-    assert EXPECTED - seen == {("export", "etcd"), ("watch", "round")}
+    assert EXPECTED - seen == {("export", "etcd"), ("watch", "round"), (ALL, "clusters")}
 
 
 EXPECTED = {
@@ -148,8 +149,8 @@ EXPECTED = {
     for form in forms(schema)
     if form not in ("failed", BY_NODE.get(verb))
 }
-"""What the commands print; the forms of etcd and of watch are printed in tests of their own, and
-every Shell checks what it prints."""
+"""What the commands print; the forms of etcd, of watch and of several clusters are printed in tests
+of their own, and every Shell checks what it prints."""
 
 
 def test_a_document_that_is_none_is_told() -> None:
@@ -170,7 +171,7 @@ def test_a_document_that_is_none_is_told() -> None:
 def test_recorded_keys_stay() -> None:
     """Of what was recorded for scripts nothing is gone and nothing has another type."""
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
-    assert len(recorded) == 28
+    assert len(recorded) == 29
     assert breaks(recorded, SCHEMAS) == []
 
 

@@ -7,6 +7,7 @@ import pytest
 from metasnapshot.errors import UsageError
 from metasnapshot.store.location import (
     Location,
+    find_overlap,
     is_below,
     parse_location,
     same_place,
@@ -204,3 +205,36 @@ def test_what_lies_below_a_place(
 ) -> None:
     """A directory is below itself and every one above it; a name that only begins alike is not."""
     assert is_below(*one, *other) is expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("s3://b", "x"), ("s3://b/x", "")),
+        (("s3://b", "x"), ("S3://b", "/x/")),
+        (("s3://b", "x"), ("s3a://b", "x/y/z")),
+        (("s3://b", "a/../x"), ("s3://b", "x")),
+        (("gcs://b@r", "x"), ("gs://b/r", "x")),
+        (("minio://a:b@h:80/b", "x"), ("minio://c:d@http://H/b", "x")),
+        (("minio://a:b@https://h:443/b", "x"), ("minio://c:d@https://h/b", "x")),
+        (("fs:///srv/a", "x"), ("file:///srv//a/", "x/y")),
+        (("fs:///srv/a", "x"), ("fs:///srv/b/../a", "x")),
+        (("fs:///srv", ""), ("fs:///srv/b", "x")),
+    ],
+)
+def test_an_overlap_is_found(one: tuple[str, str], other: tuple[str, str]) -> None:
+    """Of two places among many, whichever is above; the first of the two is named first."""
+    others = [("s3://other", "x"), ("fs:///elsewhere", "x"), ("s3://b", "xy")]
+    assert find_overlap([one, *others, other]) == (0, 4)
+    assert find_overlap([*others, other, one]) == (3, 4)
+
+
+def test_places_apart_do_not_overlap() -> None:
+    """Neither does a name that begins as another one does."""
+    places = [
+        *(("s3://b", "x"), ("s3://b", "xy"), ("s3://b", "x-y"), ("s3://b", "y/x"), ("gs://b", "x")),
+        *(("minio://a:b@h:81/b", "x"), ("minio://a:b@https://h/b", "x"), ("fs:///x", "b")),
+        *(("minio://a:b@h/b", "x"), ("nonsense", "x"), ("nonsense", "y")),
+    ]
+    assert find_overlap(places) is None
+    assert find_overlap([]) is None

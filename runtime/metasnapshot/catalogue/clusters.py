@@ -158,8 +158,8 @@ def _require_one(repository: Repository, found: Mapping[int, str]) -> None:
         shown.append(f"{cluster} (snapshots {', '.join(map(str, ids[-IDS_SHOWN:]))}{more})")
     raise ConflictError(
         f"{repository.url} has snapshots of {len(clusters)} clusters: {'; '.join(shown)}",
-        hint="say which with --cluster ID, or move each cluster's into a directory of its own: "
-        "metasnapshot copy --cluster ID",
+        hint="say which with --cluster-id ID, or move each cluster's into a directory of its own: "
+        "metasnapshot copy --cluster-id ID",
     )
 
 

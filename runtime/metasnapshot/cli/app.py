@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import cyclopts
 
 from metasnapshot.cli.aliases import translate
-from metasnapshot.cli.commands import run
+from metasnapshot.cli.commands import CLUSTER_OPTIONS, run
 from metasnapshot.cli.outcome import DRY_RUN
 from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
 from metasnapshot.cli.run import begun, current
 from metasnapshot.cli.screen import color_of, coloured
-from metasnapshot.cli.settings import or_variable, require_text
+from metasnapshot.cli.settings import require_text
 from metasnapshot.cli.text import (
     NAGIOS_UNKNOWN,
     complain,
@@ -60,17 +60,19 @@ def _run(arguments: Sequence[str]) -> int:
     verb = None
     try:
         require_text(arguments)
-        words = translate(arguments)
+        words = _in_our_words(arguments)
         verb = next((word for word in words if find_verb(word)), None)
         outcome = current().outcome
         outcome.name(verb, words)
         code = run(verb, words)
         flush()
     except cyclopts.CycloptsError as error:
-        text = _needed(error, verb) or _our_style(str(error))
+        needed = _needed(error, verb)
+        text = needed or _our_style(str(error))
         if "--nagios" in arguments:
             return nagios(NAGIOS_UNKNOWN, text)
-        hint = " ".join(filter(None, ["metasnapshot", verb, "--help"]))
+        hint = current().configuration.which_cluster() if needed else ""
+        hint = hint or " ".join(filter(None, ["metasnapshot", verb, "--help"]))
         current().outcome.fail(UsageError(text, hint=hint))
         complain(text, hint)
         return UsageError.exit_code
@@ -84,6 +86,17 @@ def _run(arguments: Sequence[str]) -> int:
             return nagios(NAGIOS_UNKNOWN, str(told))
         return _fail(told, as_json=as_json)
     return code if isinstance(code, int) else 0
+
+
+def _in_our_words(arguments: Sequence[str]) -> list[str]:
+    """The command line without risectl's names, and without the options of clusters, which hold for
+    the run from here on.
+    """
+    if not any(word.partition("=")[0] in CLUSTER_OPTIONS for word in arguments):
+        return translate(arguments)
+    from metasnapshot.cli.clusters.choice import take_clusters  # noqa: PLC0415 - few have many
+
+    return take_clusters(arguments)
 
 
 def _told(error: BaseException) -> MetasnapshotError:
@@ -123,7 +136,7 @@ def _needed(error: cyclopts.CycloptsError, verb: str | None) -> str:
         return ""
     if error.keyword is not None:  # it was given, and nothing behind it
         return ""
-    return f"{verb} needs {argument.name}{or_variable(argument.name)}"
+    return f"{verb} needs {argument.name}{current().configuration.or_elsewhere(argument.name)}"
 
 
 def _our_style(text: str) -> str:

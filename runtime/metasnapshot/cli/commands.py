@@ -31,6 +31,8 @@ GLOBAL = Group("Global options", sort_key=LAST)
 UNSAID = GlobalOptions()
 NAMES = frozenset(f"--{field.name.replace('_', '-')}" for field in fields(GlobalOptions))
 HELP = ("--help", "-h")
+CLUSTER_OPTIONS = ("--cluster", "--all-clusters", "--parallel", "--cluster-timeout")
+"""Options that say which clusters are meant, taken out of the words before these are parsed."""
 
 
 def run(named: str | None, words: Sequence[str]) -> object:
@@ -46,6 +48,10 @@ def run(named: str | None, words: Sequence[str]) -> object:
     """
     is_help = any(word in HELP for word in words)
     is_alone = named is not None and words[0] == named and not is_help
+    if (clusters := current().clusters) is not None:
+        from metasnapshot.cli.clusters.fleet import run_all  # noqa: PLC0415 - few have many
+
+        return run_all(named, words, clusters)
     app = build(named, current().configuration, is_alone=is_alone)
     if words and all(word in HELP for word in words):
         app.help_print([])

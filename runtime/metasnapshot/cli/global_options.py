@@ -41,6 +41,12 @@ class GlobalOptions:
         file_mode: mode of manifest and snapshots in a new local directory, such as 0640.
         metrics_file: write the outcome of the run to this file, for the node exporter of
             Prometheus.
+        cluster: take locations from the table [cluster.NAME] of the settings file, and from nowhere
+            else.
+        all_clusters: work on every cluster of the settings file, each in a process of its own.
+        parallel: with --all-clusters: how many clusters at a time; by default 4.
+        cluster_timeout: with --all-clusters: end the work on a cluster that takes longer, such as
+            2h; by default none does.
     """
 
     config: Annotated[Path | None, Parameter(env_var=CONFIG_VARIABLE)] = None
@@ -52,6 +58,11 @@ class GlobalOptions:
     retry_lock: str | None = None
     file_mode: str | None = None
     metrics_file: Path | None = None
+    # the other four are for help: clusters.choice takes them out before all else
+    cluster: Annotated[str | None, Parameter(metavar="NAME")] = None
+    all_clusters: bool = False
+    parallel: str | None = None
+    cluster_timeout: str | None = None
 
     def apply(self, run: Run) -> None:
         """Read the settings, and let them hold for a run.
@@ -64,6 +75,8 @@ class GlobalOptions:
         run.metrics.path = self.metrics_file
         run.configuration.load(self.config)
         settings = resolve(run.configuration.values)
+        if run.configuration.cluster is not None:
+            run.outcome.directory = run.configuration.directory()
         values = {item.option: value.text or "" for item, value in settings.items()}
         run.context = Context(
             file_mode=mode_of(self.file_mode or values["--file-mode"]),

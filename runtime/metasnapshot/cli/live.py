@@ -35,7 +35,7 @@ def require_no_cluster(cluster: str | None) -> None:
         UsageError: one is asked for.
     """
     if cluster is not None:
-        raise UsageError("--cluster: not with --via-meta", hint="a meta node has one cluster's")
+        raise UsageError("--cluster-id: not with --via-meta", hint="a meta node has one cluster's")
 
 
 def require_own_rules(options: BackupOptions) -> None:

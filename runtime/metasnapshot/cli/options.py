@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from metasnapshot import Backups, shown_url
 from metasnapshot.cli.run import current
-from metasnapshot.cli.settings import BACKUP_DIRECTORY, or_variable
+from metasnapshot.cli.settings import BACKUP_DIRECTORY
 from metasnapshot.errors import UsageError
 
 Json = Annotated[bool, Parameter("--json", help="Print JSON, as docs/contract.md describes it.")]
@@ -76,14 +76,14 @@ class OptionalDirectory(_Place):
     """The backup directory, where a meta node may do the verb's work instead.
 
     Attributes:
-        cluster: only snapshots of this cluster, if the directory holds several.
+        cluster_id: only snapshots of the cluster with this id, if the directory holds several.
     """
 
-    cluster: str | None = None
+    cluster_id: str | None = None
 
     def backups(self, cluster: str | None = None) -> Backups:
         """The snapshots in it. Raises as those of any place."""
-        return super().backups(cluster or self.cluster)
+        return super().backups(cluster or self.cluster_id)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -142,7 +142,8 @@ def given(value: str | None, option: str) -> str:
     """
     if value is None:
         raise UsageError(
-            f"{option} is needed{or_variable(option)}",
-            hint=f"give {option}, or --via-meta (risectl's own commands: RW_META_ADDR)",
+            f"{option} is needed{current().configuration.or_elsewhere(option)}",
+            hint=current().configuration.which_cluster()
+            or f"give {option}, or --via-meta (risectl's own commands: RW_META_ADDR)",
         )
     return value

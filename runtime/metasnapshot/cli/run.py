@@ -9,11 +9,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from metasnapshot import Context
 from metasnapshot.cli.configuration import Configuration
 from metasnapshot.cli.metrics import Metrics
 from metasnapshot.cli.outcome import Outcome
+
+if TYPE_CHECKING:
+    from metasnapshot.cli.clusters.choice import Choice
 
 
 @dataclass
@@ -25,12 +29,14 @@ class Run:
         metrics: its numbers.
         configuration: what nobody typed.
         context: how its operations reach stores.
+        clusters: what was said of all clusters, if the run is to work on all.
     """
 
     outcome: Outcome = field(default_factory=Outcome)
     metrics: Metrics = field(init=False)
     configuration: Configuration = field(default_factory=Configuration)
     context: Context = field(default_factory=Context)
+    clusters: Choice | None = None
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(self.outcome)

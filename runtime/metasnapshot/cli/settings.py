@@ -71,6 +71,15 @@ SETTINGS = (
     Setting("verify", "level", "--level", "rows"),
     Setting("verify", "if_older_than", "--if-older-than"),
 )
+LOCATIONS = (
+    "--meta-store",
+    "--meta-store-password-file",
+    "--backup-storage-url",
+    "--backup-storage-directory",
+    "--hummock-storage-url",
+    "--hummock-storage-directory",
+)
+"""Settings that say where what belongs to one cluster is; a password is no other's either."""
 _SERVICE = (
     rf"{ENVIRONMENT_PREFIX}(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?"
     r"|PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR))"
@@ -94,14 +103,22 @@ def setting_of(option: str) -> Setting | None:
     return _BY_OPTION.get(option)
 
 
-def or_variable(option: str) -> str:
-    """What to add to an option that is needed: its variable, if it is a setting."""
-    setting = setting_of(option)
-    return f" (or {setting.variable})" if setting else ""
+class File(NamedTuple):
+    """What a file sets.
+
+    Attributes:
+        place: its path, for messages.
+        values: what it sets by option, outside of any cluster's table.
+        clusters: what the table of each cluster sets.
+    """
+
+    place: str
+    values: dict[str, Value]
+    clusters: dict[str, dict[str, Value]]
 
 
-def read_file(path: Path | None) -> dict[str, Value]:
-    """What a file sets, by option.
+def read_file(path: Path | None) -> File:
+    """What a file sets.
 
     Args:
         path: the file; None for metasnapshot.toml in the working directory, if it is there.
@@ -111,7 +128,7 @@ def read_file(path: Path | None) -> dict[str, Value]:
     """
     found = Path(FILE_NAME) if path is None else path
     if path is None and not found.is_file():
-        return {}
+        return File(str(found), {}, {})
     import tomllib  # noqa: PLC0415 - most runs have no file
 
     try:
@@ -120,19 +137,40 @@ def read_file(path: Path | None) -> dict[str, Value]:
         raise UsageError(f"cannot read {found}: {error}", hint="check --config") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{found} is not TOML: {error}") from error
+    has_clusters = "cluster" in document
+    tables = document.pop("cluster", None)
+    values = parse_values(str(found), document)
+    if not has_clusters:
+        return File(str(found), values, {})
+    from metasnapshot.cli.clusters.tables import parse_clusters  # noqa: PLC0415 - few have them
+
+    return File(str(found), values, parse_clusters(str(found), tables, values))
+
+
+def parse_values(file: str, tables: Mapping[str, Any], above: str = "") -> dict[str, Value]:
+    """What tables of settings set, by option.
+
+    Args:
+        file: its path, for messages.
+        tables: by name.
+        above: the table that they are in, with a dot behind it.
+
+    Raises:
+        UsageError: a key is no setting, or its value is no text.
+    """
     known = {(item.table, item.key): item.option for item in SETTINGS}
     values: dict[str, Value] = {}
-    for table, content in document.items():
+    for table, content in tables.items():
         for key, value in _pairs(content):
             option = known.get((table, key))
             name = f"{table}.{key}" if key else table
             if option is None:
-                raise _unknown(f"{found}: unknown key {name}", name, map(".".join, known))
+                raise unknown(f"{file}: unknown key {above}{name}", name, map(".".join, known))
             if not isinstance(value, str):
-                raise UsageError(f"{found}: {name} is not a text", hint="put it in quotes")
+                raise UsageError(f"{file}: {above}{name} is not a text", hint="put it in quotes")
             if "\0" in value:
-                raise UsageError(f"{found}: {name} contains a zero byte (NUL)")
-            values[option] = Value(value, f"{found}, {name}")
+                raise UsageError(f"{file}: {above}{name} contains a zero byte (NUL)")
+            values[option] = Value(value, f"{file}, {above}{name}")
     return values
 
 
@@ -147,7 +185,7 @@ def check_environment(environment: Mapping[str, str] | None = None) -> None:
     for name, value in variables.items():
         is_ours = name.startswith(ENVIRONMENT_PREFIX)
         if is_ours and name not in known and not _is_of_kubernetes(name, value):
-            raise _unknown(f"unknown environment variable {name}", name, known)
+            raise unknown(f"unknown environment variable {name}", name, known)
 
 
 def _is_of_kubernetes(name: str, value: str) -> bool:
@@ -189,10 +227,18 @@ def _pairs(content: Any) -> list[tuple[str, Any]]:
     return list(cast("dict[str, Any]", content).items())
 
 
-def _unknown(text: str, name: str, known: Any) -> UsageError:
+def unknown(text: str, name: str, known: Iterable[str], otherwise: str = "") -> UsageError:
+    """The error of a name that nobody knows; its hint has the nearest one that is known.
+
+    Args:
+        text: what is wrong.
+        name: the name.
+        known: those that there are.
+        otherwise: the hint if none is near; by default it names them all.
+    """
     import difflib  # noqa: PLC0415 - only an error wants it
 
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
-    return UsageError(text, hint=hint)
+    rest = otherwise or f"known: {', '.join(names)}"
+    return UsageError(text, hint=f"did you mean {near[0]}?" if near else rest)

@@ -78,7 +78,7 @@ def check_room(connection: sa.Connection, repository: Repository) -> None:
     if repository.cluster is not None and repository.cluster not in ids:
         raise ConflictError(
             f"the meta store is of cluster {', '.join(ids) or 'none'}, not of {repository.cluster}",
-            hint="check --meta-store and --cluster",
+            hint="check --meta-store and --cluster-id",
         )
     if ids:
         require_room(repository, [min(ids)])

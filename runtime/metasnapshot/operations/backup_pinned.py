@@ -244,7 +244,7 @@ class _PinnedBackup:
         if repository.cluster is not None and repository.cluster != cluster:
             raise ConflictError(
                 f"the meta node is of cluster {cluster}, not of {repository.cluster}",
-                hint="check --via-meta and --cluster",
+                hint="check --via-meta and --cluster-id",
             )
         require_room(repository, [cluster])
         area = find_area(repository.store, repository.directory)

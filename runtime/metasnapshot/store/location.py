@@ -8,7 +8,10 @@ a slash: `s3://bucket/root`, `gs://bucket/root`, `abfs://container@account/root`
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from metasnapshot.errors import UsageError
@@ -53,6 +56,34 @@ def is_below(url: str, directory: str, other_url: str, other_directory: str) -> 
     )
 
 
+def find_overlap(places: Iterable[tuple[str, str]]) -> tuple[int, int] | None:
+    """The places in the sequence of two directories of object stores that are one, however they are
+    spelt, or of which one lies below the other; None if there are none. A store's URL and a
+    directory in it are a pair.
+    """
+    found = sorted(
+        (store, _parts(path), number)
+        for number, (url, directory) in enumerate(places)
+        for store, path in _places(_lower(url), directory)
+    )
+    for (store, top, one), (other_store, path, other) in pairwise(found):
+        if store == other_store and path[: len(top)] == top and one != other:
+            return min(one, other), max(one, other)
+    return None
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The parts of a path, in whose order what is below a directory follows it at once."""
+    found = posixpath.normpath(f"/{path}")
+    return tuple(part for part in found.split("/") if part)
+
+
+def _lower(url: str) -> str:
+    """A URL whose scheme is in lower case, as we know schemes."""
+    scheme, separator, rest = url.removeprefix(HUMMOCK_PREFIX).partition("://")
+    return f"{scheme.lower()}{separator}{rest}"
+
+
 def _places(url: str, directory: str) -> set[tuple[str, str]]:
     """Service, bucket and path, without credentials; where the root ends is of no importance. As
     messages show a URL of minio it may mean one of two.
@@ -74,8 +105,21 @@ def _places(url: str, directory: str) -> set[tuple[str, str]]:
 def _place(found: Location, directory: str) -> tuple[str, str]:
     if (row := find_service(found.service)) is not None and row.is_path:
         return row.name, str(Path(found.root, *directory.split("/")).resolve())
-    place = f"{found.endpoint.lower()} {found.service} {found.account} {found.bucket}"
+    place = f"{_endpoint(found.endpoint)} {found.service} {found.account} {found.bucket}"
     return place, clean(f"{found.root}/{directory}")
 
 
-__all__ = ["HUMMOCK_PREFIX", "Location", "is_below", "parse_location", "same_place", "spelt_once"]
+def _endpoint(url: str) -> str:
+    """An endpoint in lower case, without the port that its scheme has by default."""
+    return re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", url.lower().rstrip("/"))
+
+
+__all__ = [
+    "HUMMOCK_PREFIX",
+    "Location",
+    "find_overlap",
+    "is_below",
+    "parse_location",
+    "same_place",
+    "spelt_once",
+]

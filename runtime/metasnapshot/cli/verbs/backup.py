@@ -61,7 +61,7 @@ def backup(
         --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
-        live.require_no_cluster(directory.cluster)
+        live.require_no_cluster(directory.cluster_id)
         live.require_own_rules(options)
         if objects.with_objects:
             start = time.monotonic()

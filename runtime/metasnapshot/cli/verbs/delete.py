@@ -26,7 +26,7 @@ def delete(
     $ metasnapshot delete 4 5 --yes --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
-        live.require_no_cluster(directory.cluster)
+        live.require_no_cluster(directory.cluster_id)
         return live.delete(via_meta, ids, yes=yes, json=json)
     found = directory.open()
     entries, outcome = found.delete(require_named(ids), dry_run=True), current().outcome

@@ -61,7 +61,7 @@ def list(  # noqa: A001 - the verb
     $ metasnapshot list --backup-storage-url fs:///srv/backups
     """
     if via_meta is not None:
-        live.require_no_cluster(directory.cluster)
+        live.require_no_cluster(directory.cluster_id)
         if at is not None:
             raise UsageError("--at and --via-meta", hint="a meta node knows no times: leave --at")
         return live.list_snapshots(via_meta, json=json)
