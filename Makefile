@@ -26,7 +26,7 @@ AZURITE_DAY := 2026-11-15
 AXE := $(VENV)/axe
 AXE_VERSION := 4.14.1
 
-.PHONY: demo test check integration azurite axe stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-alternatives reference release lock clean
+.PHONY: demo test check integration azurite axe stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-time bench-alternatives reference release lock clean
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -111,6 +111,10 @@ bench-alternatives: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/alternatives.py
 
 # What verbs cost as the work grows; takes ten minutes.
+# What a snapshot of every minute costs as a delta.
+bench-time: $(READY)
+	@$(BIN)/python tests/bench/times.py --gate
+
 bench-growth: $(READY)
 	@$(BIN)/python tests/bench/growth.py
 

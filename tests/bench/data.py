@@ -98,8 +98,8 @@ def verify(level: Level) -> None:
     assert result.error is None, result.error
 
 
-def restore(folder: Path) -> None:
-    """Restore it into a new SQLite file."""
+def restore(folder: Path, number: int = 2) -> None:
+    """Restore it, or another one, into a new SQLite file."""
     path = folder / "restored.db"
     path.unlink(missing_ok=True)
     with sqlite3.connect(path) as connection:
@@ -107,7 +107,7 @@ def restore(folder: Path) -> None:
     connection.close()
     with open_meta_store(f"sqlite:///{path}") as store:
         options = RestoreOptions("fs://state", "hummock_001", no_object_check=True)
-        restore_operation.restore(repository(), store, 2, options)
+        restore_operation.restore(repository(), store, number, options)
 
 
 def backup(folder: Path) -> None:

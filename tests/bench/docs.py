@@ -24,9 +24,10 @@ BLOCKS = {
     "servers": ("restores.py",),
     "remote": ("remote.py",),
     "objects": ("objects.py",),
+    "time": ("times.py",),
 }
 """Each block with the benchmark that prints it."""
-ALONE = ("speed", "memory", "replay", "list", "start")
+ALONE = ("speed", "memory", "replay", "list", "start", "time")
 """Those that need no server."""
 _BLOCK = re.compile(r"<!-- printed: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from metasnapshot.catalogue.delta_files import DeltaFile
 from metasnapshot.catalogue.full_header import FULL, Header, full_path, is_of_snapshot, read_header
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
 from metasnapshot.catalogue.reservation import ids_among
@@ -39,8 +40,7 @@ def header_of(
     if header is None:
         return None
     if (delta := repository.delta(snapshot_id)) is not None:
-        own = delta.facts
-        return header if own and (own.size, own.checksum) == _bytes_of(header) else None
+        return header if is_of_delta(header, delta) else None
     if header.size != head.size:
         return None
     try:
@@ -50,8 +50,10 @@ def header_of(
         return None
 
 
-def _bytes_of(header: Header) -> tuple[int, str]:
-    return header.size, header.checksum
+def is_of_delta(header: Header, delta: DeltaFile) -> bool:
+    """Whether a side file is of the snapshot that a delta stands for."""
+    own = delta.facts
+    return own is not None and (own.size, own.checksum) == (header.size, header.checksum)
 
 
 def unnamed_ids(repository: Repository, found: Names) -> list[int]:

@@ -13,6 +13,7 @@ from metasnapshot.catalogue.entry_text import with_ids
 from metasnapshot.catalogue.facts import Facts
 from metasnapshot.catalogue.ids import id_in
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.errors import DamageError, MetasnapshotError, ObjectMissing, UnknownFormat
 from metasnapshot.format.delta_header import (
     HEAD,
@@ -23,12 +24,19 @@ from metasnapshot.format.delta_header import (
     head_size,
 )
 from metasnapshot.store.document import read_document
-from metasnapshot.store.port import ObjectHead, Store, join
+from metasnapshot.store.port import Names, ObjectHead, Store, join
 
 if TYPE_CHECKING:
     from metasnapshot.format.delta import Delta
 
 DELTA: Literal["delta"] = "delta"
+
+
+def stored_ids(found: Names) -> set[int]:
+    """Ids of the snapshots of which a directory holds a plain file or a delta, whether a manifest
+    names them or not.
+    """
+    return {*ids_among(found, "snapshot"), *ids_among(found, DELTA)}
 
 
 def delta_path(directory: str, snapshot_id: int) -> str:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from metasnapshot.catalogue.completeness import header_of
+from metasnapshot.catalogue.delta_files import stored_ids
 from metasnapshot.catalogue.full import FullBackup, read_full
 from metasnapshot.catalogue.full_header import FULL
 from metasnapshot.catalogue.records import Records
-from metasnapshot.catalogue.repository import SNAPSHOT, Repository
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.operations.gc_objects import Keys, object_keys
 
@@ -59,7 +60,7 @@ def area_costs(repository: Repository, snapshot_ids: Iterable[int]) -> AreaCosts
         repository.entry(number)
     store, directory = repository.store, repository.directory
     heads, found = Records(repository).heads, store.names(directory)
-    files = set(ids_among(found, SNAPSHOT))
+    files = stored_ids(found)
     partial = tuple(n for n in wanted if header_of(repository, heads, n) is None)
     mine, others, sizes = [_NONE], [_NONE], [_NONE]
     for number in ids_among(found, FULL):

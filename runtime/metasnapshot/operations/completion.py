@@ -15,6 +15,7 @@ from io import SEEK_END
 from typing import Protocol
 
 from metasnapshot.catalogue.area import Area, look_for, make_area
+from metasnapshot.catalogue.completeness import is_of_delta
 from metasnapshot.catalogue.full import FullBackup, write_full
 from metasnapshot.catalogue.full_header import FULL, Header, is_of_snapshot
 from metasnapshot.catalogue.manifest import ManifestEntry
@@ -187,9 +188,11 @@ class _Work:
         the wall clock, and no other life of the cluster has them.
         """
         number, store, own = header.snapshot_id, self._store, _epochs(self._made.entry)
-        entries = [entry for entry in self._repository.manifest().entries if entry.id == number]
+        entries = [entry for entry in self._repository.entries if entry.id == number]
         if not own or own not in map(_epochs, entries):
             return False
+        if (delta := self._repository.delta(number)) is not None:
+            return is_of_delta(header, delta)
         with suppress(ObjectMissing), store.open_reader(self._repository.path(number)) as file:
             return is_of_snapshot(header, file, file.seek(0, SEEK_END))
         return False

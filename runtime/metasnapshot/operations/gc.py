@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from metasnapshot.catalogue.bases import let_go_of_childless
-from metasnapshot.catalogue.delta_files import DELTA, delta_files, delta_path
+from metasnapshot.catalogue.delta_files import DELTA, delta_files, delta_path, stored_ids
 from metasnapshot.catalogue.facts import FACTS_NAME, is_of
 from metasnapshot.catalogue.full_header import AREA, full_id
 from metasnapshot.catalogue.ids import id_in
@@ -33,7 +33,7 @@ from metasnapshot.catalogue.marker import (
 )
 from metasnapshot.catalogue.pin import PIN_NAME
 from metasnapshot.catalogue.repository import SNAPSHOT, Repository
-from metasnapshot.catalogue.reservation import RESERVED, ids_among, is_held
+from metasnapshot.catalogue.reservation import RESERVED, is_held
 from metasnapshot.catalogue.watcher import WATCHER_NAME
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
 from metasnapshot.store.deletes import TRIAL_PREFIX, delete_unless_retained
@@ -86,7 +86,7 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
     leases = join(repository.directory, LEASE_NAME)
     claims = repository.store.names(leases) if leases in names.directories else Names()
     prefix = join(repository.directory, "x")[:-1]
-    files, kept = set[int](), set(ids_among(names, SNAPSHOT)) | set(ids_among(names, DELTA))
+    files, kept = set[int](), stored_ids(names)
     named = repository.manifest().ids
     found = list(_foreign(names, prefix)) + list(_foreign(claims, prefix))
     for head in (*names.objects, *claims.objects):

@@ -18,10 +18,11 @@ from itertools import islice
 import numpy as np
 
 from metasnapshot.catalogue.area import find_area, parse_name
+from metasnapshot.catalogue.delta_files import stored_ids
 from metasnapshot.catalogue.full import FullBackup, give_up, read_full
 from metasnapshot.catalogue.full_header import AREA, FULL, full_path
 from metasnapshot.catalogue.marker import COPYING, collecting, marker_path, read_marker_at
-from metasnapshot.catalogue.repository import SNAPSHOT, Repository
+from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import ids_among
 from metasnapshot.errors import ConflictError
 from metasnapshot.operations.delete import require_may_delete
@@ -179,8 +180,8 @@ def living(store: Store, paths: Iterable[str]) -> set[str]:
 
 
 def _orphans(found: Names, directory: str, before: datetime) -> list[int]:
-    """Ids of the side files whose snapshot has no file, and that are old."""
-    files = set(ids_among(found, SNAPSHOT))
+    """Ids of the side files whose snapshot has neither file nor delta, and that are old."""
+    files = stored_ids(found)
     return [
         number
         for number in ids_among(found, FULL)
