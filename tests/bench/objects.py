@@ -25,7 +25,6 @@ import measure
 from s3_memory import KEYS, memory_server
 from sst_writer import Sst, put
 
-from metasnapshot.cli.process import leave_processors_to_work
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.hummock.paths import DATA, object_path
 from metasnapshot.operations.copy_objects import ObjectWork, area_side, state_side
@@ -80,7 +79,6 @@ def copy(source: Store, target: Store, objects: NeededObjects, jobs: int) -> Non
 
 def job(source: str, target: str, *numbers: str) -> None:
     """What a process of its own does."""
-    leave_processors_to_work()
     count, size, meta_offset, jobs = map(int, numbers)
     objects = needed(count, size, meta_offset)
     stores = open_store(source), open_store(target)

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from metasnapshot.catalogue.repository import Repository
-from metasnapshot.cli import process
 from metasnapshot.cli.app import main
 from metasnapshot.errors import DatabaseError
 from metasnapshot.store.local import LocalStore
@@ -241,15 +240,3 @@ def test_a_byte_of_zero_in_settings_is_2(capsys: pytest.CaptureFixture[str]) -> 
     Path("metasnapshot.toml").unlink()
     words = ("backup", "--meta-store", "postgresql://u@127.0.0.1:1/d", *LIST[1:])
     assert main((*words, "--meta-store-password-file", "password")) == 2
-
-
-def test_few_threads_take_bytes_off_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One for four processors, at least one, and as many as the environment says."""
-    for processors, threads in ((1, "1"), (2, "1"), (16, "4"), (None, "1")):
-        monkeypatch.delenv(process.LINE_THREADS, raising=False)
-        monkeypatch.setattr(os, "cpu_count", lambda count=processors: count)
-        process.leave_processors_to_work()
-        assert os.environ[process.LINE_THREADS] == threads
-    monkeypatch.setenv(process.LINE_THREADS, "7")
-    process.leave_processors_to_work()
-    assert os.environ[process.LINE_THREADS] == "7"

@@ -22,9 +22,6 @@ AGAIN_S = 0.02
 SCREEN_MAX = 10_000
 SCREEN = {"COLUMNS": 20, "LINES": 1}
 """Variables that rich reads, and the least that it can draw on."""
-LINE_THREADS = "TOKIO_WORKER_THREADS"
-"""The variable of obstore's own threads, which take bytes off the line: as many as processors."""
-PROCESSORS_PER_LINE = 4
 
 
 class Interrupts:
@@ -93,18 +90,9 @@ def leave_at_once(number: int, frame: FrameType | None) -> None:
 def begin() -> None:
     """Make the process fit to load the command."""
     open_standard_files()
-    leave_processors_to_work()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, leave_at_once)
-
-
-def leave_processors_to_work() -> None:
-    """Let few threads take bytes off the line: one of them takes more than a gigabyte a second, and
-    each more of them passes what it took from processor to processor.
-    """
-    count = max(1, (os.cpu_count() or 1) // PROCESSORS_PER_LINE)
-    os.environ.setdefault(LINE_THREADS, str(count))
 
 
 def end() -> None:
