@@ -141,7 +141,7 @@ class _Counter:
         self._fours, self._more = (np.empty(PIECE // 4, np.bool_) for _ in range(2))
 
     def count(self, data: bytes, start: int, end: int) -> int:
-        """How many ids a list has, some at a time; -1 if one of them is none at a glance."""
+        """How many ids a list has, some at a time; -1 unless all of them plainly are ids."""
         if start == end:
             return 0
         count = 0
