@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 LINE_COLUMNS_MAX = 120
 USERS = [
     "README.md",
+    "docs/point-in-time.md",
     *(
         f"docs/{name}.md"
         for name in ["ci", "contract", "guide", "losses", "meta-stores", "object-stores"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from metasnapshot.catalogue.full_header import Header
     from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
     from metasnapshot.catalogue.records import Taken
-    from metasnapshot.catalogue.times import epoch_time
+    from metasnapshot.catalogue.times import epoch_time, exact
     from metasnapshot.catalogue.watcher import Watcher
     from metasnapshot.contents.findings import Finding, Findings
     from metasnapshot.contents.outside import Outside
@@ -53,8 +53,10 @@ if TYPE_CHECKING:
     from metasnapshot.library.reporting import (
         report,
         require_pages,
+        timeline,
         write_differences,
         write_report,
+        write_timeline,
     )
     from metasnapshot.library.schema import (
         coverage,
@@ -114,6 +116,7 @@ if TYPE_CHECKING:
     from metasnapshot.operations.restore.restoration import RestoreResult, Restoring
     from metasnapshot.operations.show import Summary
     from metasnapshot.operations.tables import TableSummary, summarise_tables
+    from metasnapshot.operations.timeline.model import Event, Step, Stop, Timeline
     from metasnapshot.operations.verify import Level, VerifyResult
     from metasnapshot.operations.verify_content import ContentCheck, ContentResult, parse_share
     from metasnapshot.scaffold.models import Scaffold, check_release
@@ -149,6 +152,7 @@ __all__ = [
     "Diff",
     "DrillResult",
     "EtcdExport",
+    "Event",
     "ExportFormat",
     "Exported",
     "Finding",
@@ -198,6 +202,8 @@ __all__ = [
     "SnapshotReader",
     "StateStore",
     "Stays",
+    "Step",
+    "Stop",
     "StorageTrial",
     "Stray",
     "Strays",
@@ -209,6 +215,7 @@ __all__ = [
     "Tables",
     "Taken",
     "Timed",
+    "Timeline",
     "Timestamp",
     "TooEarly",
     "UnneededObjects",
@@ -229,6 +236,7 @@ __all__ = [
     "dumps",
     "epoch_ms",
     "epoch_time",
+    "exact",
     "export",
     "export_rows",
     "find_overlap",
@@ -261,6 +269,7 @@ __all__ = [
     "shown_url",
     "summarise_tables",
     "tables_of",
+    "timeline",
     "try_storage",
     "url_of_options",
     "verify",
@@ -268,6 +277,7 @@ __all__ = [
     "write_bundle",
     "write_differences",
     "write_report",
+    "write_timeline",
 ]
 
 

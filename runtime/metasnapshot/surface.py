@@ -9,7 +9,10 @@ MODULES = {
         "ManifestEntry",
     ),
     "catalogue.records": ("Taken",),
-    "catalogue.times": ("epoch_time",),
+    "catalogue.times": (
+        "epoch_time",
+        "exact",
+    ),
     "catalogue.watcher": ("Watcher",),
     "contents.findings": (
         "Finding",
@@ -82,8 +85,10 @@ MODULES = {
     "library.reporting": (
         "report",
         "require_pages",
+        "timeline",
         "write_differences",
         "write_report",
+        "write_timeline",
     ),
     "library.schema": (
         "coverage",
@@ -192,6 +197,12 @@ MODULES = {
         "ContentCheck",
         "ContentResult",
         "parse_share",
+    ),
+    "operations.timeline.model": (
+        "Event",
+        "Step",
+        "Stop",
+        "Timeline",
     ),
     "scaffold.models": (
         "Scaffold",

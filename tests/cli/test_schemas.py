@@ -39,6 +39,7 @@ COMMANDS = [
     ("drill", "9", *BACKUPS),
     ("support", "--to", "bundle.zip", *BACKUPS),
     ("report", "9", *BACKUPS, "--to", "report.html"),
+    ("timeline", *BACKUPS),
     ("coverage", *STORE),
     ("coverage", *STORE, "--scaffold", "9.9.0"),
     ("export", "9", *BACKUPS, "--to", "look.db"),

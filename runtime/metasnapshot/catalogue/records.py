@@ -152,7 +152,7 @@ class Records:
         return next((item.cluster_id for item in found if item and item.cluster_id), None)
 
     def last_drill(self) -> DrillNote | None:
-        """The newest rehearsal of a restore, of whichever snapshot."""
+        """The newest rehearsal of a restore, of all snapshots."""
         drilled = [
             (recorded.drill, entry)
             for entry in self._repository.manifest().entries

@@ -56,6 +56,11 @@ def shown(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(" ", "seconds")
 
 
+def exact(time: datetime) -> str:
+    """A time in UTC that names this very moment, as ISO 8601 has it."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def newest_first(entries: Iterable[ManifestEntry]) -> list[ManifestEntry]:
     """Entries by id: ids only grow, while a clock may go back."""
     return sorted(entries, key=lambda item: item.id, reverse=True)

@@ -35,7 +35,7 @@ def moment(text: str, now: datetime | None = None) -> datetime:
         now: by default this host's clock.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: it is something else.
     """
     here = now or datetime.now(UTC)
     if text == NOW:
@@ -60,6 +60,8 @@ def _moment(type_: Any, tokens: Sequence[Token]) -> Any:
     return times if get_origin(type_) is tuple else times[0]
 
 
+TIME = Parameter(converter=_moment, metavar="TIME")
+"""An option that is a time."""
 AT = Parameter(
     "--at",
     converter=_moment,

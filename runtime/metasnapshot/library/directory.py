@@ -103,7 +103,7 @@ class BackupDirectory:
 
     @property
     def count(self) -> int:
-        """How many snapshots there are, of whichever cluster."""
+        """How many snapshots there are, of all clusters."""
         return len(self.repository.ids)
 
     def id_of(self, wanted: SnapshotId) -> int:
@@ -161,7 +161,7 @@ class BackupDirectory:
         return listed(self.repository, self.entry(snapshot_id))
 
     def last_drill(self) -> DrillNote | None:
-        """The newest rehearsal of a restore, of whichever snapshot; None if there was none."""
+        """The newest rehearsal of a restore, of all snapshots; None if there was none."""
         return Records(self.repository).last_drill()
 
     def latest(self) -> ManifestEntry:

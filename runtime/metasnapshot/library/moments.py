@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.catalogue.records import CLOCK, FILE, Records, Taken
 from metasnapshot.catalogue.repository import Repository
+from metasnapshot.catalogue.times import exact
 from metasnapshot.errors import SnapshotNotFound, UsageError
 from metasnapshot.spans import spelt
 
@@ -22,7 +23,7 @@ SAYS = {CLOCK: "", FILE: " by the time of its file"}
 
 class TooEarly(SnapshotNotFound):
     """No snapshot was taken by a time. `at` is that time, `earliest` the first snapshot that has a
-    known time, None if there is none.
+    known time, or None.
     """
 
     def __init__(self, at: datetime, earliest: int | None, hint: str) -> None:
@@ -87,11 +88,6 @@ class PickedSnapshot:
             next_ = f"the next, {after.id}, {_apart(after.taken.time - self.at)} after it"
         before = "right at" if not self.distance else f"{_apart(self.distance)} before"
         return f"snapshot {self.id}, {self.picked.said}, {before} {exact(self.at)}; {next_}"
-
-
-def exact(time: datetime) -> str:
-    """A time in UTC that names this very moment, as ISO 8601 has it."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def newest_by(repository: Repository, at: datetime, now: datetime | None = None) -> PickedSnapshot:

@@ -1,11 +1,14 @@
-"""Pages for people: a report on a snapshot and its directory, a comparison."""
+"""Pages for people: a report on a snapshot and its directory, a comparison, a timeline."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metasnapshot.catalogue.clusters import entries_of
 from metasnapshot.errors import UsageError
 from metasnapshot.library import picking
 from metasnapshot.library.backups import Backups
@@ -16,6 +19,7 @@ from metasnapshot.operations.export import new_path
 if TYPE_CHECKING:
     from metasnapshot.operations.report.differences import Differences
     from metasnapshot.operations.report.model import Report
+    from metasnapshot.operations.timeline.model import Timeline
 
 EVERY = "all"
 
@@ -67,6 +71,54 @@ def write_report(found: Report, to: Path) -> int:
     from metasnapshot.pages.report import render_report
 
     return _write(to, render_report(found))
+
+
+def timeline(
+    backups: Backups,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    expected: timedelta | None = None,
+    step: Callable[[int], object] = lambda _: None,
+) -> Timeline:
+    """Gather to what a directory can be restored, and what changed when, by name. What is damaged
+    is in it, not raised.
+
+    Args:
+        backups: where the snapshots are.
+        since: from when on, with its zone; by default from the first one.
+        until: up to when; by default up to now.
+        expected: the longest time without a snapshot that is no gap; by default as the times show.
+        step: is told how many snapshots are compared.
+
+    Raises:
+        UsageError: the end lies before the start, or a time has no zone.
+        ConflictError: they are of more than one cluster, and nobody said which.
+        StorageError: the store cannot be read.
+    """
+    from metasnapshot.operations.timeline.gather import gather as walk
+
+    if any(time is not None and time.tzinfo is None for time in (since, until)):
+        raise UsageError("a time without its zone", hint="datetime.UTC")
+    entries = entries_of(backups.repository)
+    return walk(backups.repository, entries, since, until, expected=expected, step=step)
+
+
+def write_timeline(found: Timeline, to: Path) -> int:
+    """Write a timeline as one file of HTML; returns its bytes.
+
+    Args:
+        found: what it says.
+        to: a path where nothing is yet, which appears complete or not at all.
+
+    Raises:
+        UsageError: the extra `report` is not installed.
+        ConflictError: there is something at the path.
+    """
+    require_pages()
+    from metasnapshot.pages.timeline import render_timeline
+
+    return _write(to, render_timeline(found))
 
 
 def write_differences(

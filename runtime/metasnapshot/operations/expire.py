@@ -1,10 +1,9 @@
 """expire: which snapshots a retention policy lets go, each with the reasons why it stays or goes.
 
 A rule keeps the newest snapshot of each of the last so many minutes, hours, days, weeks or months
-that have one, by the time when they were taken (UTC). Whatever the rules say, these stay: what is
-marked as kept, what a backup copies objects of, what has no time, the newest one that verifies, and
-the newest of a number; and everything while rules of time meet a snapshot that is ahead of all
-clocks.
+that have one, by the time when they were taken (UTC). Under any rules these stay: what is marked as
+kept, what a backup copies objects of, what has no time, the newest one that verifies, and the
+newest of a number; and everything while rules of time meet a snapshot that is ahead of all clocks.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from metasnapshot.operations.report.model import Directory, LevelSize, Point
+from metasnapshot.operations.report.model import Gap, LevelSize, Point
 
 WIDTH, HEIGHT = 1000, 200
 STRIP_HEIGHT = 24
@@ -65,9 +65,8 @@ def _area(values: Sequence[int], top: int) -> str:
     return f"M0 {HEIGHT}L{'L'.join(dots)}L{WIDTH} {HEIGHT}Z"
 
 
-def strip_of(directory: Directory, now: datetime) -> Strip | None:
+def strip_of(times: Sequence[datetime], gaps: Sequence[Gap], now: datetime) -> Strip | None:
     """The schedule up to now; None where there is no time to draw."""
-    times = [point.taken for point in directory.points if point.taken is not None]
     if not times or (span := (max(*times, now) - min(times)).total_seconds()) <= 0:
         return None
     start = min(times)
@@ -80,7 +79,7 @@ def strip_of(directory: Directory, now: datetime) -> Strip | None:
         start,
         max(*times, now),
         "".join(f"M{place} 0V{STRIP_HEIGHT}" for place in places),
-        tuple((x(gap.start), x(gap.start + gap.length) - x(gap.start)) for gap in directory.gaps),
+        tuple((x(gap.start), x(gap.start + gap.length) - x(gap.start)) for gap in gaps),
     )
 
 

@@ -14,6 +14,7 @@ TEMPLATE = "report.html.j2"
 def render_report(report: Report) -> str:
     """The page, as one file."""
     inside, directory = report.inside, report.directory
+    times = [point.taken for point in directory.points if point.taken is not None]
     lineage = inside.lineage if inside else None
     return rendered(
         TEMPLATE,
@@ -25,7 +26,7 @@ def render_report(report: Report) -> str:
             "picture": picture_of(lineage.nodes, lineage.edges) if lineage else None,
             "box": (BOX_WIDTH, BOX_HEIGHT),
             "chart": cost_chart(directory.points),
-            "strip": strip_of(directory, report.made_at),
+            "strip": strip_of(times, directory.gaps, report.made_at),
             "bars": bars_of(inside.hummock.levels) if inside else [],
         },
     )

@@ -171,7 +171,7 @@ def _compare(
 
 def _hashed(rows: Iterable[_Keyed]) -> Iterator[Keyed]:
     for *key, row in rows:
-        yield tuple(key), _fingerprint(row)
+        yield tuple(key), fingerprint(row)
 
 
 def _compare_part(rows: Iterable[Keyed], others: Iterable[Keyed]) -> Iterator[Change]:
@@ -183,7 +183,7 @@ def _compare_part(rows: Iterable[Keyed], others: Iterable[Keyed]) -> Iterator[Ch
     for key, before in rows:
         left[key].append(before)
     for key, after in others:
-        same = next((one for one in left.get(key, ()) if not _differing(one, after)), None)
+        same = next((one for one in left.get(key, ()) if not differing(one, after)), None)
         if same is None:
             right[key].append(after)
         else:
@@ -203,8 +203,8 @@ def change_of(key: tuple[Any, ...], before: Any, after: Any) -> Change | None:
         before: the row; None where there is none.
         after: the row; None where there is none.
     """
-    old = None if before is None else _fingerprint(before)
-    new = None if after is None else _fingerprint(after)
+    old = None if before is None else fingerprint(before)
+    new = None if after is None else fingerprint(after)
     found = _change(key, old, new)
     return None if found.change == CHANGED and not found.columns else found
 
@@ -231,10 +231,10 @@ def _change(key: Key, before: Fingerprint | None, after: Fingerprint | None) -> 
         return Change(key[0], ADDED, key[1:])
     if after is None:
         return Change(key[0], REMOVED, key[1:])
-    return Change(key[0], CHANGED, key[1:], _differing(before, after))
+    return Change(key[0], CHANGED, key[1:], differing(before, after))
 
 
-def _fingerprint(row: Any) -> Fingerprint:
+def fingerprint(row: Any) -> Fingerprint:
     """A hash of each column that a row has; of a V1 message also one of all that it holds."""
     columns = _of_v1(row) if isinstance(row, Blob) else fields_of(row)
     hashes = [xxhash.xxh3_64_digest(_encode(_plain(value))) for value in columns.values()]
@@ -255,7 +255,7 @@ def _interned(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _differing(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
+def differing(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
     """Columns that both have and that differ."""
     if before == after:
         return ()

@@ -42,11 +42,29 @@ def gaps_of(taken: Sequence[Taken], usual: timedelta | None, now: datetime) -> l
     """
     if usual is None:
         return []
-    limit = usual * FACTOR + SLACK
-    ends: list[tuple[int | None, datetime]] = [*taken[1:], (None, now)]
-    found = [
-        Gap(number, other, start, end - start)
-        for (number, start), (other, end) in zip(taken, ends, strict=True)
-        if end - start > limit
-    ]
+    found = gaps_longer(taken, limit_of(usual), now)
     return sorted(found, key=lambda gap: gap.length, reverse=True)
+
+
+def limit_of(usual: timedelta) -> timedelta:
+    """How long a time without a snapshot may be, by the usual one."""
+    return usual * FACTOR + SLACK
+
+
+def gaps_longer(taken: Sequence[Taken], limit: timedelta, end: datetime) -> list[Gap]:
+    """Times without a snapshot that are longer than a limit, in their order; the one since the
+    newest has no end yet.
+
+    Args:
+        taken: ids and times, oldest first.
+        limit: that is no gap yet.
+        end: up to when there might have been one.
+    """
+    if not taken:
+        return []
+    ends: list[tuple[int | None, datetime]] = [*taken[1:], (None, end)]
+    return [
+        Gap(number, other, start, stop - start)
+        for (number, start), (other, stop) in zip(taken, ends, strict=True)
+        if stop - start > limit
+    ]

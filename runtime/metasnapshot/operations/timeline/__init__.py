@@ -1,0 +1,1 @@
+"""timeline: to what a directory can be restored, and what changed when, by name, as data."""
