@@ -160,6 +160,17 @@ def test_a_header_that_lies_is_found(small: bytes, changed: dict[str, object]) -
         decode_delta("7.delta", signed(small, **changed))
 
 
+def test_a_step_beyond_the_base_is_found() -> None:
+    """A copy that reaches further than the base has bytes is refused before it is read."""
+    delta = made(FULL, framed(FULL, [b"%d" % number for number in range(3000)]))
+    found = decode_delta("7.delta", delta)
+    end = int((found.sources + found.sizes).max())
+    assert end < found.header.size
+    decode_delta("7.delta", signed(delta, base_size=end))
+    with pytest.raises(DamageError, match="beyond the base"):
+        decode_delta("7.delta", signed(delta, base_size=end - 1))
+
+
 def test_a_bomb_is_not_unpacked(small: bytes) -> None:
     """A frame that unpacks to more than its header says is refused where it passes that."""
     header = decode_head("7.delta", small)

@@ -38,6 +38,13 @@ def test_every_so_many_th_is_plain(world: DeltaWorld) -> None:
     assert kinds == [True, False, False, True, False, False, True]
 
 
+def test_deltas_that_expired_count(world: DeltaWorld) -> None:
+    """A base is not kept for ever because its deltas are thinned out."""
+    made = world.fill(3, full_every=4)
+    delete(world.backups, made[1:])
+    assert [made[0], None] == [world.back_up(full_every=4).base for _ in range(2)]
+
+
 def test_full_every_1_makes_no_deltas(world: DeltaWorld) -> None:
     """Each is the first of one."""
     assert [world.back_up(full_every=1).base for _ in range(2)] == [None, None]

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metasnapshot.catalogue import changes
-from metasnapshot.catalogue.bases import heirs_of
 from metasnapshot.catalogue.delta_changes import create_delta, delta_bytes
 from metasnapshot.catalogue.facts import CLOCK, cluster_in
 from metasnapshot.catalogue.manifest import ManifestEntry
+from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
 from metasnapshot.format.delta import Opened
@@ -47,19 +47,18 @@ class Kept:
     warning: str = ""
 
 
-def due_base(repository: Repository, full_every: int) -> int | None:
+def due_base(repository: Repository, number: int, full_every: int) -> int | None:
     """The base of the next delta: the newest plain snapshot of format V2; None if there is none, or
-    if it has as many deltas as it may, so that a plain one is due.
+    if a plain one is due. Ids are counted, not deltas: of these some may have expired.
 
     Args:
         repository: the directory.
+        number: the id of the next one.
         full_every: every so many-th snapshot is plain.
     """
     plain = [entry for entry in repository.manifest().entries if entry.format_version == V2]
     newest = max((entry.id for entry in plain), default=None)
-    if newest is None or len(heirs_of(repository).get(newest, ())) + 1 >= full_every:
-        return None
-    return newest
+    return None if newest is None or number - newest >= full_every else newest
 
 
 def keep_small(
@@ -79,7 +78,7 @@ def keep_small(
         DamageError: what was written does not read back; it was deleted again.
         StorageError: there is no room in TMPDIR.
     """
-    base_id = due_base(repository, full_every)
+    base_id = due_base(repository, number, full_every)
     if base_id is None:
         entry = changes.create_stream(repository, number, write, taken)
         return Kept(entry, None, _size(repository, number))
@@ -103,6 +102,9 @@ def _delta(
         heir = Opened(SnapshotReader(file), file)
         cluster = cluster_in(heir.reader)
         try:
+            its = Records(repository).cluster_id(repository.entry(base_id))
+            if its != cluster:
+                return None, f"snapshot {base_id} is of cluster {its}, so a plain one was made"
             data = delta_bytes(repository, base_id, heir, entry, (taken, CLOCK), cluster)
         except (DamageError, UnknownFormat, ObjectMissing) as error:
             return None, f"snapshot {base_id} is no base, so a plain one was made: {error}"
