@@ -36,6 +36,9 @@ def test_backup(backed_up: Shell) -> None:
         "releases",
         "rows",
         "bytes",
+        "kind",
+        "base",
+        "bytes_stored",
         "checksum",
         "checkpoint_version",
         "deltas",
@@ -52,6 +55,8 @@ def test_backup(backed_up: Shell) -> None:
 
 
 LISTED = {
+    "kind",
+    "base",
     "kept",
     "drill",
     "verified",

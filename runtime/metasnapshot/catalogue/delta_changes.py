@@ -145,7 +145,7 @@ def _require_base(repository: Repository, base_id: int, snapshot_id: int) -> Non
 
 
 def delete_deltas(repository: Repository, ids: Iterable[int]) -> None:
-    """Delete deltas, and what lets go of their bases; ids that are none are passed over.
+    """Delete deltas, and what lets go of their bases; other ids are passed over.
 
     Raises:
         RetentionLocked: one of them is kept; nothing is deleted.

@@ -80,7 +80,7 @@ class Records:
 
     @property
     def kept(self) -> set[int]:
-        """Those that the operator marked; what stands there for its deltas alone is none."""
+        """Those that the operator marked; not what stands there for its deltas alone."""
         ours = {number for number, facts in self._recorded.items() if facts.kept_as_base}
         return set(self.ledger.kept) - ours
 

@@ -2,7 +2,7 @@
 base does not have. What comes back is the snapshot's file, byte for byte, which its own XXH64
 proves.
 
-A delta is small, or it is none: what would not be is kept as the plain file. So it is held in
+A delta is small: a snapshot that would make a large one is kept as a plain file. So it is held in
 memory, while the base, however large, is read where it lies (rebuilt.py).
 """
 

@@ -100,7 +100,7 @@ def _keys(parts: list[bytes] | list[memoryview]) -> Any:
 
 def _walk_message(data: bytes, start: int, end: int, cuts: list[int], depth: int) -> bool:
     """Cut before each field of a message that holds bytes, and within the large ones; whether it is
-    a message at all. What is none is left in one piece.
+    a message at all. Other bytes are left in one piece.
     """
     at = start
     while at < end:
