@@ -16,6 +16,7 @@ from metasnapshot.operations.check import check
 from metasnapshot.operations.delete import delete, keep
 from metasnapshot.operations.drill import drill
 from metasnapshot.operations.expire import Policy, expire, judge
+from metasnapshot.operations.rounds import drop
 from metasnapshot.operations.verify import verify
 
 
@@ -126,6 +127,15 @@ def test_delete_of_all(world: DeltaWorld) -> None:
     delete(world.backups, made)
     assert set() == world.names()
     assert world.backups.ids == ()
+
+
+def test_the_snapshot_of_an_earlier_round_may_be_a_base(world: DeltaWorld) -> None:
+    """A full backup drops it for the newer one, which becomes a plain snapshot by that."""
+    made = world.fill(2)
+    before = world.plain_bytes()
+    assert drop(world.backups, made[0]) == []
+    assert {made[1]: before[made[1]]} == world.plain_bytes()
+    assert {f"{made[1]}.snapshot"} == world.names()
 
 
 def test_a_base_that_the_operator_keeps_is_not_deleted(world: DeltaWorld) -> None:

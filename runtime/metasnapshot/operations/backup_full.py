@@ -141,6 +141,8 @@ def _in_rounds(
         if before is not None:
             written = written_between(before.needed, result.needed)
             problems += drop(repository, before.entry.id)
+            if result.base == before.entry.id and repository.delta(result.entry.id) is None:
+                result = replace(result, base=None, stored=result.size)  # it is plain by now
         done = fill(result)
         took, between_s = time.monotonic() - started, started - began
         rounds.append(

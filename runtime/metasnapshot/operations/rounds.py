@@ -17,6 +17,7 @@ from metasnapshot.contents.cluster import TABLES_SECTION
 from metasnapshot.errors import MetasnapshotError, StorageError
 from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.objects import NeededObjects, sst_ids
+from metasnapshot.operations.rebase import freed_bases
 from metasnapshot.store.deletes import say_what_stays
 from metasnapshot_models.enums import TableType
 
@@ -100,7 +101,8 @@ def drop(repository: Repository, snapshot_id: int) -> list[str]:
     """Delete the snapshot of an earlier round, which a newer one replaces, or say why it stays."""
     before = len(repository.stays)
     try:
-        changes.delete(repository, [snapshot_id])
+        with freed_bases(repository, {snapshot_id}):  # the newer one may be a delta of it
+            changes.delete(repository, [snapshot_id])
     except MetasnapshotError as error:
         return [f"snapshot {snapshot_id} of an earlier round stays, partial: {error}"]
     return list(say_what_stays(repository.stays[before:]))
