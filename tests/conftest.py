@@ -16,7 +16,7 @@ from shell import Shell
 settings.register_profile(
     "project",
     deadline=None,
-    max_examples=500 if WHOLE else 50,
+    max_examples=500 if WHOLE else 25,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("project")

@@ -24,5 +24,5 @@ def shared_memory(tmp_path: Path) -> Generator[Path]:
 def test_no_snapshot_is_lost_and_none_is_a_phantom(shared_memory: Path) -> None:
     """On a local directory, under its lock."""
     url = f"fs://{shared_memory / 'store'}"
-    count = stress.operations(60, 2_000)
+    count = stress.operations(20, 2_000)
     stress.expect(url, stress.run(url, stress.PROCESSES, count, stress.TIMEOUT_S))

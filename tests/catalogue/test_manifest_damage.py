@@ -161,6 +161,7 @@ print(int(status.split("VmHWM:")[1].split()[0]) // 1024)
 """
 
 
+@pytest.mark.long
 def test_a_large_manifest_takes_little_more_than_its_size(tmp_path: Path) -> None:
     """97 MiB of one entry's ids: its bytes, the entry's, and what is counted; no numbers."""
     count = 97 * (1 << 20) // 11

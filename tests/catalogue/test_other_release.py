@@ -77,6 +77,7 @@ def directory() -> str:
     return str(place.relative_to("backups"))
 
 
+@pytest.mark.long
 def test_one_after_the_other(first: OtherRelease, this: This) -> None:
     """Each backs up, lists, verifies, keeps and checks what the other made."""
     ids: list[int] = []

@@ -174,6 +174,7 @@ def widgets(checkout: Checkout) -> None:
     assert checkout.scaffold("9.9.0") > 3
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("widgets")
 def test_the_recipe_alone_adds_a_release(checkout: Checkout) -> None:
     """New tables, a column in the middle, an enum member, a protobuf field, a rule and a foreign

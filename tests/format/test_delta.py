@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import xxhash
 import zstandard
+from exhaustive import WHOLE
 from goldens import SHIPPED, SNAPSHOTS, V1_SNAPSHOTS, name
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -204,7 +205,7 @@ def test_a_flipped_byte_of_the_base_shows() -> None:
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=200 if WHOLE else 20)
 def test_a_rebuilt_file_is_read_anywhere(data: st.DataObject) -> None:
     """Seeking and reading, in whatever pieces, gives what the file has there."""
     file = RebuiltFile(decode_delta("7.delta", made(FULL, NEXT)), io.BytesIO(FULL))
@@ -231,7 +232,7 @@ def framed(snapshot: bytes, words: list[bytes]) -> bytes:
 
 
 @given(ROWS, st.randoms(use_true_random=False), ROWS, st.integers(0, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300 if WHOLE else 20)
 def test_made_up_pairs_come_back(
     rows: list[bytes], random: Random, more: list[bytes], copies: int
 ) -> None:
@@ -245,7 +246,7 @@ def test_made_up_pairs_come_back(
 
 
 @given(st.binary(max_size=3000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=1000 if WHOLE else 50)
 def test_cuts_are_within_their_row(row: bytes) -> None:
     """Whatever a row of hummock_version holds, the cuts lie within it, in order."""
     cuts = cuts_of(row)

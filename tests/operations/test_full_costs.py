@@ -100,7 +100,9 @@ class Counted(FaultyStore):
         return self.listed + sum(n for name, n in self.calls.items() if name not in NONE)
 
 
-@pytest.mark.parametrize(("ssts", "vectors"), [(0, 0), (2500, 0), (30, 300)])
+@pytest.mark.parametrize(
+    ("ssts", "vectors"), [(0, 0), pytest.param(2500, 0, marks=pytest.mark.long), (30, 300)]
+)
 def test_requests_where_nothing_is_new(memory_path: Path, ssts: int, vectors: int) -> None:
     """At most 2.2 requests for 1,000 objects of any kind and 40 more, of both stores together."""
     world = ObjectWorld(memory_path)
@@ -138,6 +140,7 @@ def back_up(world: ObjectWorld, stores: list[Counted]) -> FullResult:
         return backup_full(meta_store, found, options, Pace(), source)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [[128 * MIB], [7 * MIB] * 12], ids=["one large", "many"])
 def test_memory(memory_path: Path, sizes: list[int]) -> None:
     """A process that backs up takes at most 160 MiB, and 200 bytes an object."""
@@ -154,6 +157,7 @@ def test_memory(memory_path: Path, sizes: list[int]) -> None:
     assert rss <= RSS_MAX + RSS_PER_OBJECT * len(world.needed)
 
 
+@pytest.mark.long
 def test_memory_of_many_objects() -> None:
     """What is known of many objects takes 200 bytes of each, and a process 160 MiB besides."""
     paths = os.pathsep.join([*sys.path, str(Path(__file__).parent)])

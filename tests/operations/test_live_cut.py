@@ -32,7 +32,7 @@ from metasnapshot.store.local import LocalStore
 from metasnapshot.store.memory import MemoryStore
 from metasnapshot.store.port import READ_MAX, Store, StoredObject
 
-ROUNDS = 600 if WHOLE else 30
+ROUNDS = 600 if WHOLE else 10
 COMMITS_BETWEEN = 4
 WRITER_SECONDS_MAX = 3600
 """A writer that is forgotten ends by itself."""
