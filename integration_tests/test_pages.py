@@ -32,7 +32,7 @@ VIEWS = {
     "small phone": {"width": 320, "dark": True},
     "paper": {"width": 794, "media": "print"},
 }
-PAGES = ("one", "all", "wide", "damaged", "differences", "empty", "timeline", "no timeline")
+PAGES = ("one", "all", "wide", "damaged", "differences", "empty", "timeline", "timeline-empty")
 MISSING = [
     *([] if CHROMIUM else ["no chromium: apt-get install chromium"]),
     *([] if AXE.exists() else ["no axe-core: make axe"]),
@@ -73,7 +73,7 @@ def write_pages(folder: Path) -> None:
         "differences": ("diff", "1", "12", *shop_at, "--html"),
         "wide": ("report", "--backup-storage-url", f"fs://{folder}/many", "--to"),
         "timeline": ("timeline", *shop_at, "--expect", "1h", "--html"),
-        "no timeline": ("timeline", "--backup-storage-url", f"fs://{folder}/none", "--html"),
+        "timeline-empty": ("timeline", "--backup-storage-url", f"fs://{folder}/none", "--html"),
         "empty": ("report", "--all", "--backup-storage-url", f"fs://{folder}/none", "--to"),
     }
     for name, line in words.items():

@@ -15,6 +15,7 @@ from metasnapshot.library import reporting
 from metasnapshot.pages import timeline as page
 
 HERE = ("--backup-storage-url", "fs://.")
+OTHER = "00000000-0000-0000-0000-00000000000b"
 START = epoch_time(EPOCH)
 
 
@@ -138,7 +139,7 @@ def test_a_name_is_no_markup(
         (("--from", "1h", "--to", "2h"), 2, "--to lies before --from"),
         (("--html", "a.html", "--json"), 2, "--html and --json"),
         (("--html", "backup/manifest.json"), 11, "exists already"),
-        (("--cluster", "other"), 2, "no snapshot of cluster other"),
+        (("--cluster", OTHER), 2, f"no snapshot of cluster {OTHER}"),
     ],
 )
 def test_what_cannot_be_is_refused(
