@@ -261,6 +261,14 @@ def test_a_delta_that_rebuilds_another_file_is_damage(directory: Path) -> None:
         Repository(LocalStore(directory), "").open(HEIR).__enter__()
 
 
+def test_a_delta_of_another_id_inside_is_damage(repository: Repository, directory: Path) -> None:
+    """Name, header and the file that comes back have one id."""
+    data = (directory / "7.delta").read_bytes()
+    (directory / "8.delta").write_bytes(signed(data, snapshot_id=8))
+    with pytest.raises(DamageError, match=r"8\.delta on 2\.snapshot makes a file that holds id 7"):
+        Repository(repository.store, "").open(8).__enter__()
+
+
 def test_what_does_not_read_back_is_taken_away(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

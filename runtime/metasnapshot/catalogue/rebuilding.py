@@ -66,6 +66,8 @@ def rebuilt_reader(
                 hint="the base or the delta is damaged: `metasnapshot verify` of the base says "
                 "which",
             )
+        if reader.id != delta.id:
+            raise DamageError(f"{delta.path} on {base} makes a file that holds id {reader.id}")
         yield reader
 
 

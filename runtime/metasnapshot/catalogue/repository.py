@@ -59,6 +59,7 @@ class Repository:
         self.stays: list[Stays] = []
         self._manifest = Manifest()
         self._deltas: dict[int, DeltaFile] | None = None
+        self._unnamed: tuple[Manifest, dict[int, DeltaFile]] | None = None
         self._delta_entries: dict[int, DeltaEntry] = {}
         self._exists = False
         self._file = ManifestFile(store, directory)
@@ -100,9 +101,12 @@ class Repository:
         is worth more.
         """
         if self._deltas is None:
-            self._deltas = delta_files(self.store, self.directory)
-        named = set(self._manifest.ids)
-        return {number: file for number, file in self._deltas.items() if number not in named}
+            self._deltas, self._unnamed = delta_files(self.store, self.directory), None
+        if self._unnamed is None or self._unnamed[0] is not self._manifest:
+            named = set(self._manifest.ids)
+            found = {number: it for number, it in self._deltas.items() if number not in named}
+            self._unnamed = self._manifest, found
+        return self._unnamed[1]
 
     @property
     def entries(self) -> tuple[ManifestEntry, ...]:
