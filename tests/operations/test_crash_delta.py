@@ -88,6 +88,7 @@ def test_delete_of_a_base(memory_path: Path, part: int) -> None:
         assert world.plain_bytes() == {}
 
 
+@pytest.mark.long
 def test_delete_of_a_delta(memory_path: Path) -> None:
     """It is there or not, and the others do not notice."""
 
@@ -107,6 +108,7 @@ def test_delete_of_a_delta(memory_path: Path) -> None:
         assert others == world.plain_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("materialise", [False, True])
 def test_copy(memory_path: Path, *, materialise: bool) -> None:
     """What came is whole, and the same again brings the rest."""
