@@ -26,7 +26,7 @@ AZURITE_DAY := 2026-11-15
 AXE := $(VENV)/axe
 AXE_VERSION := 4.14.1
 
-.PHONY: demo test check integration azurite axe stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-time bench-alternatives reference release lock clean
+.PHONY: demo test check integration azurite axe stress floors gen freeze mutants exhaustive bench bench-servers bench-objects bench-start bench-against bench-gate bench-docs bench-data bench-query bench-growth bench-time bench-alternatives reference release lock clean bench-scale bench-plan
 
 demo: $(CORE)
 	@$(BIN)/python tests/demo.py
@@ -92,6 +92,15 @@ bench-servers: $(READY)
 # Objects of a full backup, beside rclone copy where there is one.
 bench-objects: $(READY)
 	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/objects.py
+
+# The same objects by workers of a Dask scheduler on loopback, beside this process alone; fails where
+# they take too much.
+bench-scale: $(READY)
+	@PYTHONPATH=$(CURDIR)/tests:$(CURDIR)/integration_tests $(BIN)/python tests/bench/scale.py
+
+# What plans of up to 10^7 objects cost, carried on to 10^9: what breaks first. Takes ten minutes.
+bench-plan: $(READY)
+	@$(BIN)/python tests/bench/plan.py
 
 # Beside an earlier commit, which gets a venv of its own under build/: make bench-against REF=v0.1
 REF ?= abba3c9

@@ -32,10 +32,10 @@ from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.operations import gc_objects
 from metasnapshot.operations.completion import complete
 from metasnapshot.operations.copy_full import copy_full
-from metasnapshot.operations.copy_objects import state_side
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.delete import delete
 from metasnapshot.operations.gc_objects import collect_objects
+from metasnapshot.operations.spread.sides import state_side
 from metasnapshot.store.lock import Holder
 from metasnapshot.store.memory import MemoryStore
 

@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     )
     from metasnapshot.operations.restore.restoration import RestoreResult, Restoring
     from metasnapshot.operations.show import Summary
+    from metasnapshot.operations.spread.scheduler import Workers
     from metasnapshot.operations.tables import TableSummary, summarise_tables
     from metasnapshot.operations.timeline.model import Event, Step, Stop, Timeline
     from metasnapshot.operations.verify import Level, VerifyResult
@@ -223,6 +224,7 @@ __all__ = [
     "Watcher",
     "Where",
     "Wish",
+    "Workers",
     "__version__",
     "backup",
     "backup_full",

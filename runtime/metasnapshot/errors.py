@@ -27,6 +27,7 @@
     ├── DatabaseError                18  the database cannot be reached or refuses
     ├── MetaNodeError                 1  a meta node could not do what it was asked
     │   └── MetaNodeUnavailable      18  it cannot be reached
+    ├── SchedulerUnavailable         18  a Dask scheduler or its workers cannot be reached
     ├── InternalError                70  a bug in metasnapshot
     ├── Interrupted                 130  somebody pressed Ctrl-C, or sent SIGTERM
     └── InconsistentStore             1  the meta store contradicts itself or its checkpoint
@@ -72,6 +73,10 @@ class MetasnapshotError(Exception):
 
 def _again(kind: type[MetasnapshotError], words: tuple[Any, ...]) -> MetasnapshotError:
     return kind.__new__(kind, *words)
+
+
+def _spelt(place: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in place.items() if value is not None)
 
 
 class UsageError(MetasnapshotError):
@@ -126,14 +131,9 @@ class RowError(DamageError):
         self.row = row
         self.column = column
         self.offset = offset
-        super().__init__(f"{self._place()}: {reason}" if self._place() else reason)
-
-    def _place(self) -> str:
-        words = [f"section {self.section}"] if self.section else []
-        words += [f"row {self.row}"] if self.row is not None else []
-        words += [f"column {self.column}"] if self.column else []
-        words += [f"offset {self.offset}"] if self.offset is not None else []
-        return ", ".join(words)
+        named: dict[str, Any] = {"section": section or None, "row": row}
+        place = _spelt(named | {"column": column or None, "offset": offset})
+        super().__init__(f"{place}: {reason}" if place else reason)
 
     def at(self, *, section: str, row: int | None = None, offset: int | None = None) -> RowError:
         """The same error with its place."""
@@ -160,13 +160,9 @@ class SstDamage(DamageError):
     def __init__(
         self, reason: str, *, name: str = "", block: int | None = None, offset: int | None = None
     ) -> None:
-        words = [f"object {name}"] if name else []
-        words += [f"block {block}"] if block is not None else []
-        words += [f"offset {offset}"] if offset is not None else []
-        super().__init__(
-            f"{', '.join(words)}: {reason}" if words else reason,
-            hint="the object is damaged; restore it from another copy",
-        )
+        place = _spelt({"object": name or None, "block": block, "offset": offset})
+        hint = "the object is damaged; restore it from another copy"
+        super().__init__(f"{place}: {reason}" if place else reason, hint=hint)
         self.reason = reason
         self.name = name
         self.block = block
@@ -307,6 +303,12 @@ class MetaNodeError(MetasnapshotError):
 
 class MetaNodeUnavailable(MetaNodeError):
     """A meta node cannot be reached."""
+
+    exit_code = 18
+
+
+class SchedulerUnavailable(MetasnapshotError):
+    """A Dask scheduler cannot be reached, or has no worker, or they were lost."""
 
     exit_code = 18
 

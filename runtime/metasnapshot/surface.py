@@ -185,6 +185,7 @@ MODULES = {
         "Restoring",
     ),
     "operations.show": ("Summary",),
+    "operations.spread.scheduler": ("Workers",),
     "operations.tables": (
         "TableSummary",
         "summarise_tables",

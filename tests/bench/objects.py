@@ -27,8 +27,9 @@ from sst_writer import Sst, put
 
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.hummock.paths import DATA, object_path
-from metasnapshot.operations.copy_objects import ObjectWork, area_side, state_side
+from metasnapshot.operations.copy_objects import ObjectWork
 from metasnapshot.operations.crew import Pace
+from metasnapshot.operations.spread.sides import area_side, state_side
 from metasnapshot.store.port import Store
 from metasnapshot.store.url import open_store
 

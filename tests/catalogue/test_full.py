@@ -16,6 +16,7 @@ from metasnapshot.catalogue.full import (
     decode_full,
     encode_full,
     read_full,
+    require_nameable,
     write_full,
 )
 from metasnapshot.catalogue.full_header import (
@@ -34,6 +35,7 @@ from metasnapshot.errors import (
     DamageError,
     MetasnapshotError,
     UnknownFormat,
+    UsageError,
 )
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.hummock.paths import SUFFIXES
@@ -206,3 +208,23 @@ def test_complete_is_said_of_these_bytes(tail: int, size: int, *, is_same: bool)
     """A snapshot of the same id with other bytes is not the one of the side file."""
     file = BytesIO(bytes(size - 8) + tail.to_bytes(8, "little"))
     assert is_of_snapshot(SMALL.header, file, size) is is_same
+
+
+def test_no_side_file_is_written_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More objects than one may name are refused: at the start by their number, where that is
+    sure, and before anything is written by the size.
+    """
+    made = full_of([NeededObject(number, SUFFIXES[0], 5, number) for number in range(5)])
+    store, size = MemoryStore(), len(encode_full(made))
+    monkeypatch.setattr("metasnapshot.catalogue.full.FULL_SIZE_MAX", size - 1)
+    with pytest.raises(UsageError, match="5 objects are more than one full backup may have"):
+        write_full(store, "backup", made)
+    assert store.head(full_path("backup", 7)) is None
+    require_nameable((size - 1) // 24)
+    with pytest.raises(UsageError, match="more than one full backup"):
+        require_nameable(size // 24 + 1)
+    monkeypatch.setattr("metasnapshot.catalogue.full.FULL_SIZE_MAX", size)
+    write_full(store, "backup", made)
+    found = read_full(store, "backup", 7)
+    assert found is not None
+    assert found.hashes == made.hashes

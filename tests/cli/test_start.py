@@ -9,7 +9,7 @@ from pathlib import Path
 import goldens
 import pytest
 
-HEAVY = {"sqlalchemy", "numpy", "google.protobuf", "grpc", "rich.markdown"}
+HEAVY = {"distributed", "sqlalchemy", "numpy", "google.protobuf", "grpc", "rich.markdown"}
 SCRIPT = """
 import sys
 from metasnapshot.__main__ import main

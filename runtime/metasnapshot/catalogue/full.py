@@ -31,7 +31,7 @@ from metasnapshot.catalogue.full_header import (
     full_path,
     require_id,
 )
-from metasnapshot.errors import ConflictError, ObjectMissing
+from metasnapshot.errors import ConflictError, ObjectMissing, UsageError
 from metasnapshot.hummock.identity import KINDS
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.store.document import read_document
@@ -134,14 +134,35 @@ def require_same(path: str, named: NeededObjects, needed: NeededObjects) -> None
         raise damaged(path, "it names other objects than the snapshot needs")
 
 
+def require_nameable(count: int, size: int = 0) -> None:
+    """Refuse objects that are more than a side file may name: nobody would read it.
+
+    Args:
+        count: how many there are.
+        size: of the side file, once that is known.
+
+    Raises:
+        UsageError: they are.
+    """
+    if max(count * PACKED_SIZE_MIN, size) > FULL_SIZE_MAX:
+        raise UsageError(
+            f"{count} objects are more than one full backup may have: a file that names them would "
+            f"have more than {FULL_SIZE_MAX} bytes",
+            hint="back up the metadata alone, and let the bucket's provider replicate the objects",
+        )
+
+
 def write_full(store: Store, directory: str, full: FullBackup) -> None:
     """Write a side file: what it names must be there by now.
 
     Raises:
+        UsageError: it would be too large to be read.
         ConflictError: the snapshot has one, or gc gave it up.
     """
+    data = encode_full(full)
+    require_nameable(len(full.objects), len(data))
     with store.open_writer(full_path(directory, full.header.snapshot_id)) as file:
-        file.write(encode_full(full))
+        file.write(data)
 
 
 def give_up(store: Store, directory: str, snapshot_id: int) -> None:

@@ -26,7 +26,13 @@ class ReadContent(Pace):
         sample: read only a part of them, such as 1%.
         jobs: with --content: objects at a time.
         memory: with --content: bytes of objects in memory at a time, as 64M.
-        bwlimit: with --content: bytes to read a second at most, as 200M.
+        bwlimit: with --content: bytes to read a second at most, as 200M; by all together.
+        scheduler: with --content: Dask scheduler whose workers do it, as tls://host:8786; each
+            of them has so many jobs, and so much memory.
+        scheduler_ca_file: who signed its certificate; by default as Dask's configuration says.
+        scheduler_cert_file: certificate to show it; by default the same.
+        scheduler_key_file: key of that certificate; by default the same.
+        insecure_scheduler: speak to it without TLS, also on another machine.
 
     Raises:
         UsageError: another one is given without the first.

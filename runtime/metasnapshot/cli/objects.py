@@ -17,7 +17,13 @@ class CopyObjects(Pace):
         with_objects: copy the objects too, those that are not there yet.
         jobs: with --with-objects: objects at a time.
         memory: with --with-objects: bytes of objects in memory at a time, as 64M.
-        bwlimit: with --with-objects: bytes to read a second at most, as 200M.
+        bwlimit: with --with-objects: bytes to read a second at most, as 200M; by all together.
+        scheduler: with --with-objects: Dask scheduler whose workers do it, as tls://host:8786; each
+            of them has so many jobs, and so much memory.
+        scheduler_ca_file: who signed its certificate; by default as Dask's configuration says.
+        scheduler_cert_file: certificate to show it; by default the same.
+        scheduler_key_file: key of that certificate; by default the same.
+        insecure_scheduler: speak to it without TLS, also on another machine.
 
     Raises:
         UsageError: another one is given without the first.
@@ -41,7 +47,13 @@ class WithObjects(CopyObjects):
             cluster deletes objects meanwhile.
         jobs: with --with-objects: objects at a time.
         memory: with --with-objects: bytes of objects in memory at a time, as 64M.
-        bwlimit: with --with-objects: bytes to read a second at most, as 200M.
+        bwlimit: with --with-objects: bytes to read a second at most, as 200M; by all together.
+        scheduler: with --with-objects: Dask scheduler whose workers do it, as tls://host:8786; each
+            of them has so many jobs, and so much memory.
+        scheduler_ca_file: who signed its certificate; by default as Dask's configuration says.
+        scheduler_cert_file: certificate to show it; by default the same.
+        scheduler_key_file: key of that certificate; by default the same.
+        insecure_scheduler: speak to it without TLS, also on another machine.
 
     Raises:
         UsageError: another one is given without the first.

@@ -20,4 +20,5 @@ def require_default(pace: Pace, option: str) -> None:
     """
     for item in fields(Pace):
         if getattr(pace, item.name) != item.default:
-            raise UsageError(f"--{item.name} means nothing without {option}")
+            name = item.name.replace("_", "-")
+            raise UsageError(f"--{name} means nothing without {option}")

@@ -22,6 +22,8 @@ ENVIRONMENT_PREFIX = "METASNAPSHOT_"
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
 PASSWORD_VARIABLE = f"{ENVIRONMENT_PREFIX}META_STORE_PASSWORD"
 """Password of the meta store. It stands in no file of settings; config show does not know it."""
+COPY_VARIABLE = f"{ENVIRONMENT_PREFIX}COPY_STORAGE_URL"
+"""How a worker of a Dask scheduler reaches the target of a copy; the command itself has --to."""
 FILE_NAME = "metasnapshot.toml"
 BACKUP_DIRECTORY = "backup"
 """Upstream's default of --backup-storage-directory. A server's own default is
@@ -181,7 +183,12 @@ def check_environment(environment: Mapping[str, str] | None = None) -> None:
         UsageError: there is one.
     """
     variables = os.environ if environment is None else environment
-    known = [CONFIG_VARIABLE, PASSWORD_VARIABLE, *(item.variable for item in SETTINGS)]
+    known = [
+        CONFIG_VARIABLE,
+        PASSWORD_VARIABLE,
+        COPY_VARIABLE,
+        *(item.variable for item in SETTINGS),
+    ]
     for name, value in variables.items():
         is_ours = name.startswith(ENVIRONMENT_PREFIX)
         if is_ours and name not in known and not _is_of_kubernetes(name, value):

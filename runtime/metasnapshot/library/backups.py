@@ -174,7 +174,7 @@ class Backups(BackupDirectory):
         from metasnapshot.library.housekeeping import Collected
         from metasnapshot.operations.gc import collect, look
 
-        strays = look(self.repository, grace)
+        strays = look(self.repository, grace, objects=objects)
         unneeded = self._unneeded(grace, commit) if objects else None  # its refusals come first
         gone = collect(self.repository, strays) if commit else []
         return Collected(strays, tuple(gone), unneeded)

@@ -27,9 +27,11 @@ from metasnapshot.operations.read import (
     plan_read,
     write_rows,
 )
+from metasnapshot.store.context import PLAIN, Context
 
 if TYPE_CHECKING:
     from metasnapshot.operations.read_all import TableFile
+    from metasnapshot.operations.spread.scheduler import Workers
     from metasnapshot.rows.table import TableRead
 
 Step = Callable[[int], object]
@@ -47,9 +49,12 @@ class Tables:
         snapshot_id: which one.
     """
 
-    def __init__(self, reader: SnapshotReader, objects: ObjectStore) -> None:
+    def __init__(
+        self, reader: SnapshotReader, objects: ObjectStore, context: Context = PLAIN
+    ) -> None:
         self._reader = reader
         self._objects = objects
+        self._context = context
         self.snapshot_id = reader.id
 
     @property
@@ -115,6 +120,7 @@ class Tables:
         wish: Wish | None = None,
         *,
         jobs: int = 1,
+        workers: Workers | None = None,
         step: Step = _nobody,
     ) -> tuple[TableFile, ...]:
         """Write every table but internal ones into a new directory. One that cannot be read has its
@@ -125,14 +131,17 @@ class Tables:
             format: of the files.
             wish: what is wanted of each.
             jobs: processes.
+            workers: of a Dask scheduler, which read instead; the directory has the same path there.
             step: is told how many tables are done.
 
         Raises:
-            UsageError: no such number of processes.
+            UsageError: no such number of processes, or a worker does not see the objects.
+            SchedulerUnavailable: the scheduler or its workers cannot be reached.
             ConflictError: there is something at the path.
             ObjectMissing: an object is gone; nothing was written.
         """
         from metasnapshot.operations.read_all import read_all
+        from metasnapshot.operations.spread.scheduler import HERE
 
         if jobs < 1:
             raise UsageError(f"not a number of processes: {jobs}", hint="one or more")
@@ -146,6 +155,8 @@ class Tables:
                     format,
                     path,
                     jobs=jobs,
+                    workers=workers or HERE,
+                    context=self._context,
                     step=step,
                 )
             )
@@ -175,4 +186,4 @@ def tables_of(
     with backups.open(snapshot_id) as reader:
         area = area_of(found, reader.id, backups.url, where)
         objects = objects_of(reader, state, backups.context) if area is None else area
-        yield Tables(reader, objects)
+        yield Tables(reader, objects, backups.context)

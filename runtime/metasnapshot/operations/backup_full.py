@@ -24,9 +24,10 @@ from metasnapshot.metastore.read import find_layouts, read_rows, system_paramete
 from metasnapshot.operations.backup import BackupResult, backup
 from metasnapshot.operations.backup_options import NOT_PINNED, BackupOptions
 from metasnapshot.operations.completion import Completion, complete
-from metasnapshot.operations.copy_objects import state_side
 from metasnapshot.operations.crew import ROUNDS, Pace
 from metasnapshot.operations.rounds import Round, drop, is_lost, why_no_more, written_between
+from metasnapshot.operations.spread.by import require_scheduler
+from metasnapshot.operations.spread.sides import state_side
 from metasnapshot.store.port import Store
 from metasnapshot.store.url import open_store
 
@@ -100,6 +101,7 @@ def backup_full(
         DamageError: an object in the area has another size than its name's.
         MetasnapshotError: as backup.
     """
+    require_scheduler(pace.dask)
     with meta_store.read_transaction(is_brief=True) as connection:
         layout = find_layouts(connection).layouts[0]
         parameters = system_parameters(connection)

@@ -35,10 +35,11 @@ from metasnapshot.hummock.paths import is_prefixed
 from metasnapshot.operations.backup_live import JOB_WAIT_S, Open
 from metasnapshot.operations.completion import Completion, complete
 from metasnapshot.operations.copy import copy
-from metasnapshot.operations.copy_objects import state_side
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.node_snapshot import NodeSnapshot, read_snapshot
 from metasnapshot.operations.pinning import LeftPins, Pinning, PinningNode, pinning
+from metasnapshot.operations.spread.by import require_scheduler
+from metasnapshot.operations.spread.sides import state_side
 from metasnapshot.store.location import same_place
 from metasnapshot.store.port import Store
 from metasnapshot.store.url import open_store
@@ -174,6 +175,7 @@ class _PinnedBackup:
         self._parameters = dict(node.parameters() or told.parameters or {})
 
     def run(self, open_directory: Open) -> PinnedResult:
+        require_scheduler(self._pace.dask)
         place = own_directory(self._parameters)
         if place is None:
             raise UsageError(

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from metasnapshot.catalogue.area import Area, look_for, make_area
 from metasnapshot.catalogue.completeness import is_of_delta
-from metasnapshot.catalogue.full import FullBackup, write_full
+from metasnapshot.catalogue.full import FullBackup, require_nameable, write_full
 from metasnapshot.catalogue.full_header import FULL, Header, is_of_snapshot
 from metasnapshot.catalogue.manifest import ManifestEntry
 from metasnapshot.catalogue.marker import COPYING, drop_dead_markers, marked
@@ -34,13 +34,12 @@ from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.operations.copy_objects import (
     VANISHED_HINT,
     ObjectWork,
-    Side,
-    area_side,
     some,
 )
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.known_hashes import known_hashes
 from metasnapshot.operations.rounds import hasty_objects, in_haste
+from metasnapshot.operations.spread.sides import Side, area_side
 
 LISTS_MAX = 3
 """How often what is gone again at the end is copied again."""
@@ -145,7 +144,7 @@ class _Work:
         self._store, self._directory = repository.store, repository.directory
         self._made, self._source, self._cluster_id = made, source, cluster_id
         self._target = area_side(self._store, self._directory)
-        self._work = ObjectWork(made.needed, pace, missing_hint)
+        self._work = ObjectWork(made.needed, pace, missing_hint, repository.context)
         self._repository = repository
         self._size = 0
 
@@ -155,6 +154,7 @@ class _Work:
 
     def run(self) -> Completion:
         store, directory = self._store, self._directory
+        require_nameable(len(self._needed))
         there = store.names(directory)
         drop_dead_markers(store, directory, ids_among(there, COPYING))
         with marked(store, directory, self._made.entry.id):

@@ -31,9 +31,11 @@ from metasnapshot.errors import (
     UsageError,
 )
 from metasnapshot.operations.copy import Copied, copy
-from metasnapshot.operations.copy_objects import ObjectWork, area_side, some
+from metasnapshot.operations.copy_objects import ObjectWork, some
 from metasnapshot.operations.crew import Pace
 from metasnapshot.operations.known_hashes import known_hashes
+from metasnapshot.operations.spread.by import require_scheduler
+from metasnapshot.operations.spread.sides import area_side
 from metasnapshot.store.location import is_below
 
 LISTS_MAX = 3
@@ -93,6 +95,7 @@ def copy_with_objects(
         MetasnapshotError: as copy, and as copy_full for what is wrong at the target.
     """
     require_apart(source, target)
+    require_scheduler(pace.dask)
     copied = copy(source, target, ids, materialise=materialise)
     return [item if item.error else _with_objects(source, target, item, pace) for item in copied]
 
@@ -159,7 +162,7 @@ class _Copying:
         self, source: Repository, target: Repository, full: FullBackup, area: Area, pace: Pace
     ) -> None:
         self._source = area_side(source.store, source.directory)
-        self._side = area_side(target.store, target.directory)
+        self._side = area_side(target.store, target.directory, "copy")
         self._target, self._full, self._area, self._pace = target, full, area, pace
 
     def run(self) -> CopiedObjects:
@@ -230,7 +233,8 @@ class _Copying:
             raise ConflictError(f"{path} is of another backup", hint="copy to another directory")
 
     def _work(self) -> ObjectWork:
-        return ObjectWork(self._full.objects, self._pace, hashes=bytearray(self._full.hashes))
+        full, context = self._full, self._target.context
+        return ObjectWork(full.objects, self._pace, "", context, bytearray(full.hashes))
 
 
 def _damaged(work: ObjectWork) -> list[str]:

@@ -12,9 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from metasnapshot.errors import UsageError
 from metasnapshot.operations.load import Load
+from metasnapshot.operations.spread.scheduler import Workers
 
 JOBS_MAX = 256
 ROUNDS = 5
@@ -25,21 +27,28 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.02, 1.0
 """How long after a thread is started it is seen whether another one would find work."""
 LARGE_MIN = 256 << 10
 """Mean bytes of objects that are work for the processors more than for the interpreter."""
+T = TypeVar("T")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZE = re.compile(r"(?P<number>\d{1,15})(?P<unit>[KMG]?)(i?B)?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Pace:
+class Pace(Workers):
     """How fast objects are read.
 
     Attributes:
         jobs: objects at a time.
         memory: bytes of objects in memory at a time, as 64M.
-        bwlimit: bytes to read a second at most, as 200M.
+        bwlimit: bytes to read a second at most, as 200M; by all together.
+        scheduler: Dask scheduler whose workers read them, as tls://host:8786; by default this
+            process does. Each worker has so many jobs, and so much memory.
+        scheduler_ca_file: who signed its certificate; by default as Dask's configuration says.
+        scheduler_cert_file: certificate to show it; by default the same.
+        scheduler_key_file: key of that certificate; by default the same.
+        insecure_scheduler: speak to it without TLS, also on another machine.
 
     Raises:
-        UsageError: one of them is no such number.
+        UsageError: one of them is no such number, or the scheduler is not to be trusted.
     """
 
     jobs: int = 8
@@ -47,6 +56,7 @@ class Pace:
     bwlimit: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.jobs <= JOBS_MAX:
             raise UsageError(f"not a number of jobs: {self.jobs}", hint=f"from 1 to {JOBS_MAX}")
         if self.memory_size < MEMORY_MIN:
@@ -121,7 +131,7 @@ class Crew:
             raise Stopped
 
     def work_through(
-        self, places: Iterable[int], cost: Callable[[int], int], work: Callable[[int], None]
+        self, places: Iterable[T], cost: Callable[[T], int], work: Callable[[T], None]
     ) -> None:
         """Do some work at each place.
 
@@ -152,9 +162,7 @@ class Crew:
         if self._error is not None:
             raise self._error
 
-    def _run(
-        self, todo: Iterator[int], cost: Callable[[int], int], work: Callable[[int], None]
-    ) -> None:
+    def _run(self, todo: Iterator[T], cost: Callable[[T], int], work: Callable[[T], None]) -> None:
         try:
             while (taken := self._next(todo, cost)) is not None:
                 place, size = taken
@@ -169,7 +177,7 @@ class Crew:
                 self._error = self._error or error
             self.is_over.set()
 
-    def _next(self, todo: Iterator[int], cost: Callable[[int], int]) -> tuple[int, int] | None:
+    def _next(self, todo: Iterator[T], cost: Callable[[T], int]) -> tuple[T, int] | None:
         """The next place, and the memory for it: what is larger than all there is takes all of
         it.
         """

@@ -72,13 +72,21 @@ class Strays:
     lost: tuple[int, ...]
 
 
-def look(repository: Repository, grace: timedelta, now: datetime | None = None) -> Strays:
+def look(
+    repository: Repository,
+    grace: timedelta,
+    now: datetime | None = None,
+    *,
+    objects: bool = False,
+) -> Strays:
     """Look through a backup directory.
 
     Args:
         repository: the directory.
         grace: how old an object must be to go; one without a time never is.
         now: by default the clock's.
+        objects: look also for what died among the objects: processes of this machine, and workers
+            of others.
     """
     before = (now or datetime.now(UTC)) - grace
     repository.refresh_manifest()
@@ -95,11 +103,18 @@ def look(repository: Repository, grace: timedelta, now: datetime | None = None) 
             files.add(number)
         if kind := _kind(name, named, kept) or _outdated(repository, name):
             found.append(_stray(kind, head, None if _is_held(repository, name) else before))
-    leftovers = repository.store.leftovers(repository.directory)
-    found += [_stray(LEFTOVER, head, before) for head in leftovers]
+    for place in (repository.directory, *(_shards(repository) if objects else ())):
+        leftovers = repository.store.leftovers(place)
+        found += [_stray(LEFTOVER, head, before) for head in leftovers]
     found.sort(key=lambda stray: stray.path)
     lost = sorted(set(repository.manifest().ids) - files)
     return Strays(tuple(found), tuple(lost))
+
+
+def _shards(repository: Repository) -> tuple[str, ...]:
+    """The directories that objects lie in, and that of them all."""
+    area = join(repository.directory, AREA)
+    return area, *repository.store.names(area).directories
 
 
 def collect(repository: Repository, strays: Strays) -> list[Stray]:

@@ -31,8 +31,10 @@ from metasnapshot.format.reader import SnapshotReader
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.hummock.paths import is_prefixed, object_prefix, parse_path
 from metasnapshot.hummock.transfer import read_tail
-from metasnapshot.operations.copy_objects import ObjectWork, area_side, some, state_side
+from metasnapshot.operations.copy_objects import ObjectWork, some
 from metasnapshot.operations.crew import Pace
+from metasnapshot.operations.spread.by import require_scheduler
+from metasnapshot.operations.spread.sides import area_side, state_side
 from metasnapshot.store.location import is_below
 from metasnapshot.store.port import Store, join, normalise
 
@@ -100,6 +102,7 @@ class ObjectRestore:
             ObjectMissing: an object is not there.
             UnknownFormat: a later release made it.
         """
+        require_scheduler(self._pace.dask)
         repository, reader = self._repository, self._reader
         store, directory, number = repository.store, repository.directory, reader.id
         area.find_area(store, directory)
@@ -179,8 +182,7 @@ class ObjectRestore:
             ObjectMissing: one is gone.
             ConflictError: somebody else wrote another object.
         """
-        full = self._loaded
-        work = ObjectWork(full.objects, self._pace, hashes=bytearray(full.hashes))
+        work = self._work()
         for _ in range(LISTS_MAX):
             todo = array("Q", (place for place, seen in enumerate(self._seen) if not seen))
             work.copy(todo, self._source, self._side)
@@ -196,6 +198,10 @@ class ObjectRestore:
             f"objects go from {self._target.directory} as fast as they are copied",
             hint="stop every node of the cluster",
         )
+
+    def _work(self) -> ObjectWork:
+        full, context = self._loaded, self._repository.context
+        return ObjectWork(full.objects, self._pace, "", context, bytearray(full.hashes))
 
     @property
     def _loaded(self) -> FullBackup:
@@ -232,7 +238,7 @@ class ObjectRestore:
             return list(self._other_tails(there))
         if self._compare == "size":
             return []
-        work = ObjectWork(self._loaded.objects, self._pace, hashes=bytearray(self._loaded.hashes))
+        work = self._work()
         work.read(there, self._side)
         missing = next((item for item in work.findings.kept if item.missing), None)
         if missing is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import struct
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,12 +32,14 @@ from metasnapshot.errors import (
     UsageError,
 )
 from metasnapshot.format.reader import SnapshotReader
-from metasnapshot.hummock.objects import NeededObject, NeededObjects, needed_by
-from metasnapshot.hummock.paths import DATA, is_prefixed
-from metasnapshot.hummock.sst_facts import compare_reference, references
-from metasnapshot.operations.copy_objects import ObjectWork, Side, area_side, state_side
+from metasnapshot.hummock.objects import NeededObjects, needed_by
+from metasnapshot.hummock.paths import is_prefixed
+from metasnapshot.hummock.sst_facts import references, said_of
+from metasnapshot.operations.copy_objects import ObjectWork
 from metasnapshot.operations.crew import Pace
-from metasnapshot.sst.content import read_content
+from metasnapshot.operations.spread.batch import Claims
+from metasnapshot.operations.spread.by import require_scheduler
+from metasnapshot.operations.spread.sides import Side, area_side, state_side
 from metasnapshot.store.context import Context
 from metasnapshot.store.url import open_store
 
@@ -132,6 +133,7 @@ def check_content(
         StorageError: its objects are not in the area, which is to be looked at.
         DamageError, UnknownFormat: of the side file, or of the area.
     """
+    require_scheduler(check.pace.dask)
     full = _full_of(repository, reader)
     where: Where = check.where or ("state" if full is None else "area")
     if where == "area" and full is None:
@@ -150,28 +152,18 @@ def check_content(
     chosen = array("Q", (at for at in range(len(needed)) if _is_chosen(reader, needed, at, check)))
     todo = [at for at in chosen if _key(where, needed, at) not in check.sound]
     hashes = bytearray() if full is None else bytearray(full.hashes)
-    work = ObjectWork(needed, check.pace, hashes=hashes)
-    work.read(todo, side, look=_look_at_data(reader) if check.kind == "data" else None)
+    work = ObjectWork(needed, check.pace, "", repository.context, hashes)
+    work.read(todo, side, claims=_claims_of(reader) if check.kind == "data" else None)
     if not work.findings.counts[ERROR]:
         check.sound.update(_key(where, needed, at) for at in todo)
     known = len(chosen) - len(todo)
     return ContentResult(where, check.share, work.done, work.bytes, known, work.findings)
 
 
-def _look_at_data(reader: SnapshotReader) -> Callable[[NeededObject, Side], None]:
-    """What walks the blocks of an SST, and compares what it holds with what the version says."""
+def _claims_of(reader: SnapshotReader) -> Claims:
+    """What the version says of each SST."""
     known = references(reader.hummock_version.message)
-
-    def look(item: NeededObject, side: Side) -> None:
-        if item.suffix != DATA:
-            return
-        path = side.path_of(item)
-        with side.store.open_reader(path) as file:
-            content = read_content(file, item.size, path)
-        for info in known.get(item.id, ()):
-            compare_reference(content, info, path)
-
-    return look
+    return lambda number: tuple(map(said_of, known.get(number, ())))
 
 
 def _full_of(repository: Repository, reader: SnapshotReader) -> FullBackup | None:

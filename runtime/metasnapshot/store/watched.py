@@ -34,7 +34,7 @@ class _WatchedStore(Through):
         self._listener = listener
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
-        with _told(self._listener, f"listing {prefix}", None, "objects") as move:
+        with told(self._listener, f"listing {prefix}", None, "objects") as move:
             for number, head in enumerate(self._store.list(prefix)):
                 if number % PAGE == 0:
                     move(number)
@@ -46,7 +46,7 @@ class _WatchedStore(Through):
         total = head.size if head else None
         with (
             self._store.open_reader(path) as file,
-            _told(self._listener, f"reading {path}", total, "bytes") as move,
+            told(self._listener, f"reading {path}", total, "bytes") as move,
         ):
             yield cast("BinaryIO", _WatchedFile(file, move))
 
@@ -54,7 +54,7 @@ class _WatchedStore(Through):
     def open_writer(self, path: str) -> Generator[BinaryIO]:
         with (
             self._store.open_writer(path) as file,
-            _told(self._listener, f"writing {path}", None, "bytes") as move,
+            told(self._listener, f"writing {path}", None, "bytes") as move,
         ):
             yield cast("BinaryIO", _WatchedFile(file, move))
 
@@ -88,12 +88,15 @@ class _WatchedFile:
 
 
 @contextmanager
-def _told(
-    listener: Listener, title: str, total: int | None, unit: Unit
+def told(
+    listener: Listener | None, title: str, total: int | None, unit: Unit
 ) -> Generator[Callable[[int], None]]:
     """A piece of work for the block: its beginning and its end are told; gives what tells how far
     it is.
     """
+    if listener is None:
+        yield lambda _: None
+        return
     task, done = next(_TASKS), 0
 
     def move(place: int) -> None:

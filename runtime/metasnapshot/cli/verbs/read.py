@@ -8,7 +8,17 @@ from typing import Annotated, BinaryIO, Literal, cast
 
 from cyclopts import Parameter
 
-from metasnapshot import JOBS_MAX, Format, TableFile, Tables, Where, Wish, memory_size, tables_of
+from metasnapshot import (
+    JOBS_MAX,
+    Format,
+    TableFile,
+    Tables,
+    Where,
+    Wish,
+    Workers,
+    memory_size,
+    tables_of,
+)
 from metasnapshot.cli.moments import At, choose, without_id
 from metasnapshot.cli.options import AS_SAID, Directory, Json, OptionalId, StateStore
 from metasnapshot.cli.parameters import FLAT
@@ -69,6 +79,7 @@ class Rows:
 
 
 EVERYTHING = Rows()
+THIS_MACHINE = Workers()
 In = Annotated[
     Where | None,
     Parameter(
@@ -100,6 +111,7 @@ def read(
         Parameter("--all", help="Read every table, into database/schema/name/part-00000.parquet."),
     ] = False,
     jobs: Annotated[int, Parameter(help="How many processes unpack and decode.")] = 1,
+    workers: Annotated[Workers, FLAT] = THIS_MACHINE,
     rows: Annotated[Rows, FLAT] = EVERYTHING,
     where: In = None,
     state: Annotated[StateStore, FLAT] = AS_SAID,
@@ -116,13 +128,14 @@ def read(
     id, table = without_id(id, table, at)  # noqa: A001 - the word in --help
     form = "parquet" if all_tables and format is None else form_of(format, to)
     _check(table, to, form, jobs, all_tables=all_tables, json=json)
+    _check_workers(workers, jobs, all_tables=all_tables)
     wish, place = rows.wish(), state.place()
     found = directory.open()
     chosen = choose(found, "read", id, at)
     said = chosen.document if json else None
     with tables_of(found, chosen.id, state=place, where=where) as tables:
         if table is None:
-            return _read_all(tables, wish, form, to, jobs, said)
+            return _read_all(tables, wish, form, to, jobs, workers, said)
         return _read_one(tables, replace(wish, jobs=jobs), form, to, table, said)
 
 
@@ -150,6 +163,20 @@ def _check(
         raise UsageError(f"not a number of jobs: {jobs}", hint=f"from 1 to {JOBS_MAX}")
 
 
+def _check_workers(workers: Workers, jobs: int, *, all_tables: bool) -> None:
+    """Refuse workers of nothing, and processes that would not be used.
+
+    Raises:
+        UsageError: they are given.
+    """
+    if workers.dask is None:
+        return
+    if not all_tables:
+        raise UsageError("--scheduler means nothing without --all")
+    if jobs != 1:
+        raise UsageError("--jobs: not with --scheduler", hint="its workers say how many threads")
+
+
 def _read_one(
     tables: Tables, wish: Wish, form: Format, to: Path, name: str, said: Document | None
 ) -> int:
@@ -171,11 +198,17 @@ def _read_one(
 
 
 def _read_all(
-    tables: Tables, wish: Wish, form: Format, to: Path, jobs: int, said: Document | None
+    tables: Tables,
+    wish: Wish,
+    form: Format,
+    to: Path,
+    jobs: int,
+    workers: Workers,
+    said: Document | None,
 ) -> int:
     """All tables; what is said as for one."""
     with counted("reading tables") as step:
-        results = tables.write_all(to, form, wish, jobs=jobs, step=step)
+        results = tables.write_all(to, form, wish, jobs=jobs, workers=workers, step=step)
     if said is not None:
         shown: Document = {"snapshot_id": tables.snapshot_id, "format": form, "path": str(to)}
         say_json(shown | {"tables": [_document(item) for item in results]} | said)
