@@ -14,7 +14,7 @@ USERS = [
     "docs/point-in-time.md",
     *(
         f"docs/{name}.md"
-        for name in ["ci", "contract", "guide", "losses", "meta-stores", "object-stores"]
+        for name in ["ci", "contract", "deploy", "guide", "losses", "meta-stores", "object-stores"]
     ),
 ]
 """Pages of users, whose tables are narrow too; cells of the others may be wide."""

@@ -9,7 +9,10 @@ from pathlib import Path
 import goldens
 import pytest
 
-HEAVY = {"distributed", "sqlalchemy", "numpy", "google.protobuf", "grpc", "rich.markdown"}
+HEAVY = {
+    *("distributed", "sqlalchemy", "numpy", "google.protobuf", "grpc", "rich.markdown"),
+    "metasnapshot.cli.followers",
+}
 SCRIPT = """
 import sys
 from metasnapshot.__main__ import main

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import cyclopts
 
@@ -11,7 +12,7 @@ from metasnapshot.cli.aliases import translate
 from metasnapshot.cli.commands import CLUSTER_OPTIONS, run
 from metasnapshot.cli.outcome import DRY_RUN
 from metasnapshot.cli.process import discard_output, interrupts, open_standard_files, prepare
-from metasnapshot.cli.run import begun, current
+from metasnapshot.cli.run import Run, begun, current
 from metasnapshot.cli.screen import color_of, coloured
 from metasnapshot.cli.settings import require_text
 from metasnapshot.cli.text import (
@@ -21,6 +22,7 @@ from metasnapshot.cli.text import (
     flush,
     lament,
     nagios,
+    note,
     noted,
     say_json,
 )
@@ -42,16 +44,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with begun() as run:
         with interrupts.arranged(), coloured(color_of(given)), noted():
             code = _run(given)
-        outcome, metrics = run.outcome, run.metrics
-        if metrics.path is None:
-            return code
+        with coloured(color_of(given)):
+            return _conclude(run, code, given)
+
+
+def _conclude(run: Run, code: int, given: Sequence[str]) -> int:
+    """Put down what a run came to, and tell it to those who asked for it; returns the exit code."""
+    if code and run.outcome.error is not None and not run.configuration.is_asked:
+        from metasnapshot.cli.followers import follow_unread  # noqa: PLC0415 - nearly never
+
+        follow_unread(run, given)
+    outcome, metrics = run.outcome, run.metrics
+    if metrics.path is not None:
         verb = f"{outcome.verb} --dry-run" if DRY_RUN in outcome.words else outcome.verb or "none"
         try:
             metrics.write(verb, code, outcome.seconds)
         except MetasnapshotError as error:
-            with coloured(color_of(given)):
-                return code or _fail(error, as_json=False)
-    return code
+            code = code or _fail(error, as_json=False)
+    outcome.code = code
+    if run.followers is None:
+        return code
+    seen = interrupts.seen
+    try:
+        with interrupts.arranged():
+            run.end(partial(_fail, as_json=False))
+            run.tell()
+    except KeyboardInterrupt:
+        note("interrupted: not everybody was told how this run ended")
+    interrupts.seen = seen
+    return outcome.code
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -60,6 +81,7 @@ def _run(arguments: Sequence[str]) -> int:
     verb = None
     try:
         require_text(arguments)
+        current().outcome.name(None, arguments)
         words = _in_our_words(arguments)
         verb = next((word for word in words if find_verb(word)), None)
         outcome = current().outcome
@@ -69,11 +91,11 @@ def _run(arguments: Sequence[str]) -> int:
     except cyclopts.CycloptsError as error:
         needed = _needed(error, verb)
         text = needed or _our_style(str(error))
-        if "--nagios" in arguments:
-            return nagios(NAGIOS_UNKNOWN, text)
         hint = current().configuration.which_cluster() if needed else ""
         hint = hint or " ".join(filter(None, ["metasnapshot", verb, "--help"]))
-        current().outcome.fail(UsageError(text, hint=hint))
+        current().outcome.error = UsageError(text, hint=hint)
+        if "--nagios" in arguments:
+            return nagios(NAGIOS_UNKNOWN, text)
         complain(text, hint)
         return UsageError.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort

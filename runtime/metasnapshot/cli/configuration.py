@@ -23,6 +23,8 @@ class Configuration:
     """What metasnapshot.toml sets, for cyclopts: fills options that nobody gave."""
 
     def __init__(self) -> None:
+        self.is_asked = False
+        """Whether the command line was understood so far that settings were wanted."""
         self.values: dict[str, Value] = {}
         self.cluster: str | None = None
         """Name of the cluster whose table of the file holds, if one is meant."""
@@ -38,6 +40,7 @@ class Configuration:
             UsageError: one of them sets what is no setting, or the file has no table of the
                 cluster that is meant.
         """
+        self.is_asked = True
         check_environment()
         self.filled.clear()
         file = read_file(path)

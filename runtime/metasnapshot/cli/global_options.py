@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from metasnapshot import Context, RetryPolicy
 from metasnapshot.cli.parameters import duration
 from metasnapshot.cli.screen import AUTO, Color
-from metasnapshot.cli.settings import CONFIG_VARIABLE, resolve
+from metasnapshot.cli.settings import CONFIG_VARIABLE, FOLLOWING, is_followed, resolve
 from metasnapshot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,13 @@ class GlobalOptions:
         file_mode: mode of manifest and snapshots in a new local directory, such as 0640.
         metrics_file: write the outcome of the run to this file, for the node exporter of
             Prometheus.
+        audit_log: append who did what, and how it ended, to this file, as lines of JSON.
+        on_failure: command to run after a run that failed; it gets the event as JSON on stdin.
+        on_success: command to run after a run that went well.
+        webhook: URL that gets the event as a POST of JSON.
+        webhook_on: events that it gets: failure, success or any.
+        webhook_over_http: post to http:// on other hosts too.
+        hook_timeout: how long a command or the webhook may take, such as 30s.
         cluster: take locations from the table [cluster.NAME] of the settings file, and from nowhere
             else.
         all_clusters: work on every cluster of the settings file, each in a process of its own.
@@ -58,6 +65,13 @@ class GlobalOptions:
     retry_lock: str | None = None
     file_mode: str | None = None
     metrics_file: Path | None = None
+    audit_log: str | None = None
+    on_failure: str | None = None
+    on_success: str | None = None
+    webhook: str | None = None
+    webhook_on: str | None = None
+    webhook_over_http: bool = False
+    hook_timeout: str | None = None
     # the other four are for help: clusters.choice takes them out before all else
     cluster: Annotated[str | None, Parameter(metavar="NAME")] = None
     all_clusters: bool = False
@@ -73,7 +87,10 @@ class GlobalOptions:
         from metasnapshot.cli import progress  # noqa: PLC0415 - not for help
 
         run.metrics.path = self.metrics_file
-        run.configuration.load(self.config)
+        try:
+            run.configuration.load(self.config)
+        finally:
+            self._follow(run)
         settings = resolve(run.configuration.values)
         if run.configuration.cluster is not None:
             run.outcome.directory = run.configuration.directory()
@@ -89,6 +106,14 @@ class GlobalOptions:
             ),
             on_progress=progress.listener(),
         )
+
+    def _follow(self, run: Run) -> None:
+        """Find those that are told of the run, if there are any."""
+        typed = {name: getattr(self, name[2:].replace("-", "_")) for name in FOLLOWING}
+        if is_followed(run.configuration.values, typed):
+            from metasnapshot.cli.followers import follow  # noqa: PLC0415 - most runs have none
+
+            follow(run, typed, over_http=self.webhook_over_http)
 
 
 def retry_policy(retries: str, timeout: str, listing: str, lock: str) -> RetryPolicy:

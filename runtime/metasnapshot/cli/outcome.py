@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from metasnapshot.errors import MetasnapshotError
+from metasnapshot.errors import InternalError, Interrupted, MetasnapshotError
 
 if TYPE_CHECKING:
     from metasnapshot import Backups
@@ -32,14 +32,16 @@ class Outcome:
         words: what was typed, in our own words.
         is_dry: whether it only shows what it would do.
         round: number of a round of `watch`, from 1; None for a whole run.
+        cluster_name: name of the cluster in the settings file, if one is meant there.
         directory: URL of the backup directory, without credentials; empty as long as none is named.
         found: it, once it is open.
         to: where a restore or a copy writes, without credentials.
         error: what stopped it, or the first thing that went wrong.
         code: what it ended with.
         deeds: what was done, each with the ids of the snapshots.
-        subjects: ids of snapshots that it set out to work on, whatever became of it.
-        began_at: seconds since 1970.
+        subjects: ids of snapshots that it set out to work on, also where it failed.
+        settled: the cluster, once it needs not be asked for any more.
+        has_rounds: whether it is a run of which rounds had outcomes of their own.
         began: seconds of a clock that nobody sets.
     """
 
@@ -47,6 +49,7 @@ class Outcome:
     words: tuple[str, ...] = ()
     is_dry: bool = False
     round: int | None = None
+    cluster_name: str | None = None
     directory: str = ""
     found: Backups | None = None
     to: list[str] = field(default_factory=list[str])
@@ -54,7 +57,8 @@ class Outcome:
     code: int = 0
     deeds: dict[Deed, list[int]] = field(default_factory=dict["Deed", list[int]])
     subjects: list[int] = field(default_factory=list[int])
-    began_at: float = field(default_factory=time.time)
+    settled: str | None = None
+    has_rounds: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -65,6 +69,8 @@ class Outcome:
     @property
     def cluster(self) -> str:
         """The cluster that the newest snapshot is recorded to be of; empty if nothing says so."""
+        if self.settled is not None:
+            return self.settled
         if self.found is None or not self.found.is_read:
             return ""
         try:
@@ -97,6 +103,35 @@ class Outcome:
         """Say what went wrong; of several things the first one counts."""
         self.error = self.error or error
 
+    def settle(self) -> None:
+        """Find out now what the store has to be asked for: from here on nobody waits for it."""
+        self.settled = self.cluster
+
+    def stop(self, error: BaseException) -> None:
+        """Say that an exception ends it."""
+        if isinstance(error, MetasnapshotError):
+            self.error = error
+        elif isinstance(error, KeyboardInterrupt):
+            self.error = Interrupted("interrupted")
+        else:
+            self.error = InternalError(f"{type(error).__name__}: {error}")
+        self.code = self.error.exit_code
+
+    def join(self, other: Outcome) -> None:
+        """Say that what a round did was done."""
+        self.subjects += other.subjects
+        for deed, ids in other.deeds.items():
+            self.did(deed, ids)
+
     def next_round(self, number: int) -> Outcome:
         """The outcome of a round to be, of the same command."""
-        return Outcome(self.verb, self.words, self.is_dry, number, self.directory, self.found)
+        self.has_rounds = True
+        return Outcome(
+            self.verb,
+            self.words,
+            self.is_dry,
+            number,
+            self.cluster_name,
+            self.directory,
+            self.found,
+        )

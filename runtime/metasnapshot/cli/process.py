@@ -78,6 +78,16 @@ interrupts = Interrupts()
 """Of this process."""
 
 
+@contextmanager
+def uninterrupted() -> Generator[None]:
+    """Signals that come in the block come after it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def leave_at_once(number: int, frame: FrameType | None) -> None:
     """The handler of signals while nothing is open yet, or when all is told."""
     del number, frame

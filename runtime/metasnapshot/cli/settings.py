@@ -31,6 +31,14 @@ BACKUP_DIRECTORY = "backup"
 META_STORE_LOCK_WAIT = "30s"
 DEFAULT = "default"
 """Where a value comes from that nobody set."""
+NOT_SET = "not set"
+HIDDEN = "****"
+OUR_OWN = (
+    ENVIRONMENT_PREFIX,
+    *("RW_", "PG", "MYSQL_", "AWS_", "AZURE_", "AZBLOB_", "GOOGLE_", "OSS_", "OBS_", "FSSPEC_"),
+    "STORAGE_EMULATOR_HOST",
+)
+"""How variables begin that we, or the clients of stores, read: places, keys and passwords."""
 
 
 def _spelt(seconds: float) -> str:
@@ -42,17 +50,31 @@ def _spelt(seconds: float) -> str:
 
 
 class Setting(NamedTuple):
-    """A setting: its place in metasnapshot.toml and its option."""
+    """A setting: its place in metasnapshot.toml, its option, and whether its value is a secret
+    but for a host or the name of a command.
+    """
 
     table: str
     key: str
     option: str
     default: str | None = None
+    is_secret: bool = False
 
     @property
     def variable(self) -> str:
         """Its variable in the environment."""
         return ENVIRONMENT_PREFIX + self.option.removeprefix("--").replace("-", "_").upper()
+
+    def shown(self, text: str) -> str:
+        """A value of it, without secrets."""
+        from metasnapshot import shown_url  # noqa: PLC0415 - only what is shown needs it
+
+        plain = shown_url(text)
+        if not self.is_secret:
+            return plain
+        end = re.match(r"\s*(?:[A-Za-z][\w+.-]*://[^/?#\s]*|\S*)", plain)
+        kept = end[0] if end else ""
+        return kept if kept == plain else f"{kept} {HIDDEN}"
 
 
 SETTINGS = (
@@ -72,6 +94,12 @@ SETTINGS = (
     Setting("backup", "rw_version", "--rw-version"),
     Setting("verify", "level", "--level", "rows"),
     Setting("verify", "if_older_than", "--if-older-than"),
+    Setting("audit", "log", "--audit-log"),
+    Setting("events", "on_failure", "--on-failure", is_secret=True),
+    Setting("events", "on_success", "--on-success", is_secret=True),
+    Setting("events", "webhook", "--webhook", is_secret=True),
+    Setting("events", "webhook_on", "--webhook-on", "any"),
+    Setting("events", "timeout", "--hook-timeout", "30s"),
 )
 LOCATIONS = (
     "--meta-store",
@@ -82,6 +110,8 @@ LOCATIONS = (
     "--hummock-storage-directory",
 )
 """Settings that say where what belongs to one cluster is; a password is no other's either."""
+FOLLOWING = tuple(item.option for item in SETTINGS if item.table in ("audit", "events"))
+"""Options that say who is told of a run."""
 _SERVICE = (
     rf"{ENVIRONMENT_PREFIX}(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?"
     r"|PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR))"
@@ -195,6 +225,11 @@ def check_environment(environment: Mapping[str, str] | None = None) -> None:
             raise unknown(f"unknown environment variable {name}", name, known)
 
 
+def is_our_own(name: str) -> bool:
+    """Whether a variable of the environment is one that we, or a client of a store, read."""
+    return name.startswith(OUR_OWN)
+
+
 def _is_of_kubernetes(name: str, value: str) -> bool:
     """Whether a variable is one that Kubernetes gives every container of a namespace in which a
     service has our name, or one that begins with it.
@@ -223,8 +258,15 @@ def resolve(values: Mapping[str, Value]) -> dict[Setting, Value]:
         elif item.option in values:
             found[item] = values[item.option]
         else:
-            found[item] = Value(item.default, DEFAULT if item.default else "not set")
+            found[item] = Value(item.default, DEFAULT if item.default else NOT_SET)
     return found
+
+
+def is_followed(values: Mapping[str, Value], typed: Mapping[str, str | None]) -> bool:
+    """Whether anybody is to be told of a run, by what is set or by what was typed."""
+    known = resolve(values)
+    followers = [item for item in known if item.option in FOLLOWING and not item.default]
+    return any(known[item].text or typed.get(item.option) is not None for item in followers)
 
 
 def _pairs(content: Any) -> list[tuple[str, Any]]:

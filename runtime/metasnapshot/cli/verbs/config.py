@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import cyclopts
 
-from metasnapshot import shown_url
 from metasnapshot.cli.options import Json
 from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import Setting, Value, resolve
@@ -26,7 +25,7 @@ def show(*, json: Json = False) -> int:
         say_json(document(found))
         return 0
     rows = [
-        [item.option, shown_url(value.text or "-"), value.origin] for item, value in found.items()
+        [item.option, item.shown(value.text or "-"), value.origin] for item, value in found.items()
     ]
     table([["option", "value", "origin"], *rows])
     return 0
@@ -40,7 +39,7 @@ def document(found: Mapping[Setting, Value]) -> Document:
                 "option": item.option,
                 "key": f"{item.table}.{item.key}",
                 "variable": item.variable,
-                "value": None if value.text is None else shown_url(value.text),
+                "value": None if value.text is None else item.shown(value.text),
                 "origin": value.origin,
             }
             for item, value in found.items()

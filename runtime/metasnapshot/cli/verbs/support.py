@@ -17,7 +17,7 @@ from metasnapshot.cli.options import Directory, Json
 from metasnapshot.cli.parameters import FLAT
 from metasnapshot.cli.run import current
 from metasnapshot.cli.screen import bad, good
-from metasnapshot.cli.settings import resolve
+from metasnapshot.cli.settings import is_our_own, resolve
 from metasnapshot.cli.snapshots import snapshot_document
 from metasnapshot.cli.text import Document, note, say, say_json, shown_text, spelt_size
 from metasnapshot.cli.verbs.check import document as check_document
@@ -111,8 +111,8 @@ class Parts:
 
     def _settings(self) -> Document:
         """Every setting; and which variables of ours, of Kubernetes and of clouds there are."""
-        named = ("METASNAPSHOT_", "AWS_", "AZURE_", "GOOGLE_", "PG", "RW_", "KUBERNETES_")
-        names = sorted(name for name in os.environ if name.startswith(named))
+        named = ("KUBERNETES_",)
+        names = sorted(name for name in os.environ if is_our_own(name) or name.startswith(named))
         return config_document(resolve(current().configuration.values)) | {"variables": names}
 
     def _metrics(self) -> Document:

@@ -90,11 +90,10 @@ def _keep_watch(round_: Round, every: timedelta, rounds: int | None) -> int:
     code = number = 0
     try:
         while True:
-            with current().metrics.timed("backup") as timed:
-                code = timed.code = round_.run(
-                    lambda: watcher.renew(every * 2 + timedelta(minutes=10))
-                )
             number += 1
+            code = _one_round(
+                round_, number, lambda: watcher.renew(every * 2 + timedelta(minutes=10))
+            )
             if rounds is not None and number >= rounds:
                 return code
             time.sleep(min(every.total_seconds(), TIMEOUT_MAX))
@@ -105,6 +104,22 @@ def _keep_watch(round_: Round, every: timedelta, rounds: int | None) -> int:
     finally:
         with suppress(MetasnapshotError):  # the next watcher waits for its time, no more
             watcher.leave()
+
+
+def _one_round(round_: Round, number: int, renew: Callable[[], None]) -> int:
+    """A round, and what those hear of it who want to be told; returns its exit code."""
+    run = current()
+    with run.round(number) as outcome:
+        try:
+            with run.metrics.timed("backup") as timed:
+                timed.code = outcome.code = round_.run(renew)
+        except BaseException as error:  # it ends the run, and is told with that
+            outcome.stop(error)
+            run.end(round_.log.failure)
+            raise
+        run.end(round_.log.failure)
+        run.tell()
+    return outcome.code
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,7 @@ class Round:
             WatchedByOthers: another process does so.
         """
         try:
+            current().begin()
             renew()
             self.found.require_one_cluster()  # stops where nobody knows which are to be counted
             result = self._back_up()
