@@ -24,6 +24,7 @@ BLOCKS = {
     "servers": ("restores.py",),
     "remote": ("remote.py",),
     "objects": ("objects.py",),
+    "scale": ("scale.py",),
     "time": ("times.py",),
 }
 """Each block with the benchmark that prints it."""
