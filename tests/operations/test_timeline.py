@@ -42,9 +42,9 @@ def changed(path: Path, change: Callable[[Sections], object], *, back: bool = Fa
     """What a timeline says of a shop before and after a change, or the other way round."""
     made = [shop(1).finished(), shop(2).finished()]
     change(made[0 if back else 1].sections)
-    (step,) = told(laid(path, made)).steps
-    assert (step.earlier.id, step.later.id) == (1, 2)
-    return list(step.events)
+    steps = told(laid(path, made)).steps
+    assert [(step.earlier.id, step.later.id) for step in steps] == [(1, 2)]
+    return list(steps[0].events)
 
 
 @pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES.keys())
