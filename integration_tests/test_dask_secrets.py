@@ -7,8 +7,10 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
+import distributed  # its defaults are there before they are changed
 import pytest
 from certificates import write_server
 from dask.config import set as configured  # pyright: ignore[reportMissingTypeStubs]
@@ -23,6 +25,7 @@ from metasnapshot.operations.spread import batch
 from metasnapshot.store.url import open_store
 
 PLANTED = "pl4nt3d"
+assert distributed.__name__ == "distributed"
 FULL = (*BACKUP, "--hummock-storage-directory", "data")
 
 
@@ -59,6 +62,7 @@ class Wire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self.sent = bytearray()
+        self._sockets = [self._listener]
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -68,6 +72,7 @@ class Wire:
             except OSError:
                 return
             scheduler = socket.create_connection(self._place)
+            self._sockets += [client, scheduler]
             for pair in ((client, scheduler, self.sent), (scheduler, client, bytearray())):
                 threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
@@ -81,7 +86,10 @@ class Wire:
             return
 
     def close(self) -> None:
-        self._listener.close()
+        for each in self._sockets:
+            with suppress(OSError):  # the other side may have hung up
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
 
 
 def urls(world: ObjectWorld, server: MemoryServer) -> tuple[str, str]:
@@ -161,7 +169,7 @@ def test_a_line_of_tls(
             *BACKUP, *at(world, "one"), *line, *given, "--scheduler-key-file", key
         )
         assert (code, found.get("complete")) == (0, True), found
-        own = {"ca-file": ca, "client": {"cert": cert, "key": key}}
-        with configured({"distributed.comm.tls": own}):
+        own = {"ca-file": ca, "client.cert": cert, "client.key": key}
+        with configured({f"distributed.comm.tls.{name}": path for name, path in own.items()}):
             code, found = shell.answer(*BACKUP, *at(world, "two"), *line)
         assert (code, found.get("complete")) == (0, True), found
