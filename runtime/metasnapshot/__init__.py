@@ -24,6 +24,7 @@ from metasnapshot.surface import HOMES
 from metasnapshot.version import VERSION as __version__  # noqa: N811 - what Python calls it
 
 if TYPE_CHECKING:
+    from metasnapshot.catalogue.facts import DrillNote
     from metasnapshot.catalogue.full_header import Header
     from metasnapshot.catalogue.manifest import Manifest, ManifestEntry
     from metasnapshot.catalogue.records import Taken
@@ -151,6 +152,7 @@ __all__ = [
     "CopiedObjects",
     "Coverage",
     "Diff",
+    "DrillNote",
     "DrillResult",
     "EtcdExport",
     "Event",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MODULES = {
+    "catalogue.facts": ("DrillNote",),
     "catalogue.full_header": ("Header",),
     "catalogue.manifest": (
         "Manifest",

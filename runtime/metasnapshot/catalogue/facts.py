@@ -50,6 +50,7 @@ class DrillNote(msgspec.Struct, frozen=True):
         ok: whether every row came back.
         rows: that were compared.
         engine: of the scratch database: sqlite, postgresql or mysql.
+        error: what ended it, by its kind, such as ChecksumMismatch; None if it ran to its end.
     """
 
     at: str
@@ -57,6 +58,7 @@ class DrillNote(msgspec.Struct, frozen=True):
     ok: bool
     rows: Annotated[int, msgspec.Meta(ge=0)]
     engine: str = ""
+    error: str | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -17,7 +17,15 @@ from metasnapshot.cli.run import current
 from metasnapshot.errors import MetasnapshotError
 
 if TYPE_CHECKING:
-    from metasnapshot import Backups, FullResult, Health, PinnedResult, Pins, VerifyResult
+    from metasnapshot import (
+        Backups,
+        DrillNote,
+        FullResult,
+        Health,
+        PinnedResult,
+        Pins,
+        VerifyResult,
+    )
 
 LEVELS: tuple[str, ...] = get_args(Level)
 
@@ -93,8 +101,7 @@ def tell_health(found: Backups, health: Health) -> None:
     if not metrics.are_wanted:
         return
     with suppress(MetasnapshotError):
-        if (drill := found.last_drill()) is not None:
-            tell_drill(drill.at, drill.seconds, ok=drill.ok)
+        tell_drill(found.last_drill())
 
 
 def tell_verified(found: Backups, results: Sequence[VerifyResult]) -> None:
@@ -134,14 +141,14 @@ def tell_pins(found: Backups, pins: Pins) -> None:
         tell_missing("pins", [pins.lost.missing])
 
 
-def tell_drill(at: str, seconds: float, *, ok: bool) -> None:
-    """A rehearsal of a restore: when (ISO 8601), how long it took, and whether every row came
-    back.
-    """
+def tell_drill(drill: DrillNote | None) -> None:
+    """The last rehearsal of a restore, if there was one."""
+    if drill is None:
+        return
     metrics = current().metrics
-    metrics.set("metasnapshot_drill_timestamp_seconds", _seconds(at))
-    metrics.set("metasnapshot_drill_duration_seconds", seconds)
-    metrics.set("metasnapshot_drill_success", ok)
+    metrics.set("metasnapshot_drill_timestamp_seconds", _seconds(drill.at))
+    metrics.set("metasnapshot_drill_duration_seconds", drill.seconds)
+    metrics.set("metasnapshot_drill_success", drill.ok)
 
 
 def _seconds(at: str) -> float:

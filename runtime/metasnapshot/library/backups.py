@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from metasnapshot.operations.area_costs import AreaCosts
     from metasnapshot.operations.copy import Copied
     from metasnapshot.operations.crew import Pace
-    from metasnapshot.operations.drill import DrillResult
     from metasnapshot.operations.expire import Policy
     from metasnapshot.operations.gc_objects import UnneededObjects
     from metasnapshot.operations.pins import Pins
@@ -274,19 +273,6 @@ class Backups(BackupDirectory):
         from metasnapshot.operations.area_costs import area_costs
 
         return area_costs(self.repository, [self.id_of(each) for each in ids] or list(self.ids()))
-
-    def drill(self, snapshot_id: SnapshotId = "latest") -> DrillResult:
-        """Prove that a snapshot restores: into a scratch store, backed up again, compared. What
-        came of it is noted in the directory, where that can be written.
-
-        Raises:
-            SnapshotNotFound: the manifest has no such id.
-            DamageError: it is damaged.
-            UnknownFormat: it is in the V1 format.
-        """
-        from metasnapshot.library.rehearsing import rehearse
-
-        return rehearse(self.repository, self.id_of(snapshot_id))
 
     def serving(self, table_id: int, epoch: int, release: str | None = None) -> ManifestEntry:
         """The snapshot that serves a table at an epoch, as SET QUERY_EPOCH finds it.

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from metasnapshot.format.reader import SnapshotReader
     from metasnapshot.format.snapshot import MetaSnapshot
     from metasnapshot.library.listing import ListedSnapshot, Listing
+    from metasnapshot.library.meta_stores import MetaStore
     from metasnapshot.library.moments import PickedSnapshot
     from metasnapshot.operations.check import Health
+    from metasnapshot.operations.drill import DrillResult
     from metasnapshot.operations.show import Summary
 
 DIRECTORY = "backup"
@@ -44,6 +46,9 @@ class BackupDirectory:
         cluster: where snapshots of several clusters lie, look at those of this one.
         context: tries, times, authorities, and who is told of progress.
     """
+
+    rehearsed: DrillNote | None = None
+    """What came of the last `drill` of this object; None if nothing was rehearsed."""
 
     def __init__(
         self,
@@ -227,3 +232,37 @@ class BackupDirectory:
         from metasnapshot.operations.check import check
 
         return check(self.repository, max_age, min_count, full=full)
+
+    def drill(
+        self,
+        snapshot_id: SnapshotId = "latest",
+        *,
+        against: MetaStore | None = None,
+        cut_timestamps: bool = False,
+    ) -> DrillResult:
+        """Prove that a snapshot restores: into a scratch store, backed up again, compared. What
+        came of it, well or not, is noted in the directory, where that can be written, and in
+        `rehearsed`.
+
+        Args:
+            snapshot_id: which one.
+            against: an empty database to restore into; everything that is made there is dropped
+                again. By default a SQLite file in TMPDIR.
+            cut_timestamps: cut them to what the database holds, as a restore does; what is left
+                of them is compared.
+
+        Raises:
+            SnapshotNotFound: the manifest has no such id.
+            DamageError: it is damaged.
+            UnknownFormat: it is in the V1 format.
+            TargetNotEmpty: the database has tables.
+            ConflictError: another drill is at work on it.
+        """
+        from metasnapshot.library.rehearsing import Rehearsal
+
+        number = self.id_of(snapshot_id)
+        rehearsal = Rehearsal(self.repository, number, against, cut_timestamps=cut_timestamps)
+        try:
+            return rehearsal.run()
+        finally:
+            self.rehearsed = rehearsal.note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ from metasnapshot.store.shown_url import shown_url
 
 if TYPE_CHECKING:
     from metasnapshot.metastore.connect import MetaStore as OpenedStore
+
+
+DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,6 +44,25 @@ class MetaStore:
         from metasnapshot.metastore.url import parse_url
 
         return parse_url(self.url).get_backend_name()
+
+    def is_same_place(self, other: MetaStore) -> bool:
+        """Whether two URLs name one database: by engine, host, port and name, or by file.
+
+        Raises:
+            UsageError: one of them is not valid, or its engine is not supported.
+        """
+        return self._place() == other._place()
+
+    def _place(self) -> tuple[str, str, int, str]:
+        from metasnapshot.metastore.engines import engine_named
+        from metasnapshot.metastore.url import parse_url
+
+        url = parse_url(self.url)
+        engine = engine_named(url.get_backend_name())
+        if engine.is_file:
+            return engine.name, "", 0, os.path.realpath(url.database or "")
+        port = url.port or DEFAULT_PORTS[engine.name]
+        return engine.name, url.host or "localhost", port, url.database or ""
 
     def connect(self, *, may_create: bool = False) -> AbstractContextManager[OpenedStore]:
         """Connect to it, for the block.

@@ -71,6 +71,14 @@ class ServerEngine(Protocol):
         """
         ...
 
+    def drilling(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """A transaction that keeps other drills out, and nobody else.
+
+        Raises:
+            ConflictError: another drill is at work.
+        """
+        ...
+
     def reason(self, error: Any, *, is_unreachable: bool) -> Reason:
         """What a driver's error comes to. No value of a row is repeated: it may be a secret."""
         ...
@@ -131,6 +139,12 @@ class ServerStore:
         """See MetaStore."""
         with self._connection(self._server.writing) as connection:
             yield connection
+
+    @contextmanager
+    def drilling(self) -> Generator[None]:
+        """See MetaStore."""
+        with self._connection(self._server.drilling):
+            yield
 
     @contextmanager
     def _connection(

@@ -49,10 +49,10 @@ class Session:
     url: str
     lock_wait_s: float = LOCK_WAIT_S
 
-    def locked_by(self, holder: str) -> ConflictError:
-        """Another restore holds the lock that keeps us out."""
+    def locked_by(self, holder: str, what: str = "restore") -> ConflictError:
+        """Another restore, or drill, holds the lock that keeps us out."""
         return ConflictError(
-            f"another restore is at work on {self.url}: {holder}", hint="wait until it has ended"
+            f"another {what} is at work on {self.url}: {holder}", hint="wait until it has ended"
         )
 
     def blocked(self, table: str, blocker: Blocker | None, end: str) -> ConflictError:

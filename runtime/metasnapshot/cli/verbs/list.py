@@ -105,9 +105,8 @@ def _proved(item: ListedSnapshot) -> Part:
     text = f"{verified.level} {shown_time(verified.at)}" if verified else "never"
     if drill is None:
         return good(text) if verified else doubtful(text)
-    if not drill.ok:
-        return bad(f"{text}, drill failed {shown_time(drill.at)}")
-    return good(f"{text}, drilled {shown_time(drill.at)}")
+    when = f"{shown_time(drill.at)} ({drill.engine or 'unknown'}, {drill.seconds:.0f} s)"
+    return good(f"{text}, drilled {when}") if drill.ok else bad(f"{text}, drill failed {when}")
 
 
 def _objects(item: ListedSnapshot) -> str:

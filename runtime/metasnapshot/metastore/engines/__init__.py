@@ -57,6 +57,16 @@ class MetaStore(Protocol):
         """
         ...
 
+    def drilling(self) -> AbstractContextManager[None]:
+        """Keep other drills out of the store for the block; it is no transaction of theirs.
+
+        Raises:
+            AuthenticationError: user or password is wrong.
+            ConflictError: another one is at work on it.
+            DatabaseError: the store cannot be reached.
+        """
+        ...
+
 
 class Engine(Protocol):
     """What differs from engine to engine."""
@@ -157,6 +167,16 @@ class Engine(Protocol):
 
     def triggers(self, connection: sa.Connection) -> Sequence[Any]:
         """Table, kind and name of triggers and rules; those that are switched off do nothing."""
+        ...
+
+    def charset(self, connection: sa.Connection) -> tuple[str, str]:
+        """Character set and collation of the database, where making tables changes them; else two
+        empty texts.
+        """
+        ...
+
+    def set_charset(self, connection: sa.Connection, charset: str, collation: str) -> None:
+        """Put them back. This commits."""
         ...
 
     def fire_deferred(self, connection: sa.Connection) -> None:

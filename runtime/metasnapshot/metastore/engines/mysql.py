@@ -22,7 +22,8 @@ from metasnapshot.metastore.values import Forms
 from metasnapshot_models.definitions import Column
 
 RESTORE_LOCK = "metasnapshot-restore"
-"""What the name of the restore's lock begins with. Locks are the whole server's, and have 64
+DRILL_LOCK = "metasnapshot-drill"
+"""What the names of these two locks begin with. Locks are the whole server's, and have 64
 characters at most: a hash of the database's name follows.
 """
 _SETTINGS = (
@@ -125,18 +126,33 @@ class Mysql:
 
     @contextmanager
     def writing(self, connection: sa.Connection) -> Generator[None]:
-        """See ServerEngine. Where names of databases know no case, nor does the lock's."""
+        """See ServerEngine."""
         with connection.begin():
-            statement = "SELECT database(), @@lower_case_table_names"
-            database, folds = connection.exec_driver_sql(statement).one()
-            database = str(database).lower() if folds else str(database)
-            name = f"{RESTORE_LOCK}-{xxhash.xxh64_hexdigest(database.encode())}"
-            if not connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar():
-                raise session_of(connection).locked_by(_holder(connection, name))
+            _take_lock(connection, RESTORE_LOCK, "restore")
             connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
             locks.look_at_tables(connection)
             yield
             _check_foreign_keys(connection)
+
+    @contextmanager
+    def drilling(self, connection: sa.Connection) -> Generator[None]:
+        """See ServerEngine. The lock ends with the session."""
+        with connection.begin():
+            _take_lock(connection, DRILL_LOCK, "drill")
+            yield
+
+    def charset(self, connection: sa.Connection) -> tuple[str, str]:
+        """See Engine."""
+        statement = "SELECT @@character_set_database, @@collation_database"
+        charset, collation = connection.exec_driver_sql(statement).one()
+        return str(charset), str(collation)
+
+    def set_charset(self, connection: sa.Connection, charset: str, collation: str) -> None:
+        """See Engine."""
+        if charset.isidentifier() and collation.isidentifier():
+            connection.exec_driver_sql(
+                f"ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}"
+            )
 
     def reason(self, error: Any, *, is_unreachable: bool) -> Reason:
         """See ServerEngine."""
@@ -196,6 +212,20 @@ class Mysql:
     def declared(self, connection: sa.Connection, table: str) -> Declared:
         """See Engine."""
         return Declared(counted=counted_columns(connection, table))
+
+
+def _take_lock(connection: sa.Connection, prefix: str, what: str) -> None:
+    """Keep others out who do the same. Where names of databases know no case, nor does the lock's.
+
+    Raises:
+        ConflictError: somebody else does it.
+    """
+    statement = "SELECT database(), @@lower_case_table_names"
+    database, folds = connection.exec_driver_sql(statement).one()
+    database = str(database).lower() if folds else str(database)
+    name = f"{prefix}-{xxhash.xxh64_hexdigest(database.encode())}"
+    if not connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar():
+        raise session_of(connection).locked_by(_holder(connection, name), what)
 
 
 def _holder(connection: sa.Connection, name: str) -> str:

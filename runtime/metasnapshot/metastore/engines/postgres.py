@@ -24,12 +24,14 @@ from metasnapshot_models.definitions import Column
 
 LOCK_KEY = 0x6D657461736E6170
 """PostgreSQL's advisory locks are numbers; this one reads `metasnap`."""
+DRILL_KEY = LOCK_KEY + 1
+"""That of drills, in which restores take the other."""
 _APPLICATION_BYTES = 63
-_HOLDER = f"""
+_HOLDER = """
 SELECT l.pid, a.usename, a.client_addr, a.application_name, a.xact_start
 FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.classid = {LOCK_KEY >> 32} AND l.objid = {LOCK_KEY & 0xFFFFFFFF}
+  AND l.classid = %(high)s AND l.objid = %(low)s
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _TRIGGERS = """
@@ -114,11 +116,22 @@ class Postgres:
         with self._locked(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"):
             taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOCK_KEY})")
             if not taken.scalar():
-                raise session_of(connection).locked_by(_holder(connection))
+                raise session_of(connection).locked_by(_holder(connection, LOCK_KEY))
             name = f"metasnapshot, {this_holder()}".encode("ascii", "replace")[:_APPLICATION_BYTES]
             connection.exec_driver_sql(
                 "SELECT set_config('application_name', %s, true)", (name.decode(),)
             )
+            yield
+
+    @contextmanager
+    def drilling(self, connection: sa.Connection) -> Generator[None]:
+        """See ServerEngine. It has no snapshot, and so keeps nobody's vacuum waiting."""
+        with connection.begin():
+            locks.set_limits(connection)
+            taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({DRILL_KEY})")
+            if not taken.scalar():
+                holder = _holder(connection, DRILL_KEY)
+                raise session_of(connection).locked_by(holder, "drill")
             yield
 
     @contextmanager
@@ -193,6 +206,13 @@ class Postgres:
         """See Engine."""
         return connection.exec_driver_sql(_TRIGGERS).fetchall()
 
+    def charset(self, connection: sa.Connection) -> tuple[str, str]:  # noqa: ARG002 - MySQL's
+        """See Engine."""
+        return "", ""
+
+    def set_charset(self, connection: sa.Connection, charset: str, collation: str) -> None:
+        """See Engine."""
+
     def fire_deferred(self, connection: sa.Connection) -> None:
         """See Engine."""
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
@@ -202,9 +222,10 @@ class Postgres:
         return Declared(counted=counted_columns(connection, table))
 
 
-def _holder(connection: sa.Connection) -> str:
+def _holder(connection: sa.Connection, key: int) -> str:
     """Who holds the advisory lock. Whom this user may not see has a process id alone."""
-    row = connection.exec_driver_sql(_HOLDER).fetchone()
+    halves = {"high": key >> 32, "low": key & 0xFFFFFFFF}
+    row = connection.exec_driver_sql(_HOLDER, halves).fetchone()
     if row is None:
         return "its holder has just ended"
     pid, user, address, application, since = row

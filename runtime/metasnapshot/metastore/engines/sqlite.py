@@ -94,6 +94,13 @@ class Sqlite:
         """See Engine."""
         return connection.exec_driver_sql(_TRIGGERS).fetchall()
 
+    def charset(self, connection: sa.Connection) -> tuple[str, str]:  # noqa: ARG002 - MySQL's
+        """See Engine."""
+        return "", ""
+
+    def set_charset(self, connection: sa.Connection, charset: str, collation: str) -> None:
+        """See Engine."""
+
     def fire_deferred(self, connection: sa.Connection) -> None:
         """See Engine. Triggers act at once."""
 

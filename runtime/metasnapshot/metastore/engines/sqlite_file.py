@@ -28,6 +28,7 @@ from metasnapshot.metastore.engines.sqlite_copy import (
     is_in_wal_mode,
     needs_rollback,
 )
+from metasnapshot.metastore.engines.sqlite_drill import drilled
 from metasnapshot.metastore.results import closing_results
 from metasnapshot.metastore.url_options import require_sqlite_options
 from metasnapshot.store.scratch import scratch_directory
@@ -108,6 +109,12 @@ class SqliteStore:
             if broken:
                 tables = ", ".join(sorted({f"{row[0]} -> {row[2]}" for row in broken}))
                 raise InconsistentStore(f"{len(broken)} rows break foreign keys: {tables}")
+
+    @contextmanager
+    def drilling(self) -> Generator[None]:
+        """See MetaStore."""
+        with drilled(self._path, self.url, self._lock_wait_s):
+            yield
 
     @property
     def is_missing(self) -> bool:

@@ -102,7 +102,8 @@ def _of_directory(directory: Directory, now: datetime) -> Iterator[Sentence]:
         number, drill = max(drills, key=lambda pair: _time(pair[1].at))
         text = f"A restore of snapshot {number} was rehearsed {_ago(drill.at, now)}"
         if not drill.ok:
-            yield Sentence(BAD, f"{text}, and rows were missing or different.")
+            why = "rows were missing or different" if drill.error is None else drill.error
+            yield Sentence(BAD, f"{text} and failed: {why}.")
         else:
             level = DOUBTFUL if now - _time(drill.at) > OLD else GOOD
             took = spelt(timedelta(seconds=max(1, round(drill.seconds))))
