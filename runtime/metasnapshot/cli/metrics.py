@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +116,11 @@ class Metrics:
         """
         if not self.are_wanted:
             return
+        with _alone(self.path):
+            self._add(verb, code, seconds)
+
+    def _add(self, verb: str, code: int, seconds: float) -> None:
+        """Add this run to what the file has, while nobody else does."""
         labels = self._labels()
         values = _taken_over(self._earlier(), verb, labels)
         for (name, which), value in self.values.items():
@@ -225,6 +230,29 @@ def parse(text: str) -> dict[str, float]:
             except ValueError:
                 continue
     return found
+
+
+@contextmanager
+def _alone(path: Path | None) -> Generator[None]:
+    """Keep other runs from adding to the same file, for the block: what one of them reads there and
+    writes again would lack what this one adds. The lock is that of the folder, and leaves no file
+    behind; where a file system locks no folders, such as NFS, nobody is kept off.
+    """
+    import fcntl  # noqa: PLC0415 - seldom asked for
+
+    if path is None:
+        yield
+        return
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from shell import Shell
 from metasnapshot.cli.clusters import crew, fleet
 from metasnapshot.cli.clusters.crew import Crew
 from metasnapshot.cli.clusters.fit import FIT, REASONS, words_of
-from metasnapshot.cli.clusters.fleet import code_of
+from metasnapshot.cli.clusters.summary import code_of
 from metasnapshot.cli.verbs import find_verbs
 
 OK = 'print("fine")'

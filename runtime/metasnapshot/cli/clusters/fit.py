@@ -11,7 +11,7 @@ from metasnapshot.errors import UsageError
 
 FIT = (
     *("backup", "check", "config", "coverage", "drill", "expire", "gc", "list", "pins"),
-    *("report", "storage", "support", "verify"),
+    *("report", "storage", "support", "verify", "watch"),
 )
 ONE_SNAPSHOT = "it is about snapshots of one directory, and an id means another one in each"
 REASONS = {
@@ -30,7 +30,6 @@ REASONS = {
     "restore": "it writes into one meta store, and somebody looks at its plan first",
     "show": ONE_SNAPSHOT,
     "tables": ONE_SNAPSHOT,
-    "watch": "each cluster has a watch of its own",
 }
 """Why the others do not."""
 OPTIONS = {
@@ -38,6 +37,10 @@ OPTIONS = {
     "coverage": {
         "--scaffold": "it is about the release of one cluster",
         "--write": "it writes files for the release of one cluster",
+    },
+    "watch": {
+        "--metrics-port": "each watcher would want it, and --metrics-file is for all of them",
+        "--metrics-address": "each watcher would want it, and --metrics-file is for all of them",
     },
 }
 """Options of those that do which do not go with it, and why."""
