@@ -1,4 +1,4 @@
-"""Counts and spans of time in plain words."""
+"""Counts, spans of time and subjects in plain words."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ _UNITS = (
 def counted(number: int, what: str) -> str:
     """`1 snapshot`, `2 snapshots`."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def about(subject: str, text: str) -> str:
+    """`snapshot 6: it is damaged`; a text that begins with its subject keeps it, and gets no second
+    one.
+    """
+    is_said = text.startswith((f"{subject}:", f"{subject} ", f"{subject},"))
+    return text if is_said else f"{subject}: {text}"
 
 
 def spelt(span: timedelta) -> str:

@@ -99,8 +99,8 @@ def test_a_damaged_newest_is_a_problem(backups: Repository) -> None:
     assert (found.newest_id, list(found.damaged)) == (2, [7])
     assert found.newest_size == file(backups, 2).stat().st_size
     (text,) = found.problems
-    assert text.startswith("snapshot 7: ")
-    assert found.damaged[7] in text
+    assert text.startswith("snapshot 7 (")
+    assert text == found.damaged[7]
 
 
 def test_a_lost_newest_is_a_problem(backups: Repository) -> None:
@@ -243,3 +243,13 @@ def test_notes_that_are_none_are_a_problem(backups: Repository) -> None:
     found = problems(backups, least=9)
     assert "metasnapshot.json is damaged" in found[0]
     assert found[1:] == ("3 snapshots, not 9",)
+
+
+@pytest.mark.parametrize("size", [0, 20, 900])
+def test_a_damaged_one_is_named_once(size: int, backups: Repository) -> None:
+    """However it is damaged, its problem begins with its id and does not repeat it."""
+    path = file(backups, 7)
+    path.write_bytes(path.read_bytes()[:size])
+    (text,) = problems(backups)
+    assert text.startswith("snapshot 7")
+    assert text.count("snapshot 7") == 1

@@ -17,7 +17,7 @@ from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.times import newest_first
 from metasnapshot.errors import DamageError, MetasnapshotError, UnknownFormat
-from metasnapshot.spans import counted, spelt
+from metasnapshot.spans import about, counted, spelt
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _damaged(repository: Repository, damaged: Mapping[int, str]) -> list[str]:
     """Which bases are gone, with all deltas that are lost by it; and what else does not verify."""
     lost = lost_bases(repository)
     told = {number for ids, _ in lost for number in ids}
-    others = [f"snapshot {n}: {why}" for n, why in damaged.items() if n not in told]
+    others = [about(f"snapshot {n}", why) for n, why in damaged.items() if n not in told]
     return [why for _, why in lost] + others
 
 

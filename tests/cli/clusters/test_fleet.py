@@ -247,6 +247,7 @@ def test_a_verb_that_is_not_for_all_is_refused(verb: str, three: Shell, act: Act
         (("report", "--to", "r.html"), "--to r.html would be the file of every cluster"),
         (("support", "--to=b.zip"), "such as support-{cluster}.zip"),
         (("report", "--to", "{cluster}/r.html"), "would be the file of every cluster"),
+        (("timeline", "--html", "t.html"), "such as timeline-{cluster}.html"),
         ((), "--all-clusters needs a verb"),
     ],
 )
@@ -274,6 +275,8 @@ def test_the_file_of_each_is_its_own() -> None:
     assert words_of("support", ["support", "--to={cluster}.zip", "--color=never"], "b") == [
         *("--cluster", "b", "support", "--to=b.zip")
     ]
+    words = ["timeline", "--to", "2h", "--html", "{cluster}.html"]
+    assert words_of("timeline", words, "b")[2:] == [*words[:-1], "b.html"]
     assert words_of("list", ["list", "--x", "{cluster}"], "b")[-1] == "{cluster}"
 
 

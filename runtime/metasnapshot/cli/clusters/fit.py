@@ -11,7 +11,7 @@ from metasnapshot.errors import UsageError
 
 FIT = (
     *("backup", "check", "config", "coverage", "drill", "expire", "gc", "list", "pins"),
-    *("report", "storage", "support", "verify", "watch"),
+    *("report", "storage", "support", "timeline", "verify", "watch"),
 )
 ONE_SNAPSHOT = "it is about snapshots of one directory, and an id means another one in each"
 REASONS = {
@@ -44,8 +44,8 @@ OPTIONS = {
     },
 }
 """Options of those that do which do not go with it, and why."""
-FILES = ("report", "support")
-"""Verbs that write a file each."""
+FILES = {"report": "--to", "support": "--to", "timeline": "--html"}
+"""Verbs that write a file each, and the option that names it."""
 PLACE = "{cluster}"
 """What stands for a cluster's name in the name of such a file."""
 
@@ -67,10 +67,11 @@ def require_fit(verb: str | None, words: Sequence[str]) -> str:
         if reason is not None:
             name = word.partition("=")[0]
             raise UsageError(f"{name} does not go with {ALL}: {reason}", hint=f"take {NAME} NAME")
-    to = value_of(words, "--to")
-    if verb in FILES and to is not None and PLACE not in Path(to).name:
+    option = FILES.get(verb, "")
+    to = value_of(words, option)
+    if to is not None and PLACE not in Path(to).name:
         raise UsageError(
-            f"--to {to} would be the file of every cluster",
+            f"{option} {to} would be the file of every cluster",
             hint=f"put {PLACE} into its name, such as {verb}-{PLACE}{Path(to).suffix}",
         )
     return verb
@@ -105,6 +106,6 @@ def words_of(verb: str, words: Sequence[str], cluster: str) -> list[str]:
             is_value = not equals
             continue
         before = words[number - 1] if number else ""
-        is_path = is_option and verb in FILES and (before == "--to" or name == "--to")
+        is_path = is_option and FILES.get(verb) in (before, name)
         found.append(word.replace(PLACE, cluster) if is_path else word)
     return found

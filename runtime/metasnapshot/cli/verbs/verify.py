@@ -29,6 +29,7 @@ from metasnapshot.cli.text import (
     tell,
 )
 from metasnapshot.errors import SOME_FAILED, DamageError, UsageError
+from metasnapshot.spans import about
 
 if TYPE_CHECKING:
     from metasnapshot import ContentResult
@@ -106,11 +107,7 @@ def _print(result: VerifyResult) -> None:
     for finding in (*result.findings.kept, *of_objects):
         tell(finding)
     if result.error is not None:
-        text, name = str(result.error), f"snapshot {result.snapshot_id}"
-        complain(
-            text if text.startswith((f"{name}:", f"{name} (")) else f"{name}: {text}",
-            result.error.hint,
-        )
+        complain(about(f"snapshot {result.snapshot_id}", str(result.error)), result.error.hint)
         return
     if not result.remembered:
         note("the notes cannot be written: this verification will not be remembered")
