@@ -247,6 +247,7 @@ def test_a_verb_that_is_not_for_all_is_refused(verb: str, three: Shell, act: Act
         (("report", "--to", "r.html"), "--to r.html would be the file of every cluster"),
         (("support", "--to=b.zip"), "such as support-{cluster}.zip"),
         (("report", "--to", "{cluster}/r.html"), "would be the file of every cluster"),
+        (("drill", "--against=sqlite:///x"), "one database would take the rows of every cluster"),
         (("timeline", "--html", "t.html"), "such as timeline-{cluster}.html"),
         ((), "--all-clusters needs a verb"),
     ],

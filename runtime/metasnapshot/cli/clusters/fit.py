@@ -38,6 +38,7 @@ OPTIONS = {
         "--scaffold": "it is about the release of one cluster",
         "--write": "it writes files for the release of one cluster",
     },
+    "drill": {"--against": "one database would take the rows of every cluster"},
     "watch": {
         "--metrics-port": "each watcher would want it, and --metrics-file is for all of them",
         "--metrics-address": "each watcher would want it, and --metrics-file is for all of them",
