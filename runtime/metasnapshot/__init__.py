@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from metasnapshot.library.verifying import verify
     from metasnapshot.live.meta_node import MetaNode
     from metasnapshot.metastore.identity import find_same_meta_store
+    from metasnapshot.metastore.kinds import client_variables
     from metasnapshot.metastore.risectl_url import url_of_options
     from metasnapshot.operations.area_costs import AreaCosts
     from metasnapshot.operations.backup import BackupResult
@@ -233,6 +234,7 @@ __all__ = [
     "backup_live",
     "backup_pinned",
     "check_release",
+    "client_variables",
     "coverage",
     "create_schema",
     "diff",

@@ -115,6 +115,7 @@ MODULES = {
     "library.verifying": ("verify",),
     "live.meta_node": ("MetaNode",),
     "metastore.identity": ("find_same_meta_store",),
+    "metastore.kinds": ("client_variables",),
     "metastore.risectl_url": ("url_of_options",),
     "operations.area_costs": ("AreaCosts",),
     "operations.backup": ("BackupResult",),

@@ -34,6 +34,7 @@ def test_a_backup_there_and_back(shell: Shell) -> None:
         "format",
         "taken",
         "age",
+        "kind",
         "size",
         "cluster",
         "release",
@@ -42,7 +43,7 @@ def test_a_backup_there_and_back(shell: Shell) -> None:
         "remarks",
     ]
     assert re.fullmatch(
-        r"9   V2      20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  \d+ seconds?  131\.\d kB  \w{8}  "
+        r"9   V2      20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  \d+ seconds?  snapshot  131\.\d kB  \w{8}  "
         r"3\.0\.1 to 3\.0\.3  partial  never     nightly",
         row,
     )

@@ -66,7 +66,7 @@ def test_each_verb_says_what_it_did(outcome: Ran) -> None:
     [
         (("show", "77", *BACKUPS), 12, "snapshot id 77 not found"),
         (("verify", "9", *BACKUPS), 4, "checksum mismatch"),
-        (("check", *BACKUPS), 5, "snapshot 9: "),
+        (("check", *BACKUPS), 5, "snapshot 9 ("),
         (("copy", "--to", "fs://safe", *BACKUPS), 3, "checksum mismatch"),
         (("drill", "9", *BACKUPS), 4, "checksum mismatch"),
         (("rebuild-manifest", *BACKUPS), 3, "snapshot 9 gets no entry"),

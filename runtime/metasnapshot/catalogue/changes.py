@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from metasnapshot.catalogue.delta_changes import delete_deltas
-from metasnapshot.catalogue.delta_files import DELTA, delta_path
+from metasnapshot.catalogue.delta_files import DELTA
 from metasnapshot.catalogue.entry import describe
 from metasnapshot.catalogue.facts import CLOCK, Facts, drop_facts, facts_in
 from metasnapshot.catalogue.full_header import FULL, full_path
@@ -97,11 +97,10 @@ def reserve(repository: Repository, sequence: int) -> Generator[int]:
 
 def _was_taken(repository: Repository, number: int) -> bool:
     """Whether a backup that held this id, or a later one, ended since we looked; ours is the
-    reservation now, so it left its traces by now.
+    reservation now, so it left its traces by now: a delta counts as deleted before it is there.
     """
     return (
         repository.store.head(repository.path(number)) is not None
-        or repository.store.head(delta_path(repository.directory, number)) is not None
         or number <= max(repository.refresh_manifest().ids, default=0)
         or number <= read_ledger(repository.store, repository.directory).last_deleted
     )

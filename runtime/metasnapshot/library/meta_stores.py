@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from metasnapshot.metastore.connect import MetaStore as OpenedStore
 
 
-DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
-
-
 @dataclass(frozen=True, repr=False)
 class MetaStore:
     """A meta store. Nothing connects to it before an operation needs it.
@@ -55,13 +52,14 @@ class MetaStore:
 
     def _place(self) -> tuple[str, str, int, str]:
         from metasnapshot.metastore.engines import engine_named
+        from metasnapshot.metastore.kinds import KINDS
         from metasnapshot.metastore.url import parse_url
 
         url = parse_url(self.url)
         engine = engine_named(url.get_backend_name())
         if engine.is_file:
             return engine.name, "", 0, os.path.realpath(url.database or "")
-        port = url.port or DEFAULT_PORTS[engine.name]
+        port = url.port or KINDS[engine.name].port or 0
         return engine.name, url.host or "localhost", port, url.database or ""
 
     def connect(self, *, may_create: bool = False) -> AbstractContextManager[OpenedStore]:

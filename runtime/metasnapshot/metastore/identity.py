@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote
 
+from metasnapshot.metastore.kinds import SQLITE, kind_of
+
 _URL = re.compile(
     r"(?P<scheme>[^:]+)://(?:(?P<user>[^:/@?]*)(?::[^@]*)?@)?(?P<hosts>[^/?]*)"
     r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
 """As SQLAlchemy takes them apart; there may be several hosts, with commas between."""
-_KINDS = {"postgres": "postgresql", "mariadb": "mysql"}
-_PORTS = {"postgresql": "5432", "mysql": "3306"}
 _HERE = ("", "localhost", "127.0.0.1", "::1")
 """Names of this machine."""
 _OTHERS = {
@@ -46,9 +46,11 @@ def _identities(url: str) -> list[Identity]:
     found = _URL.fullmatch(url)
     if found is None:
         return [(url,)]
-    scheme = found["scheme"].lower().partition("+")[0]
-    kind = _KINDS.get(scheme, scheme)
-    if kind == "sqlite":
+    known = kind_of(url)
+    kind, port_there = found["scheme"].lower(), ""
+    if known is not None:
+        kind, port_there = known.name, str(known.port or "")
+    if known is SQLITE:
         path = found["database"] or ""
         return [] if path in ("", ":memory:") else [(kind, os.path.realpath(path))]
     said = {_plain(name): value for name, value in parse_qsl(found["query"] or "")}
@@ -60,7 +62,7 @@ def _identities(url: str) -> list[Identity]:
     places = [_host_and_port(host) for host in hosts]
     ports = ports if len(ports) == len(places) else ports * len(places)
     return [
-        (kind, host, port or said_port or _PORTS.get(kind, ""), database)
+        (kind, host, port or said_port or port_there, database)
         for (host, port), said_port in zip(places, ports, strict=False)
     ]
 

@@ -28,6 +28,7 @@ from metasnapshot.errors import (
     DamageError,
     MetasnapshotError,
     ObjectMissing,
+    SnapshotNotFound,
     StorageError,
 )
 from metasnapshot.hummock.objects import NeededObjects
@@ -188,8 +189,10 @@ class _Work:
         the wall clock, and no other life of the cluster has them.
         """
         number, store, own = header.snapshot_id, self._store, _epochs(self._made.entry)
-        entries = [entry for entry in self._repository.entries if entry.id == number]
-        if not own or own not in map(_epochs, entries):
+        try:
+            if not own or own != _epochs(self._repository.entry(number)):
+                return False
+        except SnapshotNotFound:
             return False
         if (delta := self._repository.delta(number)) is not None:
             return is_of_delta(header, delta)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from metasnapshot import client_variables
 from metasnapshot.cli.aliases import META_ADDRESS, OPTIONS, SQL, translate
 from metasnapshot.cli.run import current
 from metasnapshot.cli.settings import LOCATIONS, PASSWORD_VARIABLE, setting_of
@@ -21,9 +22,6 @@ CLUSTER_ID = "--cluster-id"
 UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 """The id of a cluster, which --cluster took before it took names; no table is named so."""
 VIA_META = "--via-meta"
-OF_POSTGRES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE", "PGPASSWORD")
-OF_MYSQL = ("MYSQL_PWD",)
-"""Variables of the databases' own clients that say where, or which password."""
 ELSEWHERE = "or leave out --cluster, and give every location"
 
 
@@ -152,13 +150,10 @@ def require_no_client_variable(url: str, cluster: str) -> None:
     Raises:
         UsageError: there is one.
     """
-    scheme = url.partition("://")[0].lower()
-    names = OF_POSTGRES if scheme.startswith("postgres") else ()
-    names = OF_MYSQL if scheme.startswith(("mysql", "mariadb")) else names
-    for name in names:
-        if name in os.environ:
-            is_password = name in ("PGPASSWORD", *OF_MYSQL)
-            option = "--meta-store-password-file" if is_password else "--meta-store"
+    places, password = client_variables(url)
+    for name in (*places, password):
+        if name is not None and name in os.environ:
+            option = "--meta-store-password-file" if name == password else "--meta-store"
             raise _refused(f"environment variable {name}", _place(option, cluster))
 
 

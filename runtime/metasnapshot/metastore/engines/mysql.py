@@ -14,6 +14,7 @@ from metasnapshot.metastore.ddl import Syntax
 from metasnapshot.metastore.engines import mysql_locks as locks
 from metasnapshot.metastore.engines.mysql_errors import driver_reason, reason
 from metasnapshot.metastore.engines.mysql_literals import MysqlTable
+from metasnapshot.metastore.kinds import MYSQL
 from metasnapshot.metastore.schema import Declared, counted_columns, delete_rows
 from metasnapshot.metastore.server import Reason, ServerStore
 from metasnapshot.metastore.session import Session, session_of
@@ -64,8 +65,8 @@ WHERE event_object_schema = database()
 class Mysql:
     """See Engine, and ServerEngine."""
 
-    name = "mysql"
-    schemes = (name, "mariadb")
+    name = MYSQL.name
+    schemes = MYSQL.schemes
     driver = "mysql+pymysql"
     extra = "mysql"
     is_file = False

@@ -14,6 +14,7 @@ from metasnapshot.metastore.engines import postgres_locks as locks
 from metasnapshot.metastore.engines.postgres_copy import PostgresTable
 from metasnapshot.metastore.engines.postgres_errors import reason
 from metasnapshot.metastore.engines.postgres_keys import foreign_keys_last
+from metasnapshot.metastore.kinds import POSTGRES
 from metasnapshot.metastore.schema import Declared, counted_columns
 from metasnapshot.metastore.server import OPTION_HINT, Reason, ServerStore
 from metasnapshot.metastore.session import Session, session_of
@@ -54,8 +55,8 @@ WHERE d.deptype IN ('a', 'i') AND pg_table_is_visible(t.oid) ORDER BY 1, 2
 class Postgres:
     """See Engine, and ServerEngine."""
 
-    name = "postgresql"
-    schemes = (name, "postgres")
+    name = POSTGRES.name
+    schemes = POSTGRES.schemes
     driver = "postgresql+psycopg"
     extra = "postgres"
     is_file = False

@@ -12,6 +12,7 @@ from metasnapshot.metastore.ddl import Syntax
 from metasnapshot.metastore.engines.sqlite_busy import is_busy
 from metasnapshot.metastore.engines.sqlite_file import SqliteStore, open_sqlite
 from metasnapshot.metastore.engines.sqlite_rows import SqliteTable
+from metasnapshot.metastore.kinds import SQLITE
 from metasnapshot.metastore.schema import Declared, delete_rows
 from metasnapshot.metastore.values import PLAIN
 from metasnapshot_models.definitions import Column
@@ -26,8 +27,8 @@ _COUNTED = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%A
 class Sqlite:
     """See Engine."""
 
-    name = "sqlite"
-    schemes = (name,)
+    name = SQLITE.name
+    schemes = SQLITE.schemes
     driver = "sqlite"
     is_file = True
     commits_ddl = False
