@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from metasnapshot.catalogue.ledger import read_ledger
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.watcher import WATCHER_NAME, Watcher
 from metasnapshot.cli.app import main
+from metasnapshot.cli.watch_log import Form, WatchLog
 from metasnapshot.errors import StorageError
 from metasnapshot.hummock.objects import needed_by
 from metasnapshot.hummock.paths import object_path
@@ -243,3 +245,13 @@ def test_a_signal_that_a_driver_swallows_ends_it_too(
     monkeypatch.setattr("metasnapshot.backup", fail)
     ran = watch(*STATE, "--rounds", "3")
     assert (ran.code, ran.out, watch.pauses) == (0, "", [])
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_round_is_told_at_once(monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
+    """Down a pipe too, which Python would fill first: a journal that is an hour late is none."""
+    pipe = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(pipe, "utf-8"))
+    WatchLog(form).success(7, 131, [])
+    assert b"backup" in pipe.getvalue()
+    pipe.close()

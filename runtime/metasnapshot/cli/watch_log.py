@@ -30,6 +30,7 @@ class WatchLog:
             self._line("info", text, {"backup": number, "bytes": size, "expired": list(expired)})
         else:
             say(f"{_now()} {text}")
+            flush()  # a journal at the end of a pipe hears of it now
 
     def warning(self, text: str) -> None:
         """Something to know."""
