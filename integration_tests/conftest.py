@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 from azure import AzureServer, azurite
+from background import take_interrupts
 from gcs_server import GcsServer
 from loopback import served
 from meta_node import FakeMetaNode, serve
@@ -19,6 +20,7 @@ from servers import Server, ServerMissing, mariadb, postgres
 
 from metasnapshot.live import meta_node as client
 
+take_interrupts()
 Running = TypeVar("Running")
 Start = Callable[[Path], AbstractContextManager[Running]]
 DATABASES = "apt-get install postgresql mariadb-server"

@@ -58,7 +58,6 @@ def test_a_restore_that_waits_for_a_lock(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=heed_interrupts,  # noqa: PLW1509 - no thread of this process holds a lock
         ) as process:
             try:
                 wait_until_blocked(server, process)
@@ -74,11 +73,6 @@ def test_a_restore_that_waits_for_a_lock(
     with server.admin("interrupted").connect() as connection:
         found = connection.exec_driver_sql("SELECT count(*) FROM hummock_sequence").scalar()
     assert found == 0
-
-
-def heed_interrupts() -> None:
-    """A job in the background of a shell is told to ignore SIGINT, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until_blocked(server: Server, process: subprocess.Popen[str]) -> None:

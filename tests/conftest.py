@@ -8,9 +8,12 @@ from pathlib import Path
 
 import goldens
 import pytest
+from background import take_interrupts
 from exhaustive import WHOLE
 from hypothesis import HealthCheck, settings
 from shell import Shell
+
+take_interrupts()
 
 # A loaded machine is slow, not wrong.
 settings.register_profile(

@@ -7,7 +7,6 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -179,19 +178,12 @@ def test_one_that_does_not_end_is_killed(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
 def test_a_signal_ends_them_all(
-    number: int,
-    code: int,
-    three: Shell,
-    act: Act,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+    number: int, code: int, three: Shell, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes between two looks: each of ours is asked, and gone when the command ends; what did
     not start is told.
     """
     act(prod=HANGS, test=HANGS)
-    request.addfinalizer(partial(signal.signal, number, signal.getsignal(number)))
-    signal.signal(number, signal.SIG_DFL)  # a job in the background ignores Ctrl-C
     seen = list[str]()
 
     def look(self: Crew, ended: object) -> None:
