@@ -111,6 +111,21 @@ def test_delete_of_a_base_rewrites_its_heirs(world: DeltaWorld) -> None:
     assert check(world.backups, None, 4).problems == ()
 
 
+@pytest.mark.parametrize("places", [[1], [2], [1, 2]])
+def test_what_a_killed_delete_left_is_no_snapshot_again(
+    world: DeltaWorld, places: list[int]
+) -> None:
+    """The delta of an heir that is plain by now goes before its plain file does."""
+    ids = world.fill(3)
+    left = world.path / "backup" / f"{ids[1]}.delta"
+    data = left.read_bytes()
+    delete(world.backups, ids[:1])
+    left.write_bytes(data)
+    gone = {ids[place] for place in places}
+    delete(world.backups, gone)
+    assert set(world.plain_bytes()) == {*ids[1:]} - gone
+
+
 def test_delete_of_a_base_and_some_heirs(world: DeltaWorld) -> None:
     """Those that go with it are not rewritten; one that stays alone needs no mark."""
     made = world.fill(4)

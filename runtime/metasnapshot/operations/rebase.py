@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 from metasnapshot.catalogue.bases import heirs_of, hold_base, let_go
 from metasnapshot.catalogue.delta_changes import delta_bytes, replace_delta
-from metasnapshot.catalogue.delta_files import delta_path
+from metasnapshot.catalogue.delta_files import delta_files, delta_path
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.catalogue.reservation import drop_stale, sole_writer
 from metasnapshot.errors import ConflictError
@@ -49,6 +49,7 @@ def freed_bases(repository: Repository, gone: Collection[int]) -> Generator[None
             staying = [number for number in heirs if number not in gone]
             if base_id in gone and staying:
                 _move_all(repository, base_id, staying, gone)
+        _drop_shadows(repository, gone)
         let_go(repository, gone)  # one that was killed may have left marks without any heirs
         _require_free(repository, gone)
         yield
@@ -75,6 +76,23 @@ def _move_all(
         if number != first:
             _move(repository, number, first)
     _drop(repository, first)
+
+
+def _drop_shadows(repository: Repository, gone: Collection[int]) -> None:
+    """Delete the deltas of what goes and has a plain file too, which one left who died before the
+    end: without that file they would be snapshots again. Those whose base goes cannot be rebuilt
+    any more, and the plain file is looked at first.
+    """
+    named = set(repository.manifest().ids)
+    for number, file in delta_files(repository.store, repository.directory).items():
+        if number not in named:
+            continue
+        if number not in gone:
+            if file.error is not None or file.header.base_id not in gone:
+                continue
+            with repository.open(number):
+                pass
+        _drop(repository, number)
 
 
 def _require_free(repository: Repository, gone: Collection[int]) -> None:
