@@ -133,6 +133,8 @@ class Delivery:
             if not self._is_over.is_set():
                 self.problem = _said(error)
             return None if isinstance(error, ssl.SSLCertVerificationError) else 0.0
+        if self._is_over.is_set():  # what was cut off in its middle may look like an answer
+            return None
         if status in SUCCESS:
             self.problem = ""
             return None
