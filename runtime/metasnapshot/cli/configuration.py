@@ -7,7 +7,6 @@ from pathlib import Path
 from cyclopts import App
 from cyclopts.argument import ArgumentCollection, Token
 
-from metasnapshot import shown_url
 from metasnapshot.cli.settings import (
     DEFAULT,
     LOCATIONS,
@@ -77,6 +76,8 @@ class Configuration:
         """The backup directory as the settings have it, without credentials; empty if not."""
         found = {item.option: value.text or "" for item, value in resolve(self.values).items()}
         url = found["--backup-storage-url"]
+        from metasnapshot import shown_url  # noqa: PLC0415 - only what is told of a run needs it
+
         return f"{shown_url(url)}/{found['--backup-storage-directory']}" if url else ""
 
     def which_cluster(self) -> str:
