@@ -56,18 +56,24 @@ class Server:
         if connection.recv(1, socket.MSG_PEEK) != b"P":
             return
         with connection.makefile("rb") as file:
-            self._read(file)
+            if not self._read(file):
+                return
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
         answer(connection)
 
-    def _read(self, file: BinaryIO) -> None:
+    def _read(self, file: BinaryIO) -> bool:
+        """Take a request; returns whether it came whole: a client whose time is up hangs up."""
         target = file.readline().decode().strip()
         headers = dict[str, str]()
         while line := file.readline().decode().strip():
             name, _, value = line.partition(": ")
             headers[name] = value
-        body = json.loads(file.read(int(headers["Content-Length"])))
-        self.requests.append((target, headers, body))
+        size = int(headers.get("Content-Length", -1))
+        data = file.read(size) if size >= 0 else b""
+        if len(data) != size:
+            return False
+        self.requests.append((target, headers, json.loads(data)))
+        return True
 
 
 def says(text: bytes) -> Answer:
