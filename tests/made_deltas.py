@@ -7,9 +7,9 @@ import io
 import msgspec
 import xxhash
 
+from metasnapshot.format.checksum import CHECKSUM
 from metasnapshot.format.delta import Opened, decode_delta, make_delta
 from metasnapshot.format.delta_header import (
-    CHECKSUM,
     DeltaHeader,
     Frame,
     decode_head,

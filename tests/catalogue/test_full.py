@@ -20,7 +20,6 @@ from metasnapshot.catalogue.full import (
     write_full,
 )
 from metasnapshot.catalogue.full_header import (
-    CHECKSUM,
     HEAD,
     MAGIC,
     Header,
@@ -37,6 +36,7 @@ from metasnapshot.errors import (
     UnknownFormat,
     UsageError,
 )
+from metasnapshot.format.checksum import CHECKSUM
 from metasnapshot.hummock.objects import NeededObject, NeededObjects
 from metasnapshot.hummock.paths import SUFFIXES
 from metasnapshot.store.memory import MemoryStore

@@ -21,9 +21,9 @@ from made_deltas import ENTRY, IDS, delta_of, opened, rebuilt, signed
 
 import metasnapshot
 from metasnapshot.errors import DamageError, UnknownFormat
+from metasnapshot.format.checksum import CHECKSUM
 from metasnapshot.format.delta import decode_delta, unpack_entry
 from metasnapshot.format.delta_header import (
-    CHECKSUM,
     FORMAT,
     decode_head,
     encode_head,

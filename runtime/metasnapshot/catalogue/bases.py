@@ -16,7 +16,7 @@ from metasnapshot.catalogue.records import Records
 from metasnapshot.catalogue.rehearsals import known_facts
 from metasnapshot.catalogue.repository import Repository
 from metasnapshot.errors import NoObject, ObjectMissing
-from metasnapshot.format.framing import CHECKSUM_SIZE
+from metasnapshot.format.checksum import read_checksum
 
 
 def heirs_of(repository: Repository) -> dict[int, list[int]]:
@@ -56,8 +56,7 @@ def _trailer(repository: Repository, snapshot_id: int) -> tuple[int, str] | None
     try:
         with repository.store.open_reader(repository.path(snapshot_id)) as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - CHECKSUM_SIZE))
-            return size, f"{int.from_bytes(file.read(CHECKSUM_SIZE), 'little'):016x}"
+            return size, read_checksum(file, size)
     except (ObjectMissing, NoObject):
         return None
 

@@ -9,7 +9,6 @@ when this one writes. Without the file no snapshot is less of one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
@@ -18,7 +17,7 @@ import msgspec
 
 from metasnapshot.catalogue.ids import parse_id
 from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
-from metasnapshot.format.framing import CHECKSUM_SIZE
+from metasnapshot.format.checksum import read_checksum
 from metasnapshot.format.layout import CLUSTERS_SECTION
 from metasnapshot.store.document import (
     LEDGER_SIZE_MAX,
@@ -155,11 +154,7 @@ def drop_facts(store: Store, directory: str, ids: Iterable[int]) -> None:
 
 def is_of(facts: Facts, file: BinaryIO, size: int) -> bool:
     """Whether facts are those of an open snapshot file of this size, by the checksum in it."""
-    if facts.size != size or size < CHECKSUM_SIZE:
-        return False
-    file.seek(-CHECKSUM_SIZE, os.SEEK_END)
-    stored = int.from_bytes(file.read(CHECKSUM_SIZE), "little")
-    return f"{stored:016x}" == facts.checksum
+    return size == facts.size and read_checksum(file, size) == facts.checksum
 
 
 def _change(store: Store, directory: str, changes: dict[int, Facts | None]) -> None:

@@ -18,20 +18,20 @@ import xxhash
 import zstandard
 
 from metasnapshot.catalogue.full_header import (
-    CHECKSUM,
     FORMAT,
     HEAD,
     HEADER_SIZE_MAX,
+    HINT,
     MAGIC,
     VOID,
     Header,
-    compare,
     damaged,
     decode_head,
     full_path,
     require_id,
 )
 from metasnapshot.errors import ConflictError, ObjectMissing, UsageError
+from metasnapshot.format.checksum import CHECKSUM, compare_checksum
 from metasnapshot.hummock.identity import KINDS
 from metasnapshot.hummock.objects import NeededObjects
 from metasnapshot.store.document import read_document
@@ -87,7 +87,7 @@ def decode_full(path: str, data: bytes) -> FullBackup:
     if len(data) < start + CHECKSUM.size:
         raise damaged(path, "it is cut")
     end = len(data) - CHECKSUM.size
-    compare(path, memoryview(data)[:end], data[end:])
+    compare_checksum(path, memoryview(data)[:end], data[end:], HINT)
     columns = _unpack(path, memoryview(data)[start:end], header.objects)
     view, count = memoryview(columns), header.objects
     ids, kinds = _array(view[: 8 * count]), view[8 * count : 9 * count]

@@ -8,10 +8,10 @@ import struct
 from typing import Annotated, BinaryIO
 
 import msgspec
-import xxhash
 
 from metasnapshot.catalogue.ids import id_in
-from metasnapshot.errors import ChecksumMismatch, DamageError, ObjectMissing, UnknownFormat
+from metasnapshot.errors import DamageError, ObjectMissing, UnknownFormat
+from metasnapshot.format.checksum import CHECKSUM, compare_checksum, read_checksum
 from metasnapshot.store.document import decode_document
 from metasnapshot.store.port import Store, join
 
@@ -24,7 +24,6 @@ VOID = b"MSNPVOID given up: gc found its backup dead, and it must never become c
 FORMAT = 1
 HEAD = struct.Struct("<8sII")
 """Magic, format, bytes of the header."""
-CHECKSUM = struct.Struct("<Q")
 HEADER_SIZE_MAX = 1 << 16
 HINT = "the snapshot is as good as ever; back up with --with-objects again for its objects"
 
@@ -94,10 +93,7 @@ def read_header(store: Store, directory: str, snapshot_id: int) -> Header | None
 
 def is_of_snapshot(header: Header, file: BinaryIO, size: int) -> bool:
     """Whether a side file is of the snapshot in this file, by its size and the XXH64 in it."""
-    if size != header.size or size < CHECKSUM.size:
-        return False
-    file.seek(size - CHECKSUM.size)
-    return f"{int.from_bytes(file.read(CHECKSUM.size), 'little'):016x}" == header.checksum
+    return size == header.size and read_checksum(file, size) == header.checksum
 
 
 def decode_head(path: str, data: bytes) -> tuple[Header, int]:
@@ -113,7 +109,7 @@ def decode_head(path: str, data: bytes) -> tuple[Header, int]:
     end = HEAD.size + size
     if size > HEADER_SIZE_MAX or len(data) < end + CHECKSUM.size:
         raise damaged(path, f"its header would have {size} bytes")
-    compare(path, data[:end], data[end : end + CHECKSUM.size])
+    compare_checksum(path, data[:end], data[end : end + CHECKSUM.size], HINT)
     header = decode_document(path, data[HEAD.size : end], _decoder, HINT)
     if header.base is not None:
         raise UnknownFormat(
@@ -121,18 +117,6 @@ def decode_head(path: str, data: bytes) -> tuple[Header, int]:
             hint="a later release of metasnapshot wrote it: use that one",
         )
     return header, end + CHECKSUM.size
-
-
-def compare(path: str, data: bytes | memoryview, stored: bytes) -> None:
-    """Compare an XXH64 with the one that is stored.
-
-    Raises:
-        ChecksumMismatch: they differ.
-    """
-    (expected,) = CHECKSUM.unpack(stored)
-    computed = xxhash.xxh64_intdigest(data)
-    if expected != computed:
-        raise ChecksumMismatch(path, stored=expected, computed=computed, hint=HINT)
 
 
 def require_id(path: str, header: Header, snapshot_id: int) -> None:

@@ -18,11 +18,11 @@ import xxhash
 import zstandard
 
 from metasnapshot.errors import DamageError
+from metasnapshot.format.checksum import CHECKSUM, compare_checksum
 from metasnapshot.format.delta_header import (
-    CHECKSUM,
+    HINT,
     DeltaHeader,
     Frame,
-    compare,
     damaged,
     decode_head,
     encode_head,
@@ -159,7 +159,7 @@ def decode_delta(path: str, data: bytes) -> Delta:
     end = middle + header.body.packed
     if len(data) != end + CHECKSUM.size:
         raise damaged(path, f"it has {len(data)} bytes, its header says {end + CHECKSUM.size}")
-    compare(path, memoryview(data)[:end], data[end:])
+    compare_checksum(path, memoryview(data)[:end], data[end:], HINT)
     if header.steps > STEPS_MAX or header.new_bytes > NEW_BYTES_MAX:
         raise damaged(path, "it has more steps or new bytes than a delta may have")
     body = _unpack(path, header.body, data[middle:end], STEPS_MAX * STEP_SIZE + NEW_BYTES_MAX)

@@ -14,13 +14,13 @@ from typing import Annotated, Literal
 import msgspec
 import xxhash
 
-from metasnapshot.errors import ChecksumMismatch, DamageError, UnknownFormat
+from metasnapshot.errors import DamageError, UnknownFormat
+from metasnapshot.format.checksum import CHECKSUM, compare_checksum
 
 MAGIC = b"MSNPDELT"
 FORMAT = 1
 HEAD = struct.Struct("<8sII")
 """Magic, format, bytes of the header."""
-CHECKSUM = struct.Struct("<Q")
 HEADER_SIZE_MAX = 1 << 18
 HEADER_READ = 1 << 13
 """Bytes of a delta that hold most heads; a larger one is read by a second look."""
@@ -154,7 +154,7 @@ def decode_head(path: str, data: bytes) -> DeltaHeader:
     if len(data) < size:
         raise damaged(path, f"{len(data)} bytes, its head alone has {size}")
     end = size - CHECKSUM.size
-    compare(path, memoryview(data)[:end], data[end:size])
+    compare_checksum(path, memoryview(data)[:end], data[end:size], HINT)
     try:
         header = _decoder.decode(data[HEAD.size : end])
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -163,18 +163,6 @@ def decode_head(path: str, data: bytes) -> DeltaHeader:
     if max(ids) > ID_MAX or max(sizes) > SIZE_MAX:
         raise damaged(path, "its header names an id or a size that no snapshot has")
     return header
-
-
-def compare(what: str, data: bytes | memoryview, stored: bytes) -> None:
-    """Compare an XXH64 with the one that is stored.
-
-    Raises:
-        ChecksumMismatch: they differ.
-    """
-    (expected,) = CHECKSUM.unpack(stored)
-    computed = xxhash.xxh64_intdigest(data)
-    if expected != computed:
-        raise ChecksumMismatch(what, stored=expected, computed=computed, hint=HINT)
 
 
 def damaged(path: str, reason: str) -> DamageError:

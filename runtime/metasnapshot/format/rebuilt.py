@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metasnapshot.errors import DamageError
+from metasnapshot.format.checksum import read_checksum
 from metasnapshot.format.delta import Delta
-from metasnapshot.format.delta_header import CHECKSUM
 from metasnapshot.format.framing import ReadableFile
 
 if TYPE_CHECKING:
@@ -101,10 +101,7 @@ def require_base(delta: Delta, base: ReadableFile) -> None:
     """
     header = delta.header
     size = base.seek(0, os.SEEK_END)
-    found = "no checksum"
-    if size >= CHECKSUM.size:
-        base.seek(size - CHECKSUM.size)
-        found = f"{int.from_bytes(base.read(CHECKSUM.size), 'little'):016x}"
+    found = read_checksum(base, size) or "no checksum"
     if (size, found) != (header.base_size, header.base_checksum):
         raise DamageError(
             f"delta {header.snapshot_id} was made of snapshot {header.base_id} with "
